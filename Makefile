@@ -1,0 +1,87 @@
+# From a clean clone, with Python >= 3.11 and make: `make book` builds the site, `make test` runs every check.
+# All that is installed goes into .venv, and again only when pyproject.toml or constraints.txt changed.
+
+# The first of these that is new enough; override with `make PYTHON=/path/to/python3.12 book`.
+CANDIDATES := python3 python3.11 python3.12 python3.13
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+# The tests open the book in a browser; the first of these that exists, or set GROKBOOK_CHROMIUM.
+BROWSERS := chromium chromium-browser google-chrome
+GROKBOOK_CHROMIUM ?= $(shell for b in $(BROWSERS); do command -v $$b && break; done)
+
+# Tests run in this many processes, one thread each.
+JOBS ?= 2
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test browser lint format pair lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: .venv/installed-book  ## Execute the notebooks and build the site; prints the path of index.html
+	@$(BIN)/python -m grokbook.cli book
+
+test: browser .venv/installed-test  ## Run linter, type checker and tests; needs Chromium
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+lint: .venv/installed-test  ## Run linter and type checker only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed-test  ## Sort imports, fix what can be fixed, format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pair: .venv/installed-book  ## Write notebooks/*.ipynb anew from their .md sources
+	$(BIN)/python -m grokbook.book.pair
+
+# Resolved in an environment of its own, so that nothing installed by hand gets in. The local part of torch's
+# version (+cpu, +cu…) is dropped, and the CUDA wheels are left to torch, which pins them itself.
+lock: .venv/created  ## Resolve pyproject.toml afresh and rewrite the pins in constraints.txt
+	$(BIN)/python -m venv --clear .venv/lock
+	.venv/lock/bin/python -m pip install --quiet -e '.[book,test]' torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	{ sed '/^[^#]/d' constraints.txt; \
+	  .venv/lock/bin/python -m pip freeze --all --exclude-editable \
+	  | grep -Ev '^(pip|triton|nvidia-|cuda-)' | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv/lock
+
+clean:  ## Remove the environment, caches and everything built
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf book/_build book/notebooks/*.ipynb
+
+browser:
+	@test -x "$$(command -v '$(GROKBOOK_CHROMIUM)')" || { \
+	  echo "make test opens the book in Chromium, and found none of: $(BROWSERS)." >&2; \
+	  echo "Install one (Debian: apt-get install chromium) or set GROKBOOK_CHROMIUM to its path." >&2; exit 1; }
+
+.venv/created:
+	@test -n "$(PYTHON)" || { \
+	  echo "grokbook needs Python 3.11 or newer, and found none of: $(CANDIDATES)." >&2; \
+	  echo "Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { \
+	  echo "grokbook needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv
+	@touch $@
+
+# setuptools comes first and pinned, so that building the package downloads nothing that is not.
+.venv/installed-book: $(REQUIREMENTS) | .venv/created
+	@echo "Installing what the book needs into .venv (1 to 3 minutes, about 2 GB)"
+	@$(PIP) install -c constraints.txt setuptools
+	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[book]'
+	@touch $@
+
+.venv/installed-test: .venv/installed-book
+	@echo "Installing what the tests need into .venv"
+	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[book,test]'
+	@touch $@

@@ -1,0 +1,24 @@
+"""grokbook: an open, executable reproduction of Furuta et al., "Interpreting Grokked Transformers in Complex
+Modular Arithmetic"."""
+
+from grokbook import data, fourier, measures, model
+from grokbook.config import RunConfig
+from grokbook.operations import Operation
+from grokbook.runs import DamagedRun, Run
+from grokbook.store import RunStore, default_store
+from grokbook.training import TrainingDiverged, train
+
+__all__ = [
+    "DamagedRun",
+    "Operation",
+    "Run",
+    "RunConfig",
+    "RunStore",
+    "TrainingDiverged",
+    "data",
+    "default_store",
+    "fourier",
+    "measures",
+    "model",
+    "train",
+]

@@ -1,0 +1,14 @@
+"""The book: from notebooks and prose pages to a static site that needs no server and no network.
+
+    notebooks/*.md --execute--> book/notebooks/*.ipynb --build--> book/_build/html/index.html
+
+=====================  ===================================================================================
+`grokbook.book.pair`         keeps the output-free `notebooks/*.ipynb` equal to their `.md` source
+`grokbook.book.execute`      runs notebooks through papermill, and only those that something made stale
+`grokbook.book.build`        both of these, then jupyter-book with warnings as errors
+`grokbook.book.sphinx_ext`   vendored plotly.js and MathJax, our script and stylesheet, nothing from a CDN
+`grokbook.book.plotly_mime`  turns a Plotly output into a placeholder and a side file drawn on demand
+=====================  ===================================================================================
+
+Importing this package imports none of them: the training path must run where plotly and Jupyter are missing.
+"""

@@ -1,0 +1,116 @@
+"""Build the book: execute what is stale, then run jupyter-book with warnings as errors."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from grokbook.book.execute import PACKAGE, NotebookError, execute_all
+
+STAMP = ".grokbook-inputs"
+LOCK = ".lock"
+
+
+class BuildError(RuntimeError):
+    """jupyter-book ended with an error or a warning."""
+
+
+def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = False) -> Path:
+    """Execute `root/notebooks/*.md` and build `root/book` into `out/_build/html`.
+
+    Sphinx reports a warning only for pages it reads, so a second incremental build would hide it: every build starts
+    from nothing, and one whose inputs are those of the last successful build is skipped whole. Safe to call from
+    several processes at once.
+
+    Args:
+        root: Repository root with `_config.yml`, `book/` and `notebooks/`.
+        out: Parent of `_build`; `root/book` by default.
+        jobs: Notebooks executed at a time.
+        force: Execute and build even what is up to date.
+
+    Returns:
+        The site's `index.html`.
+
+    Raises:
+        NotebookError: A notebook failed; the last good site is left as it was.
+        BuildError: jupyter-book found an error or a warning.
+    """
+    root = root.resolve()
+    book = root / "book"
+    target = (out or book).resolve() / "_build"
+    index, stamp = target / "html" / "index.html", target / "html" / STAMP
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(target / LOCK):
+        execute_all(root / "notebooks", book / "notebooks", jobs, force=force)
+        inputs = fingerprint(root)
+        if not force and index.exists() and stamp.exists() and stamp.read_text() == inputs:
+            print("site up to date", flush=True)
+            return index
+        for old in target.iterdir():
+            if old.is_dir():
+                shutil.rmtree(old)
+        _jupyter_book(root, target)
+        _offer_sources(root / "notebooks", target / "html" / "_sources" / "notebooks")
+        stamp.write_text(inputs)
+    return index
+
+
+def fingerprint(root: Path) -> str:
+    """Hash every file the site is made from: configuration, pages, executed notebooks, our Sphinx extension."""
+    pages = [path for path in (root / "book").rglob("*") if "_build" not in path.relative_to(root).parts]
+    extension = [path for path in (PACKAGE / "book").rglob("*") if "__pycache__" not in path.parts]
+    digest = hashlib.sha256()
+    for path in [root / "_config.yml", root / "constraints.txt", *sorted(pages), *sorted(extension)]:
+        if path.is_file() and not path.name.startswith("."):
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _jupyter_book(root: Path, target: Path) -> None:
+    """Run jupyter-book of this interpreter's environment; its output is shown only when it fails."""
+    call = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    arguments = ["build", "book", "--config", "_config.yml", "--path-output", str(target.parent)]
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", call, *arguments, "-W", "--keep-going", "--all"],
+        cwd=root,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},  # the tools' own deprecations
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise BuildError(f"jupyter-book failed ({run.returncode}):\n{run.stdout}")
+
+
+def _offer_sources(notebooks: Path, downloads: Path) -> None:
+    """Let the page's download button give the small notebook without outputs instead of the executed one."""
+    for pair in notebooks.glob("*.ipynb"):
+        if (downloads / pair.name).exists():
+            shutil.copyfile(pair, downloads / pair.name)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build the book and print where it is."""
+    parser = argparse.ArgumentParser(prog="python -m grokbook.book.build", description=main.__doc__)
+    parser.add_argument("root", nargs="?", type=Path, default=Path())
+    parser.add_argument("--jobs", type=int, default=2, help="notebooks executed at a time")
+    parser.add_argument("--force", action="store_true", help="execute and build even what is up to date")
+    options = parser.parse_args(argv)
+    try:
+        print(build(options.root, jobs=options.jobs, force=options.force))
+    except (NotebookError, BuildError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

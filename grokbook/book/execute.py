@@ -1,0 +1,300 @@
+"""Execute notebooks with papermill: whole or not at all, and only when something they depend on changed."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jupytext
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LITERAL_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "list": (list, tuple),
+    "tuple": (list, tuple),
+    "dict": (dict,),
+    "None": (type(None),),
+}
+
+
+class ParameterError(ValueError):
+    """A parameter that the notebook does not have, or a value of the wrong type."""
+
+
+class NotebookError(RuntimeError):
+    """A notebook that could not be executed to its end."""
+
+
+class Parameter(NamedTuple):
+    """One assignment of a notebook's parameters cell; `types` is empty where anything is accepted."""
+
+    name: str
+    default: str
+    types: tuple[str, ...]
+
+
+def read_notebook(source: Path) -> NotebookNode:
+    """Read a MyST `.md` or an `.ipynb` notebook."""
+    if not source.is_file():
+        raise FileNotFoundError(f"no notebook at {source}")
+    return jupytext.read(source)
+
+
+def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
+    """Return what the first cell tagged `parameters` assigns at its top level, by name.
+
+    Read with Python's own parser: papermill's inspection works line by line and overlooks `p: int | None = 3`.
+    """
+    cells = (cell for cell in notebook.cells if cell.cell_type == "code")
+    tagged = (cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    found = {}
+    for node in ast.parse(next(tagged, {"source": ""})["source"]).body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+                found[name] = Parameter(name, ast.unparse(value), tuple(_named_types(annotation)))
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = Parameter(name, ast.unparse(value), _literal_types(value))
+    return found
+
+
+def _named_types(annotation: ast.expr) -> Iterable[str]:
+    match annotation:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = [tuple(_named_types(side)) for side in (left, right)]
+            return () if () in sides else sides[0] + sides[1]
+        case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in LITERAL_TYPES:
+            return (name,)
+        case ast.Constant(value=None):
+            return ("None",)
+    return ()
+
+
+def _literal_types(value: ast.expr) -> tuple[str, ...]:
+    try:
+        literal = ast.literal_eval(value)
+    except ValueError:
+        return ()
+    return () if literal is None else (type(literal).__name__,)
+
+
+def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
+    """Refuse parameters the notebook does not have or cannot take, all of them in one message.
+
+    Args:
+        notebook: The notebook, unexecuted.
+        parameters: Values by parameter name.
+        name: How messages call the notebook.
+
+    Raises:
+        ParameterError: An unknown name (with the nearest valid ones) or an ill-typed value.
+    """
+    valid = notebook_parameters(notebook)
+    problems = []
+    for key, value in parameters.items():
+        if key not in valid:
+            near = difflib.get_close_matches(key, valid, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(valid) or 'none'}"
+            problems.append(f"{name} has no parameter {key!r}; {hint}")
+        elif not _accepts(valid[key].types, value):
+            types = " or ".join(valid[key].types)
+            problems.append(f"{name}: {key} takes {types}, not {type(value).__name__} ({value!r})")
+    if problems:
+        raise ParameterError("\n".join(problems))
+
+
+def _accepts(types: tuple[str, ...], value: object) -> bool:
+    """True where `value` fits; a bool is an int to Python but `p=True` is a mistake."""
+    if not types or (isinstance(value, bool) and "bool" in types):
+        return True
+    return not isinstance(value, bool) and any(isinstance(value, LITERAL_TYPES.get(t, object)) for t in types)
+
+
+def _kernel_manager(env: Mapping[str, str]) -> type[AsyncKernelManager]:
+    """Return a manager that starts the running interpreter, whichever kernel specs are installed here."""
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+
+    class InterpreterKernelManager(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(argv=argv, language="python", display_name="Python 3", env=dict(env))
+
+    return InterpreterKernelManager
+
+
+def execute_notebook(
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    renderer: str = "plotly_mimetype",
+    progress: bool = False,
+) -> Path:
+    """Execute a notebook in its own folder with this interpreter, and write it to `output` when all went well.
+
+    Args:
+        source: MyST `.md` or `.ipynb`.
+        output: Where the executed `.ipynb` goes; replaced in one step, untouched by a failure.
+        parameters: Values injected after the parameters cell; also stored in the notebook's metadata.
+        metadata: Kept in the executed notebook under `metadata.grokbook`.
+        env: Environment variables for the kernel, on top of this process's own.
+        renderer: Plotly's renderer in the kernel. The default stores figures as JSON alone.
+        progress: Show papermill's progress bar.
+
+    Raises:
+        ParameterError: Before any work, see `check_parameters`.
+        NotebookError: A cell raised or the kernel died; names the notebook and the cell.
+    """
+    notebook, parameters = read_notebook(source), dict(parameters or {})
+    check_parameters(notebook, parameters, source.stem)
+    kernel_env = {"PLOTLY_RENDERER": renderer, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
+    # Without an output path papermill keeps the notebook in memory, so no half-executed file can be left behind.
+    try:
+        executed = papermill.execute_notebook(
+            notebook,
+            None,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=progress,
+            cwd=source.resolve().parent,
+            kernel_manager_class=_kernel_manager(kernel_env),
+        )
+    except PapermillExecutionError as error:
+        raise NotebookError(_describe(source, error)) from error
+    except DeadKernelError as error:
+        raise NotebookError(f"{source.name}: the kernel died (out of memory?)") from error
+    executed.metadata["grokbook"] = {"source": source.name, **(metadata or {})}
+    executed.metadata.papermill.update(input_path=source.name, output_path=output.name)
+    _write(executed, output)
+    return output
+
+
+def _describe(source: Path, error: PapermillExecutionError) -> str:
+    line = next((line for line in error.source.splitlines() if line.strip()), "").strip()
+    message = str(error.evalue).strip().partition("\n")[0]
+    return f"{source.name}: cell {error.cell_index + 1} (`{line[:60]}`) raised {error.ename}: {message[:300]}"
+
+
+def _write(notebook: NotebookNode, output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        nbformat.write(notebook, partial)
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cache_key(source: Path, parameters: Mapping[str, Any], root: Path, library: Path = PACKAGE) -> str:
+    """Hash everything an executed notebook depends on.
+
+    That is the notebook's text, its parameters, every Python file of the library, `root/constraints.txt`, and the
+    names and sizes of the published runs (their names are content hashes): `$GROKBOOK_STORE`, else `root/runs`.
+    """
+    store = Path(os.environ.get("GROKBOOK_STORE") or root / "runs")
+    constraints = root / "constraints.txt"
+    digest = hashlib.sha256()
+
+    def add(name: str, content: bytes) -> None:
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+
+    add("notebook", source.read_bytes())
+    add("parameters", json.dumps(dict(parameters), sort_keys=True).encode())
+    add("constraints", constraints.read_bytes() if constraints.exists() else b"")
+    for path in sorted(library.rglob("*.py")):
+        add(path.relative_to(library).as_posix(), path.read_bytes())
+    for path in sorted(store.rglob("*")):
+        add(path.relative_to(store).as_posix(), str(path.stat().st_size).encode() if path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def _stored_key(output: Path) -> str | None:
+    try:
+        return json.loads(output.read_text("utf8"))["metadata"]["grokbook"]["cache_key"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def execute_all(
+    notebooks: Path,
+    out: Path,
+    jobs: int = 2,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Execute every `notebooks/*.md` whose `cache_key` is not the one in its executed copy in `out`.
+
+    Works in processes, because papermill changes the working directory. Prints one line per notebook. A failure does
+    not stop the others. Executed notebooks in `out` whose source is gone are removed.
+
+    Args:
+        notebooks: Folder of MyST notebooks; its parent is the repository root.
+        out: Folder of executed notebooks.
+        jobs: Notebooks at a time. Kernels share the cores unless `OMP_NUM_THREADS` is set already.
+        parameters: Per notebook stem, values that replace its defaults.
+        force: Execute even what is up to date.
+
+    Returns:
+        The executed notebooks, in order of name.
+
+    Raises:
+        NotebookError: Every failure, one line each, after all notebooks ran.
+    """
+    sources = sorted(notebooks.glob("*.md"))
+    outputs = {source: out / f"{source.stem}.ipynb" for source in sources}
+    for stray in set(out.glob("*.ipynb")) - set(outputs.values()):
+        stray.unlink()
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // jobs))
+    failures = []
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        running: dict[Future[float], Path] = {}
+        for source in sources:
+            values = (parameters or {}).get(source.stem, {})
+            key = cache_key(source, values, notebooks.parent)
+            if not force and _stored_key(outputs[source]) == key:
+                print(f"{source.stem:<20} up to date", flush=True)
+            else:
+                running[pool.submit(_execute_timed, source, outputs[source], values, key, threads)] = source
+        for future in as_completed(running):
+            name = running[future].stem
+            try:
+                print(f"{name:<20} executed in {future.result():.1f} s", flush=True)
+            except (NotebookError, ParameterError) as error:
+                print(f"{name:<20} failed", flush=True)
+                failures.append(str(error))
+    if failures:
+        raise NotebookError("\n".join(sorted(failures)))
+    return list(outputs.values())
+
+
+def _execute_timed(source: Path, output: Path, parameters: Mapping[str, Any], key: str, threads: str) -> float:
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    start = time.perf_counter()
+    execute_notebook(
+        source, output, parameters, metadata={"cache_key": key}, env={"OMP_NUM_THREADS": threads}
+    )
+    return time.perf_counter() - start

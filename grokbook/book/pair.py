@@ -1,0 +1,62 @@
+"""Pair each MyST notebook with an output-free `.ipynb`, byte for byte reproducible.
+
+`python -m grokbook.book.pair [--check] [FOLDER]` writes (or compares) `notebooks/*.ipynb` from `notebooks/*.md`. The
+`.md` is always the source; `jupytext --sync` would go by file times and may overwrite it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+
+from grokbook.book.execute import read_notebook
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def paired_text(source: Path) -> str:
+    """Return the paired `.ipynb` of a MyST notebook as text: no outputs, and cell ids hashed from the cells."""
+    read = read_notebook(source)
+    seen: Counter[str] = Counter()
+    cells = []
+    for cell in read.cells:
+        content = f"{cell.cell_type}\0{cell.source}"
+        seen[content] += 1
+        cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:8]
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        cells.append(cell)
+    metadata = {"kernelspec": dict(read.metadata.get("kernelspec", KERNELSPEC))}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def stale(notebooks: Path) -> dict[Path, str]:
+    """Return the paired files that differ from their source (or are missing), with the text they should have."""
+    wanted = {source.with_suffix(".ipynb"): paired_text(source) for source in sorted(notebooks.glob("*.md"))}
+    return {pair: text for pair, text in wanted.items() if not pair.exists() or pair.read_text("utf8") != text}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the pairs, or with `--check` only report those that differ; 1 if there are any."""
+    parser = argparse.ArgumentParser(prog="python -m grokbook.book.pair", description=main.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("notebooks"))
+    parser.add_argument("--check", action="store_true", help="change nothing, fail where a pair differs")
+    options = parser.parse_args(argv)
+    if not options.folder.is_dir():
+        parser.error(f"no folder {options.folder}")
+    differing = stale(options.folder)
+    for pair, text in differing.items():
+        if not options.check:
+            pair.write_text(text, "utf8")
+        print(f"{pair} {'differs from its .md' if options.check else 'written'}")
+    return 1 if options.check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

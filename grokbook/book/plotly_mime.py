@@ -1,0 +1,110 @@
+"""Render a notebook's Plotly output as a light placeholder plus a side file that is loaded when scrolled to.
+
+A page must work from `file://`, where a script may load another script but must not fetch JSON. So each figure
+becomes `_static/figures/<name>-<hash>.js`, one call of `grokbook.add(key, figure)`; the page itself holds the
+caption, the alternative text and a box of the right height.
+
+Figures bring `layout.meta = {"caption": ..., "alt": ..., "name": ...}`, optionally `"min_width"` in pixels: below
+that the figure scrolls inside its own box. Caption and alternative text are required.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from docutils import nodes
+from myst_nb.core.render import MimeData, MimeRenderPlugin, NbElementRenderer
+from sphinx.util import logging
+
+MIME = "application/vnd.plotly.v1+json"
+DEFAULT_HEIGHT = 450
+logger = logging.getLogger(__name__)
+
+
+class Placeholder(NamedTuple):
+    """The HTML that goes into the page, and the side file that goes next to it."""
+
+    html: str
+    filename: str
+    script: str
+    missing: tuple[str, ...]
+
+
+class PlotlyMimeRenderer(MimeRenderPlugin):
+    """myst-nb mime renderer (entry point group `myst_nb.mime_renderers`)."""
+
+    mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = [("*", MIME, 0)]
+
+    @staticmethod
+    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> None | list[nodes.Element]:
+        """Return the placeholder as one raw node; the side file waits in Sphinx's doctree folder."""
+        if inline or data.mime_type != MIME:
+            return None
+        content: Any = data.content
+        figure = json.loads(content) if isinstance(content, str | bytes) else content
+        placeholder = render(figure)
+        env = renderer.renderer.sphinx_env
+        for key in placeholder.missing:
+            logger.warning(
+                "figure without layout.meta.%s", key, location=env.docname, type="grokbook", subtype="figure"
+            )
+        folder = side_files(env.doctreedir)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / placeholder.filename).write_text(placeholder.script, "utf8")
+        return [nodes.raw("", placeholder.html, format="html", classes=["output"])]
+
+
+def side_files(doctreedir: str | Path) -> Path:
+    """Return where side files wait until the site is written; they live as long as the doctrees that name them."""
+    return Path(doctreedir) / "grokbook-figures"
+
+
+def render(figure: Mapping[str, Any]) -> Placeholder:
+    """Split a figure (as JSON) into its place in the page and its side file."""
+    layout = dict(figure.get("layout", {}))
+    # The template is rebuilt in the browser from the theme's colours; a width would defeat the responsive layout.
+    layout.pop("template", None)
+    layout.pop("width", None)
+    meta = dict(layout.get("meta") or {})
+    body = {"data": figure.get("data", []), "layout": layout, "frames": figure.get("frames", [])}
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    slug = re.sub(r"[^a-z0-9]+", "-", str(meta.get("name", "figure")).lower()).strip("-") or "figure"
+    key = f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    return Placeholder(
+        html=_place(key, slug, meta, layout),
+        filename=f"{key}.js",
+        script=f"grokbook.add({json.dumps(key)},{text});\n",
+        missing=tuple(name for name in ("caption", "alt") if not str(meta.get(name, "")).strip()),
+    )
+
+
+def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
+    caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
+    height = int(layout.get("height") or DEFAULT_HEIGHT)
+    width = f";min-width:{int(meta['min_width'])}px" if meta.get("min_width") else ""
+    rows = len(layout.get("sliders") or ()) + bool(layout.get("updatemenus"))
+    controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
+    return (
+        f'<figure class="grokbook-figure" id="figure-{slug}" data-figure="{key}">'
+        f'<div class="grokbook-scroll"><div class="grokbook-plot" role="img" aria-label="{html.escape(alt)}"'
+        f' style="height:{height}px{width}"></div></div>'
+        f"{controls}"
+        f'<noscript><p class="grokbook-alt">{html.escape(alt)}</p></noscript>'
+        f"<figcaption>{_with_maths(caption)}</figcaption>"
+        "</figure>"
+    )
+
+
+def _with_maths(text: str) -> str:
+    """Escape a caption for HTML, handing its `$...$` to MathJax the way Sphinx does."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join(
+        rf'<span class="math notranslate nohighlight">\({html.escape(part)}\)</span>' if i % 2 else html.escape(part)
+        for i, part in enumerate(parts)
+    )

@@ -1,0 +1,230 @@
+/* Draws the book's figures: each one when it comes near the viewport, in the colours of the theme.
+ *
+ * A figure's data sits in its own script, which calls grokbook.add(key, {data, layout, frames}); plotly.js is loaded
+ * once, with the first figure. Plotly's own sliders and menus are replaced by native controls, which the keyboard,
+ * a screen reader, a thumb and the dark theme all understand.
+ */
+(() => {
+  "use strict";
+  const base = new URL(".", document.currentScript.src);
+  const narrow = matchMedia("(max-width: 640px)");
+  const figures = new Map(); // key -> {data, layout, frames}, filled by the side files
+  const drawn = new Map(); // <figure> -> promise
+
+  const grokbook = {
+    add: (key, figure) => figures.set(key, figure),
+    drawAll: () => Promise.all([...document.querySelectorAll(".grokbook-figure")].map(draw)),
+  };
+  window.grokbook = grokbook;
+
+  // ---- scripts -----------------------------------------------------------------------------------------------
+  const scripts = new Map();
+  function load(path) {
+    if (!scripts.has(path)) {
+      scripts.set(path, new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = new URL(path, base).href;
+        script.onload = resolve;
+        script.onerror = () => reject(new Error(`cannot load ${path}`));
+        document.head.append(script);
+      }));
+    }
+    return scripts.get(path);
+  }
+
+  // ---- theme -------------------------------------------------------------------------------------------------
+  // Read through a probe, so that whatever CSS allows in a variable reaches Plotly as rgb().
+  function colours() {
+    const probe = document.createElement("span");
+    document.body.append(probe);
+    const read = (name) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    };
+    const names = { text: "text-base", muted: "text-muted", border: "border", surface: "surface" };
+    const found = Object.fromEntries(Object.entries(names).map(([k, v]) => [k, read(`--pst-color-${v}`)]));
+    found.series = [1, 2, 3, 4, 5, 6, 7].map((i) => read(`--grokbook-series-${i}`));
+    probe.remove();
+    return found;
+  }
+
+  function template() {
+    const c = colours();
+    const family = getComputedStyle(document.body).fontFamily;
+    const clear = "rgba(0,0,0,0)";
+    const axis = {
+      automargin: true, color: c.text, gridcolor: c.border, linecolor: c.muted, zerolinecolor: c.border,
+      tickcolor: c.muted, ticks: "outside", ticklen: 4, title: { standoff: 10 },
+    };
+    const colorbar = { thickness: 12, outlinewidth: 0, tickcolor: c.muted, tickfont: { color: c.text } };
+    return {
+      layout: {
+        font: { family, size: 13, color: c.text }, colorway: c.series,
+        paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis, coloraxis: { colorbar },
+        colorscale: { sequential: "Viridis", sequentialminus: "Viridis", diverging: "RdBu" },
+        legend: { bgcolor: clear }, hovermode: "closest",
+        hoverlabel: { bgcolor: c.surface, bordercolor: c.border, font: { family, color: c.text } },
+        annotationdefaults: { font: { color: c.text }, arrowcolor: c.muted },
+        shapedefaults: { line: { color: c.muted } },
+        modebar: { bgcolor: clear, color: c.muted, activecolor: c.text },
+      },
+      data: { heatmap: [{ colorbar }], contour: [{ colorbar }], surface: [{ colorbar }] },
+    };
+  }
+
+  // ---- layout ------------------------------------------------------------------------------------------------
+  // On a phone a touch must scroll the page, not zoom the figure, and margins are dear.
+  function fit(layout, width) {
+    const small = narrow.matches;
+    const margin = { l: 60, r: 20, t: 30, b: 50, ...layout.margin };
+    const single = !Object.keys(layout).some((key) => /^[xy]axis\d/.test(key));
+    const height = layout.height || 450;
+    return {
+      dragmode: small ? false : layout.dragmode ?? "zoom",
+      margin: small ? { ...margin, l: Math.min(margin.l, 45), r: Math.min(margin.r, 10) } : margin,
+      height: small && single ? Math.min(height, Math.max(300, Math.round(1.05 * width))) : height,
+    };
+  }
+
+  function resize(plot, layout) {
+    const fitted = fit(layout, plot.clientWidth);
+    plot.style.height = `${fitted.height}px`;
+    return fitted;
+  }
+
+  // ---- controls ----------------------------------------------------------------------------------------------
+  const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
+
+  // Plotly rejects an animation that a newer one replaces: that is what "immediate" means, not an error.
+  const apply = (plot, { method, args }) =>
+    method === "skip" ? Promise.resolve() : Promise.resolve(Plotly[method](plot, ...(args ?? []))).catch((error) => {
+      if (error) console.error(error);
+    });
+
+  function element(tag, properties, ...children) {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  }
+
+  let controls = 0;
+  function slider(plot, spec) {
+    const steps = (spec.steps ?? []).filter((step) => step.visible !== false);
+    const current = spec.currentvalue ?? {};
+    const name = (i) => plain(`${steps[i].label ?? steps[i].value ?? i}`);
+    const range = element("input", {
+      type: "range", min: 0, max: steps.length - 1, step: 1, value: spec.active ?? 0, id: `grokbook-${++controls}`,
+    });
+    const label = element("label", { htmlFor: range.id, textContent: plain(current.prefix).trim() || "Step" });
+    const value = element("output", { htmlFor: range.id });
+    value.style.minWidth = `${Math.max(...steps.map((_, i) => name(i).length)) + plain(current.suffix).length}ch`;
+    const play = element("button", { type: "button", className: "grokbook-play" });
+
+    let busy = false, wanted = null, timer = null;
+    const show = () => {
+      value.textContent = name(range.valueAsNumber) + plain(current.suffix);
+      range.setAttribute("aria-valuetext", value.textContent);
+    };
+    async function go() { // the latest position wins, however fast the thumb moves
+      show();
+      wanted = steps[range.valueAsNumber];
+      if (busy) return;
+      busy = true;
+      while (wanted) {
+        const step = wanted;
+        wanted = null;
+        await apply(plot, step);
+      }
+      busy = false;
+    }
+    const stop = () => { clearInterval(timer); timer = null; face(); };
+    const face = () => {
+      play.textContent = timer ? "❚❚" : "▶";
+      play.setAttribute("aria-label", timer ? "Pause" : "Play");
+    };
+    play.onclick = () => {
+      if (timer) return stop();
+      if (range.valueAsNumber === steps.length - 1) range.value = 0;
+      timer = setInterval(() => {
+        if (busy) return;
+        range.value = range.valueAsNumber + 1;
+        go();
+        if (range.valueAsNumber === steps.length - 1) stop();
+      }, 120);
+      face();
+      go();
+    };
+    range.oninput = () => { if (timer) stop(); go(); };
+    face();
+    show();
+    return element("div", { className: "grokbook-control" }, play, label, range, value);
+  }
+
+  function menu(plot, spec) {
+    // Play and pause buttons of the figure are covered by the slider's own.
+    const items = (spec.buttons ?? []).filter((item) => item.visible !== false && item.method !== "animate");
+    if (!items.length) return null;
+    if (spec.type === "buttons") {
+      const buttons = items.map((item, i) => element("button", { type: "button", textContent: plain(item.label) }));
+      const press = (i) => buttons.forEach((b, j) => b.setAttribute("aria-pressed", String(i === j)));
+      buttons.forEach((button, i) => { button.onclick = () => { press(i); apply(plot, items[i]); }; });
+      press(spec.active ?? 0);
+      return element("div", { className: "grokbook-control", role: "group" }, ...buttons);
+    }
+    const options = items.map((item) => element("option", { textContent: plain(item.label) }));
+    const select = element("select", { ariaLabel: plain(spec.name) || "Choose what is shown" }, ...options);
+    select.selectedIndex = spec.active ?? 0;
+    select.onchange = () => apply(plot, items[select.selectedIndex]);
+    return element("div", { className: "grokbook-control" }, select);
+  }
+
+  // ---- drawing -----------------------------------------------------------------------------------------------
+  function draw(box) {
+    if (!drawn.has(box)) drawn.set(box, render(box).catch((error) => fail(box, error)));
+    return drawn.get(box);
+  }
+
+  function fail(box, error) {
+    box.dataset.state = "failed";
+    box.querySelector(".grokbook-plot").textContent = "This figure could not be drawn.";
+    console.error(box.id, error);
+  }
+
+  async function render(box) {
+    const key = box.dataset.figure;
+    box.dataset.state = "loading";
+    await Promise.all([load("vendor/plotly.min.js"), load(`figures/${key}.js`)]);
+    if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
+    const { data, layout, frames } = figures.get(key);
+    const { sliders = [], updatemenus = [], ...rest } = layout;
+    const plot = box.querySelector(".grokbook-plot");
+    const config = {
+      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    };
+    await Plotly.newPlot(plot, data, { ...rest, ...resize(plot, layout), template: template() }, config);
+    if (frames.length) await Plotly.addFrames(plot, frames);
+    const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => slider(plot, s))];
+    box.querySelector(".grokbook-controls")?.replaceChildren(...parts.filter(Boolean));
+    box.dataset.state = "drawn";
+  }
+
+  // Every figure on the page again, with new colours or a new shape.
+  function refresh() {
+    for (const box of document.querySelectorAll('.grokbook-figure[data-state="drawn"]')) {
+      const plot = box.querySelector(".grokbook-plot");
+      Plotly.relayout(plot, { ...resize(plot, figures.get(box.dataset.figure).layout), template: template() });
+    }
+  }
+
+  const watch = new IntersectionObserver((entries) => {
+    for (const entry of entries.filter((e) => e.isIntersecting)) {
+      watch.unobserve(entry.target);
+      draw(entry.target);
+    }
+  }, { rootMargin: "300px 0px" });
+  document.querySelectorAll(".grokbook-figure").forEach((box) => watch.observe(box));
+
+  new MutationObserver(refresh).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  narrow.addEventListener("change", refresh);
+  addEventListener("beforeprint", () => grokbook.drawAll());
+})();

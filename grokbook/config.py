@@ -1,0 +1,167 @@
+"""What defines a training run: a frozen record of plain values, and the hash that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from grokbook import data
+from grokbook.operations import Operation
+from grokbook.weights import Weights
+
+_ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides how a training run goes. Two equal configs are the same run.
+
+    Defaults are the paper's Table 2. Bad values raise ``ValueError`` (wrong types ``TypeError``) at construction.
+    """
+
+    operations: tuple[str, ...]
+    """One expression, or several for a multi-task mixture (paper §5.3). Kept in canonical form."""
+    p: int = 97
+    """Prime modulus, at least 3."""
+    fraction: float = 0.3
+    """Share r of all pairs that is trained on; the first ⌊r·p²⌋ of a seeded shuffle."""
+    seed: int = 0
+    """Seeds the split and the initial weights, each with a stream of its own."""
+    operands: str = "residues"
+    """"residues": a and b run over 0..p−1 (the paper); "vocab": over 0..p+4 (the released code)."""
+    d_model: int = 128
+    n_heads: int = 4
+    d_mlp: int = 512
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 1.0
+    max_steps: int = 300_000
+    """Step budget; a run that has grokked stops earlier."""
+    grok_accuracy: float = 0.99
+    """Test accuracy that counts as grokked once it lasts for ``sustain`` steps."""
+    sustain: int = 1000
+    tail: int = 5000
+    """Steps trained beyond the grok step, to see the clean-up phase."""
+    eval_every: int = 100
+    """Evaluate at every multiple of this, besides a log-spaced schedule."""
+    source: RunConfig | None = None
+    """Pre-grokked run (paper §4) whose final weights named in ``transplant`` replace the fresh ones."""
+    transplant: tuple[str, ...] = ()
+    """Weight names taken from ``source`` and frozen: ("W_E",) for PG-E, attention and MLP for PG-T."""
+    frozen: tuple[str, ...] = ()
+    """Weight names kept at their initial values (Appendix F: ("W_E",)). Frozen weights get no decay."""
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__  # the instance is frozen; this is its only moment of change
+        for name in ("operations", "betas", "transplant", "frozen"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise TypeError(f"{name} must be a sequence, not the string {value!r}")
+            set_(self, name, tuple(value))
+        set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
+        for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or int(value) != value:
+                raise TypeError(f"{name} must be a whole number, got {value!r}")
+            set_(self, name, int(value))
+        for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
+            set_(self, name, float(getattr(self, name)))
+        set_(self, "betas", tuple(float(beta) for beta in self.betas))
+        self._check()
+
+    def _check(self) -> None:
+        data.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
+        for name in ("max_steps", "d_model", "n_heads", "d_mlp", "sustain", "tail", "eval_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model = {self.d_model} is not a multiple of n_heads = {self.n_heads}")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ValueError(f"lr must be positive, got {self.lr}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
+        if not 0 < self.grok_accuracy <= 1:
+            raise ValueError(f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}")
+        for name in (*self.transplant, *self.frozen):
+            if name not in Weights._fields:
+                raise ValueError(f"unknown weight {name!r}; there are {', '.join(Weights._fields)}")
+        if set(self.transplant) & set(self.frozen):
+            raise ValueError("transplanted weights are frozen already; name them in transplant only")
+        self._check_source()
+
+    def _check_source(self) -> None:
+        if (self.source is None) != (not self.transplant):
+            raise ValueError("source and transplant go together")
+        if self.source is None:
+            return
+        for name in ("p", "d_model", "n_heads", "d_mlp"):
+            if getattr(self.source, name) != getattr(self, name):
+                raise ValueError(f"the source run differs in {name}")
+        if self.source.d_vocab != self.d_vocab:
+            raise ValueError(f"the source run has {self.source.d_vocab} tokens, this run {self.d_vocab}")
+
+    @cached_property
+    def parsed_operations(self) -> tuple[Operation, ...]:
+        return tuple(Operation.parse(text) for text in self.operations)
+
+    @property
+    def d_vocab(self) -> int:
+        return data.d_vocab(self.parsed_operations, self.p)
+
+    @property
+    def frozen_weights(self) -> tuple[str, ...]:
+        """All weights that do not train, in the order of ``Weights``."""
+        return tuple(name for name in Weights._fields if name in (*self.transplant, *self.frozen))
+
+    @property
+    def label(self) -> str:
+        """A short readable description, for messages and plots."""
+        text = f"{', '.join(self.operations)} (p={self.p}, r={self.fraction:g}, seed {self.seed})"
+        if self.source is not None:
+            text = f"{', '.join(self.source.operations)} {'+'.join(self.transplant)} → {text}"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Canonical plain values: fields at their default are left out, so a new field keeps old hashes."""
+        defaults = {field.name: field.default for field in fields(self)}
+        kept: dict[str, Any] = {}
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            if name not in _ALWAYS and value == default:
+                continue
+            if isinstance(value, RunConfig):
+                value = value.to_dict()
+            kept[name] = list(value) if isinstance(value, tuple) else value
+        return kept
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Inverse of :meth:`to_dict`; unknown fields raise ``ValueError``."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown fields in a config: {', '.join(sorted(unknown))}")
+        kept = dict(values)
+        if kept.get("source") is not None:
+            kept["source"] = cls.from_dict(kept["source"])
+        return cls(**kept)
+
+    @cached_property
+    def hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def name(self) -> str:
+        """Name of the run in a store: a readable beginning, then the hash."""
+        readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in self.operations)
+        kind = "-pg" if self.source is not None else ""
+        return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"

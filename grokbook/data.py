@@ -1,0 +1,205 @@
+"""The data of a run: all pairs of operands, their labels under one or more operations, and a seeded split.
+
+A prompt is three tokens in the order a, op, b (paper §3.1): the residues 0..p-1 are their own tokens, then
+come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. An elementary operation uses its own sign, a
+polynomial uses ``=``. Where one run holds several polynomials (a mixture) the second takes p+5, the third
+p+6, and so on: if they shared a token, one prompt would carry several labels.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
+
+from grokbook.operations import Operation
+
+MAX_MODULUS: Final = 10_007
+SPECIAL_TOKENS: Final = ("=", "+", "-", "*", "/")
+SPLIT_STREAM: Final = 1
+"""Keeps the split's random numbers apart from any others drawn from the same seed."""
+
+Operands = Literal["residues", "vocab"]
+"""What a and b run over: 0..p-1 (the paper), or 0..p+4, special tokens included (the released code)."""
+
+_OWN_SIGN: Final = {Operation.parse("a+b"): "+", Operation.parse("a-b"): "-", Operation.parse("ab"): "*"}
+
+
+class Dataset(NamedTuple):
+    """All n² ordered pairs under every operation; n = p for residues, p + 5 for vocab.
+
+    Pair (a, b) has index a·n + b, so a column of labels reshapes to [n, n] with a along the rows.
+    """
+
+    tokens: Int64[Tensor, "n_ops n_pairs 3"]
+    """Prompts (a, op, b)."""
+    labels: Int64[Tensor, "n_ops n_pairs"]
+    """op(a, b) mod p, in 0..p-1."""
+    train: Bool[Tensor, "n_pairs"]
+    """True for a training pair, False for a test pair. Operations share it, as in the released code."""
+
+
+def make(
+    operations: Sequence[Operation], p: int, fraction: float, seed: int, operands: Operands = "residues"
+) -> Dataset:
+    """The table of pairs with its labels and its split. Arguments and errors are those of `check`."""
+    check(operations, p, fraction, seed, operands)
+    n = n_operands(p, operands)
+    a, b = torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
+    prompts = [torch.stack([a, torch.full_like(a, token), b], dim=-1) for token in op_tokens(operations, p)]
+    labels = [operation(a, b, p) for operation in operations]
+    return Dataset(torch.stack(prompts), torch.stack(labels), split(n * n, fraction, seed))
+
+
+def split(n_pairs: int, fraction: float, seed: int) -> Bool[Tensor, "n_pairs"]:
+    """True at the ⌊fraction · n_pairs⌋ pairs to train on: a shuffle by `seed`, cut (paper §3.1).
+
+    The shuffle depends on `seed` and `n_pairs` alone: every operation sees the same pairs, and the pairs of a
+    larger fraction include those of a smaller one.
+    """
+    stream = np.random.PCG64(np.random.SeedSequence([seed, SPLIT_STREAM]))
+    # Sorting raw keys rather than Generator.permutation, whose stream may change with NumPy (NEP 19).
+    order = np.argsort(stream.random_raw(n_pairs), kind="stable")
+    train = np.zeros(n_pairs, dtype=bool)
+    train[order[: n_train(n_pairs, fraction)]] = True
+    return torch.from_numpy(train)
+
+
+def n_train(n_pairs: int, fraction: float) -> int:
+    """⌊fraction · n_pairs⌋ in exact decimals: 0.29 of 100 is 29, where floats make it 28.99…."""
+    return math.floor(Fraction(repr(float(fraction))) * n_pairs)
+
+
+def n_operands(p: int, operands: Operands = "residues") -> int:
+    """How many values each operand takes: p, or p + 5 with "vocab"."""
+    return p + len(SPECIAL_TOKENS) if operands == "vocab" else p
+
+
+def op_tokens(operations: Sequence[Operation], p: int) -> tuple[int, ...]:
+    """The op token of each operation, in order; see the head of this module."""
+    tokens, polynomials = [], 0
+    for operation in operations:
+        if operation in _OWN_SIGN:
+            tokens.append(p + SPECIAL_TOKENS.index(_OWN_SIGN[operation]))
+        else:
+            tokens.append(p + (len(SPECIAL_TOKENS) - 1 + polynomials if polynomials else 0))
+            polynomials += 1
+    return tuple(tokens)
+
+
+def d_vocab(operations: Sequence[Operation], p: int) -> int:
+    """Size of the vocabulary: p + 5, and one more for each polynomial after the first."""
+    return max(p + len(SPECIAL_TOKENS), *(token + 1 for token in op_tokens(operations, p)))
+
+
+# --- validation -----------------------------------------------------------------------------------
+
+
+def is_prime(n: int) -> bool:
+    """Whether n is prime, by trial division (n is at most 10,007 here)."""
+    return n >= 2 and all(n % divisor for divisor in range(2, math.isqrt(n) + 1))
+
+
+def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any = "residues") -> None:
+    """Refuse what makes no data set, before any work; the arguments may hold anything.
+
+    Args:
+        operations: at least one `Operation`, all different.
+        p: a prime, 3..10007.
+        fraction: of all pairs to train on, in (0, 1), such that neither part is empty.
+        seed: a whole number from 0.
+        operands: "residues" or "vocab", see `Operands`.
+
+    Raises:
+        ValueError: says which argument is wrong, and how.
+    """
+    if isinstance(operations, str | Operation) or not isinstance(operations, Sequence) or not operations:
+        raise ValueError("operations must be a non-empty list of operations")
+    if stranger := next((o for o in operations if not isinstance(o, Operation)), None):
+        raise ValueError(f"operations must be Operation objects, not {type(stranger).__name__}")
+    if twice := next((o for k, o in enumerate(operations) if o in operations[:k]), None):
+        raise ValueError(f"operation {twice} is given twice")
+    check_modulus(p)
+    if operands not in get_args(Operands):
+        raise ValueError(f"operands must be one of {', '.join(get_args(Operands))}, not {operands!r}")
+    if not _is_int(seed) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
+    check_fraction(fraction, n_operands(p, operands) ** 2)
+
+
+def check_modulus(p: Any) -> None:
+    """Raise ValueError unless p is a prime from 3 to 10,007."""
+    if not _is_int(p) or not 3 <= p <= MAX_MODULUS:
+        raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
+    if not is_prime(p):
+        raise ValueError(f"p must be prime, {p} is not")
+
+
+def check_fraction(fraction: Any, n_pairs: int) -> None:
+    """Raise ValueError unless 0 < fraction < 1 leaves a pair of n_pairs to train on and one to test on."""
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie strictly between 0 and 1, not {fraction!r}")
+    size = n_train(n_pairs, fraction)
+    if size in (0, n_pairs):
+        part = "test" if size else "train"
+        raise ValueError(f"fraction {fraction} of {n_pairs} pairs leaves the {part} set empty")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# --- label statistics (paper, Appendix K) ---------------------------------------------------------
+
+
+class LabelStatistics(NamedTuple):
+    """How the labels of one split fall into train and test, in nats."""
+
+    kl: float
+    """KL(train ‖ test), smoothed: see `label_statistics`."""
+    train_entropy: float
+    test_entropy: float
+
+
+def label_statistics(
+    labels: Int64[Tensor, "n_pairs"], train: Bool[Tensor, "n_pairs"], p: int
+) -> LabelStatistics:
+    """KL divergence from test to train labels, and the entropy of either, for one operation and one split.
+
+    The entropies are those of the plain frequencies. For the divergence alone every label that the whole
+    table holds starts with half a count (Jeffreys' prior) on both sides, since a label that only train drew
+    would make it infinite. A label that no pair of the table has gets no bin.
+    """
+    prior = 0.5 * (torch.bincount(labels, minlength=p) > 0).double()
+    inside, outside = labels[train], labels[~train]
+    return LabelStatistics(
+        kl_divergence(label_distribution(inside, p, prior), label_distribution(outside, p, prior)),
+        entropy(label_distribution(inside, p)),
+        entropy(label_distribution(outside, p)),
+    )
+
+
+def label_distribution(
+    labels: Int64[Tensor, "n"], p: int, prior: Float64[Tensor, "p"] | None = None
+) -> Float64[Tensor, "p"]:
+    """Relative frequencies of the labels 0..p-1, `prior` counts added if given. ValueError without labels."""
+    if not len(labels):
+        raise ValueError("no labels, no distribution")
+    counts = torch.bincount(labels, minlength=p).double()
+    counts = counts if prior is None else counts + prior
+    return counts / counts.sum()
+
+
+def kl_divergence(p: Float64[Tensor, "n"], q: Float64[Tensor, "n"]) -> float:
+    """Σ p log(p / q) in nats, unsmoothed: a bin with p = 0 adds nothing, one with q = 0 < p makes it inf."""
+    filled = p > 0
+    return float((p[filled] * (p[filled] / q[filled]).log()).sum())
+
+
+def entropy(p: Float64[Tensor, "n"]) -> float:
+    """-Σ p log p in nats, from 0 (one label) to log n (all alike); an empty bin adds nothing."""
+    return float(torch.special.entr(p).sum())

@@ -1,0 +1,160 @@
+"""Progress measures: how sparse and how balanced a layer's spectrum is, and when a run has grokked.
+
+Shapes: `p` residues, `K = p // 2` frequencies, `n` anything. With u_k, v_k the cosine and sine coefficients
+of a layer at frequency k (`grokbook.fourier`), the paper's two measures (section 7) are
+
+    FFS(η) = 1/(2K) Σ_k ( 1[‖u_k‖ > η max_i ‖u_i‖] + 1[‖v_k‖ > η max_i ‖v_i‖] )
+    FCR    = 1/K Σ_k min( ‖u_k‖ / ‖v_k‖ , ‖v_k‖ / ‖u_k‖ )
+
+A low FFS means few key frequencies, a low FCR a bias to cosines or to sines. Both are free of scale and blind
+to the constant. Norms that are pure rounding noise count as zero (see `fourier.spectrum`). NaN or infinity
+anywhere in a layer gives NaN, never a number that looks like a result.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Real
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from grokbook import fourier
+from grokbook.fourier import Spectrum
+
+Matrix = Real[Tensor | np.ndarray, "p *n"]
+
+
+class Measures(NamedTuple):
+    """The spectral measures of one layer, each between 0 and 1."""
+
+    ffs: float
+    fcr: float
+    gini: float
+
+
+def ffs(matrix: Matrix, eta: float = 0.5) -> float:
+    """Fourier Frequency Sparsity of a layer with one row per residue; see `ffs_of`.
+
+    Raises:
+        ValueError: p is even or below 3, or eta lies outside [0, 1).
+    """
+    return ffs_of(fourier.spectrum(torch.as_tensor(matrix)), eta)
+
+
+def fcr(matrix: Matrix) -> float:
+    """Fourier Coefficient Ratio of a layer with one row per residue; see `fcr_of`.
+
+    Raises:
+        ValueError: p is even or below 3.
+    """
+    return fcr_of(fourier.spectrum(torch.as_tensor(matrix)))
+
+
+def layer_measures(matrix: Matrix, eta: float = 0.5) -> Measures:
+    """All measures of one layer from one transform; errors as in `ffs`."""
+    return measures_of(fourier.spectrum(torch.as_tensor(matrix)), eta)
+
+
+def measures_of(spectrum: Spectrum, eta: float = 0.5) -> Measures:
+    """FFS, FCR and the Gini coefficient of the 2K norms (cosines and sines, constant left out)."""
+    norms = torch.cat([spectrum.cosine, spectrum.sine])
+    return Measures(ffs=ffs_of(spectrum, eta), fcr=fcr_of(spectrum), gini=gini(norms))
+
+
+def ffs_of(spectrum: Spectrum, eta: float = 0.5) -> float:
+    """The share of cosines and sines whose norm exceeds η times the largest of their own kind.
+
+    Cosines and sines have separate maxima, and the inequality is strict, so a kind that is absent counts
+    nothing: the FFS of a constant layer is 0.
+
+    Raises:
+        ValueError: eta lies outside [0, 1).
+    """
+    if not 0 <= eta < 1:
+        raise ValueError(f"eta must be in [0, 1), not {eta}")
+    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    if not (cosine.isfinite().all() and sine.isfinite().all()):
+        return math.nan
+    above = (cosine > eta * cosine.max()).sum() + (sine > eta * sine.max()).sum()
+    return int(above) / (2 * len(cosine))
+
+
+def fcr_of(spectrum: Spectrum) -> float:
+    """The mean over frequencies of the smaller norm over the larger one.
+
+    A frequency with neither cosine nor sine is biased to neither: its ratio is 1. One with only a cosine, or
+    only a sine, has ratio 0.
+    """
+    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    if not (cosine.isfinite().all() and sine.isfinite().all()):
+        return math.nan
+    larger = torch.maximum(cosine, sine)
+    ratio = torch.where(larger > 0, torch.minimum(cosine, sine) / larger, torch.ones_like(larger))
+    return float(ratio.mean())
+
+
+def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:
+    """Gini coefficient of a nonnegative vector: 0 when its n entries are equal, 1 - 1/n when one is alone.
+
+    A common measure of the sparsity of spectra; it needs no threshold. Sorted increasingly,
+    G = Σ_i (2i - n - 1) x_i / (n Σ_i x_i) for i = 1..n. A vector of zeros is even: 0. NaN gives NaN.
+
+    Raises:
+        ValueError: the vector is empty or has a negative entry.
+    """
+    x = torch.as_tensor(values).detach().double().cpu().sort().values
+    n = len(x)
+    if n == 0 or bool((x < 0).any()):
+        raise ValueError("the Gini coefficient needs at least one value and none below zero")
+    if not x.isfinite().all():
+        return math.nan
+    total = x.sum()
+    if total == 0:
+        return 0.0
+    ranks = torch.arange(1 - n, n, 2, dtype=torch.float64)
+    return float((ranks * x).sum() / (n * total))
+
+
+def weight_norm(weights: Iterable[Tensor]) -> float:
+    """The L2 norm of all entries of all tensors together (the quantity that weight decay pulls down)."""
+    return math.sqrt(sum(float(weight.detach().double().square().sum()) for weight in weights))
+
+
+def grok_step(
+    steps: ArrayLike,
+    train_accuracy: ArrayLike,
+    test_accuracy: ArrayLike,
+    threshold: float = 0.99,
+    sustain: int = 1000,
+) -> int | None:
+    """The first evaluated step from which a run has grokked, or None while the record does not show it.
+
+    A step counts when (1) train accuracy has reached `threshold` there or earlier, (2) test accuracy is at
+    least `threshold` at this and every evaluation up to `sustain` steps later, and (3) the record reaches
+    that far. Evaluations may be irregularly spaced. A record that grows can turn None into a step, but never
+    moves a step or takes it back, so one rule stops a run and judges a finished history. NaN is below any
+    threshold.
+
+    Raises:
+        ValueError: the three records differ in length, the steps do not increase, or sustain is negative.
+    """
+    step = np.asarray(steps, dtype=np.int64)
+    train, test = np.asarray(train_accuracy, dtype=np.float64), np.asarray(test_accuracy, dtype=np.float64)
+    if step.ndim != 1 or not step.shape == train.shape == test.shape:
+        raise ValueError("steps and accuracies must be vectors of one length")
+    if (np.diff(step) <= 0).any():
+        raise ValueError("steps must increase")
+    if sustain < 0:
+        raise ValueError(f"sustain must not be negative, not {sustain}")
+    if len(step) == 0:
+        return None
+
+    never = np.iinfo(np.int64).max
+    learned = np.maximum.accumulate(train >= threshold)
+    failures = np.where(test >= threshold, never, step)
+    next_failure = np.minimum.accumulate(failures[::-1])[::-1]
+    grokked = learned & (next_failure > step + sustain) & (step + sustain <= step[-1])
+    return int(step[grokked.argmax()]) if grokked.any() else None

@@ -1,0 +1,76 @@
+"""The weight matrices of the paper's transformer (Appendix C, Table 2) and their initialisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Weights(NamedTuple):
+    """The eight weight matrices, named and shaped as in TransformerLens.
+
+    Each may carry a leading ``run`` axis: a stack of models that are trained together.
+    """
+
+    W_E: Float[Tensor, "*run vocab model"]
+    W_Q: Float[Tensor, "*run head model d_head"]
+    W_K: Float[Tensor, "*run head model d_head"]
+    W_V: Float[Tensor, "*run head model d_head"]
+    W_O: Float[Tensor, "*run head d_head model"]
+    W_in: Float[Tensor, "*run model mlp"]
+    W_out: Float[Tensor, "*run mlp model"]
+    W_U: Float[Tensor, "*run model vocab"]
+
+    @property
+    def d_vocab(self) -> int:
+        return self.W_E.shape[-2]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Weights:
+        """Apply ``function`` to each matrix."""
+        return Weights(*map(function, self))
+
+    def unstack(self) -> list[Weights]:
+        """The single models of a stack."""
+        return [Weights(*matrices) for matrices in zip(*(w.unbind(0) for w in self), strict=True)]
+
+
+EMBEDDING = ("W_E",)
+"""What a pre-grokked-embedding (PG-E) run takes from its source (paper §4)."""
+TRANSFORMER = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
+"""What a pre-grokked-transformer (PG-T) run takes from its source: attention and MLP; W_E and W_U are trained."""
+
+
+def stack(models: Sequence[Weights]) -> Weights:
+    """Put single models of equal shapes behind a leading run axis."""
+    return Weights(*(torch.stack(matrices) for matrices in zip(*models, strict=True)))
+
+
+def initialise(
+    d_vocab: int, *, d_model: int = 128, n_heads: int = 4, d_mlp: int = 512, rng: np.random.Generator
+) -> Weights:
+    """A fresh float32 model: W_E ~ N(0, 1/d_vocab), all others ~ N(0, 1/d_model) (released code; variances).
+
+    The numbers are drawn by numpy, in the order of the fields, so a seed means the same model on every device.
+    """
+    d_head = d_model // n_heads
+    shapes: tuple[tuple[int, ...], ...] = (
+        (d_vocab, d_model),
+        *[(n_heads, d_model, d_head)] * 3,
+        (n_heads, d_head, d_model),
+        (d_model, d_mlp),
+        (d_mlp, d_model),
+        (d_model, d_vocab),
+    )
+    variances = (d_vocab, *[d_model] * 7)
+    return Weights(
+        *(
+            torch.from_numpy((rng.standard_normal(shape) / math.sqrt(variance)).astype(np.float32))
+            for shape, variance in zip(shapes, variances, strict=True)
+        )
+    )

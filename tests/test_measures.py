@@ -1,0 +1,278 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import Float64
+from torch import Tensor
+
+from grokbook import fourier, measures
+
+P, K = 31, 15
+
+
+def wave(kind: str, k: int, p: int = P) -> Float64[Tensor, " p"]:
+    """A wave of norm one along the residues, from Python's own arithmetic."""
+    function = {"cos": math.cos, "sin": math.sin}[kind]
+    values = [function(2 * math.pi * (k * x % p) / p) for x in range(p)]
+    return torch.tensor(values, dtype=torch.float64) * math.sqrt(2 / p)
+
+
+def random(*shape: int, seed: int = 0) -> Float64[Tensor, "..."]:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def by_definition(matrix: Float64[np.ndarray, "p n"], eta: float) -> tuple[float, float]:
+    """FFS and FCR from the printed formulas, with NumPy's FFT."""
+    transformed = np.fft.rfft(matrix, axis=0)[1:]
+    u, v = np.linalg.norm(transformed.real, axis=1), np.linalg.norm(transformed.imag, axis=1)
+    big = len(u)
+    ffs = sum(int(u[k] > eta * max(u)) + int(v[k] > eta * max(v)) for k in range(big)) / (2 * big)
+    fcr = sum(min(u[k] / v[k], v[k] / u[k]) for k in range(big)) / big
+    return ffs, fcr
+
+
+@given(
+    half=st.integers(1, 20),
+    n=st.integers(1, 8),
+    seed=st.integers(0, 2**32),
+    eta=st.sampled_from([0.2, 0.5, 0.8]),
+)
+def test_agrees_with_the_printed_formulas(half: int, n: int, seed: int, eta: float) -> None:
+    matrix = random(2 * half + 1, n, seed=seed)
+    ffs, fcr = by_definition(matrix.numpy(), eta)
+    assert measures.ffs(matrix, eta) == pytest.approx(ffs)
+    assert measures.fcr(matrix) == pytest.approx(fcr)
+
+
+@pytest.mark.parametrize("kind", ["cos", "sin"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_wave(kind: str, dtype: torch.dtype) -> None:
+    matrix = (wave(kind, 4)[:, None] * torch.tensor([1.0, -2.0])).to(dtype)
+    # One of 2K norms is above; the frequency itself is fully biased, the K - 1 empty ones are not.
+    assert measures.ffs(matrix) == 1 / (2 * K)
+    assert measures.fcr(matrix) == pytest.approx((K - 1) / K)
+    assert measures.layer_measures(matrix).gini == pytest.approx(1 - 1 / (2 * K))
+
+
+@pytest.mark.parametrize(("weight", "above"), [(0.51, 2), (0.49, 1)])
+def test_two_cosines_either_side_of_eta(weight: float, above: int) -> None:
+    assert measures.ffs(wave("cos", 2) + weight * wave("cos", 9)) == above / (2 * K)
+
+
+def test_eta_is_the_share_of_the_maximum() -> None:
+    matrix = wave("cos", 2) + 0.3 * wave("cos", 9)
+    assert [measures.ffs(matrix, eta) * 2 * K for eta in (0.1, 0.25, 0.35)] == [2, 2, 1]
+
+
+def test_the_inequality_is_strict() -> None:
+    cosine, sine = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([4.0, 2.1, 1.9])
+    assert measures.ffs_of(fourier.Spectrum(torch.tensor(0.0), cosine, sine)) == 3 / 6
+
+
+def test_cosines_and_sines_have_separate_maxima() -> None:
+    # All sines are tiny beside the cosines, and all count: multiplication keeps FFS at 1 while FCR falls.
+    cosines = torch.stack([wave("cos", k) for k in range(1, K + 1)], dim=1)
+    sines = torch.stack([wave("sin", k) for k in range(1, K + 1)], dim=1)
+    matrix = cosines + 0.01 * sines
+    assert measures.ffs(matrix) == 1.0
+    assert measures.fcr(matrix) == pytest.approx(0.01)
+
+
+def test_ratio_is_that_of_the_smaller_to_the_larger_either_way() -> None:
+    cosine, sine = torch.tensor([1.0, 4.0, 2.0, 0.0]), torch.tensor([2.0, 1.0, 2.0, 3.0])
+    found = measures.fcr_of(fourier.Spectrum(torch.tensor(9.0), cosine, sine))
+    assert found == pytest.approx((1 / 2 + 1 / 4 + 1 + 0) / 4)
+
+
+@pytest.mark.parametrize("matrix", [torch.full((P, 3), 0.3), torch.zeros(P, 3)])
+def test_a_layer_without_frequencies(matrix: Tensor) -> None:
+    assert measures.layer_measures(matrix) == measures.Measures(ffs=0.0, fcr=1.0, gini=0.0)
+
+
+def test_the_constant_does_not_matter() -> None:
+    matrix = random(P, 5)
+    assert measures.layer_measures(matrix + 3.0) == pytest.approx(measures.layer_measures(matrix))
+
+
+def test_white_noise_is_dense_and_nearly_balanced() -> None:
+    n = 1000
+    found = measures.layer_measures(random(97, n))
+    assert found.ffs == 1.0
+    # Norms spread by 1/√(2n) each, so log u/v by 1/√n; the mean of exp(-|·|) is about 1 - √(2/(πn)) = 0.975.
+    assert found.fcr == pytest.approx(1 - math.sqrt(2 / (math.pi * n)), abs=0.01)
+    assert found.gini == pytest.approx(1 / math.sqrt(2 * n * math.pi), abs=0.005)
+
+
+def test_smallest_modulus() -> None:
+    # K = 1: each kind is its own maximum, so both count; norms by hand, √(2/3)·3/2 and √(1/2).
+    matrix = torch.tensor([[2.0], [0.0], [1.0]])
+    assert measures.ffs(matrix) == 1.0
+    assert measures.fcr(matrix) == pytest.approx(math.sqrt(1 / 2) / (1.5 * math.sqrt(2 / 3)))
+
+
+@given(seed=st.integers(0, 2**32), exponent=st.integers(-60, 60))
+def test_scale_does_not_matter(seed: int, exponent: int) -> None:
+    matrix = random(11, 3, seed=seed)
+    scaled = matrix * 2.0**exponent  # a power of two changes no digit, so nothing may change at all
+    assert measures.layer_measures(scaled) == pytest.approx(measures.layer_measures(matrix), rel=1e-12)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_rotating_the_channels_does_not_matter(seed: int) -> None:
+    matrix = random(13, 6, seed=seed)
+    rotation = torch.linalg.qr(random(6, 6, seed=seed + 1)).Q
+    assert measures.layer_measures(matrix @ rotation) == pytest.approx(measures.layer_measures(matrix))
+
+
+def test_one_spectrum_serves_all_measures() -> None:
+    matrix = random(P, 4)
+    spectrum = fourier.spectrum(matrix)
+    together = measures.Measures(
+        measures.ffs_of(spectrum, 0.7),
+        measures.fcr_of(spectrum),
+        measures.gini(torch.cat([spectrum.cosine, spectrum.sine])),
+    )
+    assert measures.layer_measures(matrix, eta=0.7) == together == measures.measures_of(spectrum, eta=0.7)
+
+
+def test_numpy_is_as_good_as_torch() -> None:
+    matrix = random(P, 4)
+    assert measures.layer_measures(matrix.numpy()) == measures.layer_measures(matrix)
+    assert measures.ffs(matrix.numpy()) == measures.ffs(matrix)
+    assert measures.fcr(matrix.numpy()) == measures.fcr(matrix)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_numbers_that_are_none_give_nan(bad: float) -> None:
+    matrix = random(P, 4)
+    matrix[3, 1] = bad
+    assert all(math.isnan(value) for value in measures.layer_measures(matrix))
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.0, math.nan])
+def test_eta_out_of_range(eta: float) -> None:
+    with pytest.raises(ValueError, match="eta"):
+        measures.ffs(random(P, 2), eta)
+
+
+def test_even_modulus_is_refused() -> None:
+    with pytest.raises(ValueError, match="odd"):
+        measures.fcr(random(8, 2))
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=12).filter(lambda values: sum(values) > 1e-3))
+def test_gini_is_half_the_relative_mean_difference(values: list[float]) -> None:
+    differences = sum(abs(x - y) for x in values for y in values)
+    expected = differences / (2 * len(values) * sum(values))
+    assert measures.gini(np.array(values)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_gini_at_its_ends() -> None:
+    assert measures.gini(torch.full((8,), 0.1)) == pytest.approx(0)
+    assert measures.gini(torch.tensor([0.0, 5.0, 0.0, 0.0])) == 3 / 4
+    assert measures.gini(torch.zeros(4)) == 0
+    assert math.isnan(measures.gini(torch.tensor([1.0, math.nan])))
+
+
+@pytest.mark.parametrize("values", [[], [1.0, -0.1]])
+def test_gini_of_nonsense(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="Gini"):
+        measures.gini(torch.tensor(values))
+
+
+def test_weight_norm_is_that_of_all_entries_together() -> None:
+    assert measures.weight_norm([torch.tensor([[3.0]]), torch.tensor([0.0, -4.0])]) == 5.0
+    assert measures.weight_norm([]) == 0.0
+
+
+def test_grok_step_with_irregular_evaluations() -> None:
+    steps = [0, 10, 100, 130, 700, 1129, 1130, 5000]
+    train = [0, 1, 1, 1, 1, 1, 1, 1]
+    test = [0, 0.2, 0.98, 0.99, 1, 1, 1, 1]
+    assert measures.grok_step(steps, train, test) == 130
+
+
+@pytest.mark.parametrize(("end", "expected"), [(1099, None), (1100, 100)])
+def test_grok_step_needs_a_record_that_reaches_far_enough(end: int, expected: int | None) -> None:
+    assert measures.grok_step([0, 100, end], [1, 1, 1], [0, 1, 1], sustain=1000) == expected
+
+
+def test_grok_step_never() -> None:
+    assert measures.grok_step([0, 1000, 3000], [0, 1, 1], [0, 0.5, 0.98]) is None
+    assert measures.grok_step([], [], []) is None
+
+
+def test_grok_step_after_a_dip() -> None:
+    steps = [0, 500, 1000, 1500, 2000, 2500]
+    assert measures.grok_step(steps, [1] * 6, [0, 1, 0.9, 1, 1, 1]) == 1500
+    assert measures.grok_step(steps, [1] * 6, [0, 1, 0.9, 1, 1, 0.9]) is None
+    # A dip beyond the window does not undo what was sustained.
+    assert measures.grok_step(steps, [1] * 6, [0, 1, 1, 1, 0.9, 0.9]) == 500
+
+
+def test_a_dip_at_the_last_step_of_the_window_counts() -> None:
+    assert measures.grok_step([0, 1000, 1001, 3000], [1] * 4, [1, 0.9, 1, 1]) == 1001
+    assert measures.grok_step([0, 1001, 1002, 3000], [1] * 4, [1, 0.9, 1, 1]) == 0
+
+
+def test_grok_step_waits_for_the_training_set() -> None:
+    steps = [0, 100, 200, 2000]
+    assert measures.grok_step(steps, [0, 0.98, 0.99, 1], [1, 1, 1, 1]) == 200
+    assert measures.grok_step(steps, [0, 0.99, 0.5, 0.5], [1, 1, 1, 1]) == 100  # once reached is enough
+    assert measures.grok_step(steps, [0, 0, 0, 0.98], [1, 1, 1, 1]) is None
+
+
+def test_grok_step_takes_nan_for_failure() -> None:
+    assert measures.grok_step([0, 500, 2000], [1, 1, 1], [1, math.nan, 1]) is None
+    assert measures.grok_step([0, 500, 2000], [math.nan, 1, 1], [1, 1, 1]) == 500
+
+
+def test_grok_step_with_its_own_threshold_and_window() -> None:
+    assert measures.grok_step([0, 5, 9], [1, 1, 1], [0.1, 0.6, 0.4], threshold=0.5, sustain=0) == 5
+    assert measures.grok_step([0, 5, 9], [1, 1, 1], [0.1, 0.6, 0.4], threshold=0.5, sustain=4) is None
+
+
+@given(
+    gaps=st.lists(st.integers(1, 900), min_size=1, max_size=12),
+    data=st.data(),
+    sustain=st.integers(0, 2000),
+)
+def test_grok_step_never_changes_its_mind(gaps: list[int], data: st.DataObject, sustain: int) -> None:
+    steps = np.cumsum(gaps)
+    accuracies = st.lists(st.sampled_from([0.5, 0.99, 1.0]), min_size=len(gaps), max_size=len(gaps))
+    train, test = np.array(data.draw(accuracies)), np.array(data.draw(accuracies))
+    first = None
+    for end in range(1, len(steps) + 1):
+        now = measures.grok_step(steps[:end], train[:end], test[:end], sustain=sustain)
+        assert first is None or now == first
+        first = now
+    assert first == grok_step_by_definition(steps.tolist(), train.tolist(), test.tolist(), sustain)
+
+
+def grok_step_by_definition(
+    steps: list[int], train: list[float], test: list[float], sustain: int
+) -> int | None:
+    for index, step in enumerate(steps):
+        learned = max(train[: index + 1]) >= 0.99
+        window = [test[j] for j, later in enumerate(steps) if step <= later <= step + sustain]
+        if learned and min(window) >= 0.99 and steps[-1] >= step + sustain:
+            return step
+    return None
+
+
+@pytest.mark.parametrize(
+    ("steps", "accuracy", "sustain", "message"),
+    [
+        ([0, 1], [1], 10, "length"),
+        ([0, 5, 5], [1, 1, 1], 10, "increase"),
+        ([0, 1], [1, 1], -1, "sustain"),
+    ],
+)
+def test_grok_step_refuses_records_that_make_no_sense(
+    steps: list[int], accuracy: list[float], sustain: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        measures.grok_step(steps, [1] * len(steps), accuracy, sustain=sustain)

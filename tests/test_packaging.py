@@ -1,0 +1,206 @@
+"""pyproject.toml, environment.yml, constraints.txt and the set-up commands say the same, and say it truly."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+CORE = [Requirement(line) for line in PROJECT["dependencies"]]
+BOOK, TEST = ([Requirement(line) for line in PROJECT["optional-dependencies"][x]] for x in ("book", "test"))
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
+PIN_LINES = [
+    line for line in (ROOT / "constraints.txt").read_text("utf8").splitlines() if not line.startswith("#")
+]
+PINS = {canonicalize_name(name): version for name, version in (line.split("==") for line in PIN_LINES)}
+# torch pins its CUDA parts exactly, and only where it is built with them.
+LEFT_TO_TORCH = ("nvidia-", "cuda-", "triton")
+
+
+def names(requirements: Iterable[Requirement]) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+def test_environment_has_the_requirements_of_pyproject() -> None:
+    *conda, pip = ENVIRONMENT["dependencies"]
+    (python,) = (Requirement(line) for line in conda if line.startswith("python"))
+    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+    assert pip["pip"][:2] == ["-c constraints.txt", "-e ."]
+    listed = sorted(str(Requirement(line)) for line in pip["pip"][2:])
+    assert listed == sorted(map(str, CORE + BOOK + TEST))
+
+
+def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
+    for requirement in CORE + BOOK + TEST:
+        pin = PINS.get(canonicalize_name(requirement.name))
+        assert pin is not None, f"{requirement} has no pin in constraints.txt"
+        assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}"
+
+
+def test_pins_are_exact_and_serve_every_build_of_torch() -> None:
+    assert len(PINS) == len(PIN_LINES), "a package is pinned twice"
+    for name, version in PINS.items():
+        assert Version(version).local is None, f"{name}=={version} names one particular build"
+        assert not name.startswith(LEFT_TO_TORCH)
+    assert PINS["torch"] == "2.13.0"
+
+
+def installed_closure(requirements: Iterable[Requirement]) -> Iterator[tuple[str, Requirement]]:
+    """Every requirement, direct or not, that applies to this interpreter, with what asked for it."""
+    queue = [("pyproject.toml", requirement) for requirement in requirements]
+    seen = set()
+    while queue:
+        parent, requirement = queue.pop()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if key in seen or key[0].startswith(LEFT_TO_TORCH):
+            continue
+        seen.add(key)
+        yield parent, requirement
+        for line in metadata.requires(requirement.name) or ():
+            child = Requirement(line)
+            extras = requirement.extras or {""}
+            if child.marker is None or any(child.marker.evaluate({"extra": extra}) for extra in extras):
+                queue.append((requirement.name, child))
+
+
+def test_everything_the_requirements_bring_along_is_pinned() -> None:
+    for parent, requirement in installed_closure(CORE + BOOK + TEST):
+        pin = PINS.get(canonicalize_name(requirement.name))
+        assert pin is not None, f"{requirement.name}, needed by {parent}, has no pin in constraints.txt"
+        assert requirement.specifier.contains(pin, prereleases=True), f"{parent} needs {requirement}, not {pin}"
+
+
+def imported(source: Path, only_at_import: bool) -> Iterator[str]:
+    """Top-level names of the packages a file imports; on request leaving out imports inside functions."""
+    queue: list[ast.AST] = [ast.parse(source.read_text("utf8"))]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+        if not (only_at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            queue.extend(ast.iter_child_nodes(node))
+
+
+def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool = False) -> set[tuple[str, str]]:
+    """Imports of these files that come from no allowed distribution: (file, imported name)."""
+    distributions = metadata.packages_distributions()
+    local = {"grokbook", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    return {
+        (str(source.relative_to(ROOT)), name)
+        for source in sources
+        for name in imported(source, only_at_import)
+        if name not in local | sys.stdlib_module_names
+        and not {canonicalize_name(found) for found in distributions.get(name, ())} & allowed
+    }
+
+
+PACKAGE = ROOT / "grokbook"
+NEEDS_BOOK = {PACKAGE / "figures.py", *(PACKAGE / "book").rglob("*.py")}
+
+
+def test_imports_are_declared() -> None:
+    assert not undeclared(PACKAGE.rglob("*.py"), names(CORE + BOOK))
+    assert not undeclared((ROOT / "tests").glob("*.py"), names(CORE + BOOK + TEST))
+
+
+def test_core_can_be_imported_without_the_book_extra() -> None:
+    assert not undeclared(set(PACKAGE.rglob("*.py")) - NEEDS_BOOK, names(CORE), only_at_import=True)
+
+
+def test_entry_points_lead_somewhere() -> None:
+    declared = [
+        *PROJECT["scripts"].items(),
+        *PROJECT["entry-points"]["myst_nb.mime_renderers"].items(),
+    ]
+    for name, value in declared:
+        assert callable(metadata.EntryPoint(name, value, group="").load())
+
+
+def test_citation_fits_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()
+    assert (citation["title"], citation["version"]) == (PROJECT["name"], PROJECT["version"])
+    assert citation["license"] == PROJECT["license"]
+    (paper,) = citation["references"]
+    assert paper["url"].endswith("2402.16726")
+    assert [author["family-names"] for author in paper["authors"]] == ["Furuta", "Minegishi", "Iwasawa", "Matsuo"]
+
+
+def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with the set-up files alone."""
+    (tmp_path / ".ci").mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/run"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", "utf8")
+    path.chmod(0o755)
+
+
+def test_make_refuses_an_old_python(clone: Path) -> None:
+    script(clone / "old-python", 'test "$1" = --version && echo Python 3.9.2 || exit 1')
+    result = run(["make", "book", f"PYTHON={clone}/old-python"], clone, PATH=os.environ["PATH"])
+    assert result.returncode != 0
+    assert "needs Python 3.11 or newer" in result.stderr
+    assert "Python 3.9.2" in result.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_make_test_refuses_to_go_without_a_browser(clone: Path) -> None:
+    for missing in ("", "no-such-browser"):
+        result = run(["make", "test", f"GROKBOOK_CHROMIUM={missing}"], clone, PATH=os.environ["PATH"])
+        assert result.returncode != 0
+        assert "set GROKBOOK_CHROMIUM" in result.stderr
+        assert not (clone / ".venv").exists()
+
+
+@pytest.fixture
+def bare_machine(clone: Path) -> Path:
+    """A PATH without a browser, where `make` only says that it was called."""
+    tools = clone / "bin"
+    script(tools / "make", f"echo make $*; touch {clone}/made")
+    script(tools / "sudo", 'exec "$@"')
+    for tool in ("bash", "dirname", "env", "id", "touch", "chmod", "sh"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    return tools
+
+
+@pytest.mark.parametrize("apt", ["exit 1", "exit 0"])
+def test_ci_fails_when_no_browser_can_be_had(clone: Path, bare_machine: Path, apt: str) -> None:
+    script(bare_machine / "apt-get", apt)
+    result = run([str(clone / ".ci/run")], clone, PATH=str(bare_machine))
+    assert result.returncode != 0
+    assert not (clone / "made").exists()
+
+
+def test_ci_installs_a_browser_and_runs_the_tests(clone: Path, bare_machine: Path) -> None:
+    browser = bare_machine / "chromium"
+    script(bare_machine / "apt-get", f"test $1 = update || {{ touch {browser}; chmod +x {browser}; }}")
+    result = run([str(clone / ".ci/run")], clone, PATH=str(bare_machine))
+    assert (result.returncode, result.stdout.strip()) == (0, "make test"), result.stderr
