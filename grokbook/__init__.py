@@ -1,5 +1,6 @@
 """grokbook: an open, executable reproduction of Furuta et al., "Interpreting Grokked Transformers in Complex
-Modular Arithmetic"."""
+Modular Arithmetic".
+"""
 
 from grokbook import data, fourier, measures, model
 from grokbook.config import RunConfig

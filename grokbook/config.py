@@ -65,7 +65,17 @@ class RunConfig:
                 raise TypeError(f"{name} must be a sequence, not the string {value!r}")
             set_(self, name, tuple(value))
         set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
-        for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
+        for name in (
+            "p",
+            "seed",
+            "d_model",
+            "n_heads",
+            "d_mlp",
+            "max_steps",
+            "sustain",
+            "tail",
+            "eval_every",
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or int(value) != value:
                 raise TypeError(f"{name} must be a whole number, got {value!r}")

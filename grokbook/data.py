@@ -110,7 +110,7 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
     Args:
         operations: at least one `Operation`, all different.
         p: a prime, 3..10007.
-        fraction: of all pairs to train on, in (0, 1), such that neither part is empty.
+        fraction: of all pairs to train on, in (0, 1), large enough for one pair.
         seed: a whole number from 0.
         operands: "residues" or "vocab", see `Operands`.
 
@@ -119,10 +119,11 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
     """
     if isinstance(operations, str | Operation) or not isinstance(operations, Sequence) or not operations:
         raise ValueError("operations must be a non-empty list of operations")
-    if stranger := next((o for o in operations if not isinstance(o, Operation)), None):
-        raise ValueError(f"operations must be Operation objects, not {type(stranger).__name__}")
-    if twice := next((o for k, o in enumerate(operations) if o in operations[:k]), None):
-        raise ValueError(f"operation {twice} is given twice")
+    for k, operation in enumerate(operations):
+        if not isinstance(operation, Operation):
+            raise ValueError(f"operations must be Operation objects, not {type(operation).__name__}")
+        if operation in operations[:k]:
+            raise ValueError(f"operation {operation} is given twice")
     check_modulus(p)
     if operands not in get_args(Operands):
         raise ValueError(f"operands must be one of {', '.join(get_args(Operands))}, not {operands!r}")
@@ -140,13 +141,11 @@ def check_modulus(p: Any) -> None:
 
 
 def check_fraction(fraction: Any, n_pairs: int) -> None:
-    """Raise ValueError unless 0 < fraction < 1 leaves a pair of n_pairs to train on and one to test on."""
+    """Raise ValueError unless 0 < fraction < 1 leaves a pair to train on (one to test on always stays)."""
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise ValueError(f"fraction must lie strictly between 0 and 1, not {fraction!r}")
-    size = n_train(n_pairs, fraction)
-    if size in (0, n_pairs):
-        part = "test" if size else "train"
-        raise ValueError(f"fraction {fraction} of {n_pairs} pairs leaves the {part} set empty")
+    if n_train(n_pairs, fraction) == 0:
+        raise ValueError(f"fraction {fraction} of {n_pairs} pairs leaves the train set empty")
 
 
 def _is_int(value: Any) -> bool:
@@ -165,9 +164,7 @@ class LabelStatistics(NamedTuple):
     test_entropy: float
 
 
-def label_statistics(
-    labels: Int64[Tensor, "n_pairs"], train: Bool[Tensor, "n_pairs"], p: int
-) -> LabelStatistics:
+def label_statistics(labels: Int64[Tensor, "n_pairs"], train: Bool[Tensor, "n_pairs"], p: int) -> LabelStatistics:
     """KL divergence from test to train labels, and the entropy of either, for one operation and one split.
 
     The entropies are those of the plain frequencies. For the divergence alone every label that the whole

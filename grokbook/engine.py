@@ -41,9 +41,7 @@ class Stack:
         keep_freed_memory()
         config = configs[0]
         self.step = 0
-        self._datasets = [
-            data.make(c.parsed_operations, c.p, c.fraction, c.seed, c.operands) for c in configs
-        ]
+        self._datasets = [data.make(c.parsed_operations, c.p, c.fraction, c.seed, c.operands) for c in configs]
         tables = torch.stack([d.tokens for d in self._datasets]).to(device)  # [run, operation, pair, 3]
         self._labels: Int[Tensor, "run operation pair"] = torch.stack([d.labels for d in self._datasets]).to(device)
         self._train: Bool[Tensor, "run pair"] = torch.stack([d.train for d in self._datasets]).to(device)

@@ -100,9 +100,7 @@ def fold(w: Weights, rows: Rows) -> Tables:
     score_op = (query_ctx * at(key, rows.ctx_op)).sum(-1)
     score_b = (query_ctx * at(key, rows.ctx_b)).sum(-1)
     score = key @ query_ctx.transpose(-1, -2) - torch.logaddexp(score_op, score_b).unsqueeze(2)
-    mixture = torch.lerp(
-        at(value, rows.ctx_op), at(value, rows.ctx_b), torch.sigmoid(score_b - score_op).unsqueeze(-1)
-    )
+    mixture = torch.lerp(at(value, rows.ctx_op), at(value, rows.ctx_b), torch.sigmoid(score_b - score_op).unsqueeze(-1))
 
     head_maps = w.W_O @ maps.unsqueeze(1)  # [run, head, d_head, out]
     entries_ctx = mixture @ head_maps
@@ -120,11 +118,11 @@ class Plan(NamedTuple):
     score_at: Int[Tensor, "run head row"]
     entry: Int[Tensor, "run_row term"]
     """Entries summed by each row, as indices into all runs' entries; terms are V (head), C (head), residual."""
-    row_start: Int[Tensor, "run_row_1"]
-    source_row: Int[Tensor, "run_row_term"]
+    row_start: Int[Tensor, " run_row_1"]
+    source_row: Int[Tensor, " run_row_term"]
     """The rows that sum an entry, entry after entry; ``source_term`` is their place in ``entry``."""
-    source_term: Int[Tensor, "run_row_term"]
-    entry_start: Int[Tensor, "run_entry"]
+    source_term: Int[Tensor, " run_row_term"]
+    entry_start: Int[Tensor, " run_entry"]
 
     @classmethod
     def of(cls, rows: Rows, n_heads: int, d_vocab: int) -> Plan:
@@ -169,9 +167,9 @@ def _forward(
     """Activations (with the neurons' ReLU taken, in place) and logits of every row. Not differentiable."""
     n_runs, n_rows = plan.rows.a.shape
     d_mlp = tables.neuron_logit.shape[1]
-    sums = F.embedding_bag(
-        plan.entry, tables.entries.flatten(0, 1), mode="sum", per_sample_weights=weights
-    ).unflatten(0, (n_runs, n_rows))
+    sums = F.embedding_bag(plan.entry, tables.entries.flatten(0, 1), mode="sum", per_sample_weights=weights).unflatten(
+        0, (n_runs, n_rows)
+    )
     post = sums[..., :d_mlp].relu_()
     if n_runs == 1:  # baddbmm would copy the strided operands
         return sums, torch.addmm(sums[0, :, d_mlp:], post[0], tables.neuron_logit[0]).unsqueeze(0)
@@ -186,46 +184,47 @@ def folded_logits(w: Weights, plan: Plan) -> Float[Tensor, "run row vocab"]:
     return logits[..., : w.d_vocab]
 
 
-def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: float) -> Float[Tensor, "run"]:
-    """Cross-entropy of each run (nats, float64) and, added to ``.grad``, its gradient.
+def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: float) -> None:
+    """Add to ``.grad`` of the weights the gradient of ``scale`` times the summed cross-entropy of the rows.
 
-    The loss is ``scale`` times the sum over rows; the log-softmax is taken in float64 (released code). The part
-    that works on rows is differentiated here by hand, because it needs only three buffers of that size; the part
-    that works on tables is left to autograd.
+    The softmax is taken in float64 (released code). The part that works on rows is differentiated here by hand,
+    because it needs only two buffers of that size; the part that works on tables is left to autograd.
     """
     tables = fold(w, plan.rows)
     weights = term_weights(tables.score, plan)
     with torch.no_grad():
-        losses, gradients = _loss_and_table_gradients(
+        gradients = _table_gradients(
             Tables(*(t.detach() for t in tables)), weights.detach(), plan, labels, w.d_vocab, scale
         )
-    torch.autograd.backward([tables.entries, weights, tables.neuron_logit], gradients)
-    return losses
+    outputs = zip((tables.entries, weights, tables.neuron_logit), gradients, strict=True)
+    trained = [(output, gradient) for output, gradient in outputs if output.requires_grad]
+    torch.autograd.backward([output for output, _ in trained], [gradient for _, gradient in trained])
 
 
-def _loss_and_table_gradients(
+def _table_gradients(
     tables: Tables, weights: Tensor, plan: Plan, labels: Tensor, d_vocab: int, scale: float
-) -> tuple[Tensor, list[Tensor]]:
-    """Losses, and their gradients by the entries, the term weights and the neuron–logit product."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients by the entries, the term weights and the neuron–logit product."""
     d_mlp = tables.neuron_logit.shape[1]
     sums, logits = _forward(tables, weights, plan)
     post = sums[..., :d_mlp]
 
-    log_probs = logits[..., :d_vocab].double().log_softmax(-1)
+    error = logits[..., :d_vocab].double().softmax(-1)
     at_label = labels.unsqueeze(-1)
-    losses = -scale * log_probs.gather(-1, at_label).squeeze(-1).sum(-1)
-    probs = log_probs.exp_()
-    d_logits = torch.zeros_like(logits)
-    d_logits[..., :d_vocab] = probs.scatter_add_(-1, at_label, probs.new_full(at_label.shape, -1.0)).mul_(scale)
+    error.scatter_add_(-1, at_label, error.new_full(at_label.shape, -1.0)).mul_(scale)
+    d_logits = logits.zero_()  # from here on, buffers whose values are no longer needed are used again
+    d_logits[..., :d_vocab] = error
 
     d_neuron_logit = (d_logits.transpose(1, 2) @ post).transpose(1, 2)
-    d_post = d_logits @ tables.neuron_logit.transpose(1, 2)
-    torch.ops.aten.threshold_backward.grad_input(d_post, post, 0, grad_input=d_post)
-    d_sums = sums  # its values are no longer needed: reuse the memory
-    d_sums[..., :d_mlp] = d_post
-    d_sums[..., d_mlp:] = d_logits
+    active = post > 0
+    if len(post) == 1:
+        torch.mm(d_logits[0], tables.neuron_logit[0].T, out=post[0])
+    else:
+        torch.bmm(d_logits, tables.neuron_logit.transpose(1, 2), out=post)
+    post.mul_(active)
+    sums[..., d_mlp:] = d_logits
 
-    rows = d_sums.flatten(0, 1)
+    rows = sums.flatten(0, 1)
     entries = tables.entries.flatten(0, 1)
     d_entries = F.embedding_bag(
         plan.source_row,
@@ -235,7 +234,11 @@ def _loss_and_table_gradients(
         per_sample_weights=weights.flatten()[plan.source_term],
     ).view_as(tables.entries)
     pattern = torch.sparse_csr_tensor(
-        plan.row_start, plan.entry.flatten(), weights.flatten(), size=(len(rows), len(entries)), check_invariants=False
+        plan.row_start,
+        plan.entry.flatten(),
+        weights.flatten(),
+        size=(len(rows), len(entries)),
+        check_invariants=False,
     )
     d_weights = torch.sparse.sampled_addmm(pattern, rows, entries.T, beta=0.0).values().view_as(weights)
-    return losses, [d_entries, d_weights, d_neuron_logit]
+    return d_entries, d_weights, d_neuron_logit

@@ -290,9 +290,7 @@ def _residues(x: Any, p: int) -> Any:
     """`x` mod p as an int or as int64."""
     if isinstance(x, int | np.integer) and not isinstance(x, bool):
         return int(x) % p
-    if (
-        isinstance(x, np.ndarray) and x.dtype == np.uint64
-    ):  # reduce before widening: it need not fit into int64
+    if isinstance(x, np.ndarray) and x.dtype == np.uint64:  # reduce before widening: it need not fit into int64
         return np.asarray(x % np.uint64(p)).astype(np.int64)
     if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer):
         return x.astype(np.int64) % p
@@ -336,8 +334,7 @@ CATALOGUE: Final[Mapping[Kind, tuple[Operation, ...]]] = MappingProxyType(
             Kind.UNIVARIATE: "a^2+b a^2-b a^3+2b a^3-2b",
             Kind.CROSS_HIGH: "a^2+ab+b^2 a^2+ab+b^2+a a^3+ab a^3+ab^2+b",
             Kind.POWER_SUM: "a^2+b^2 a^2-b^2 a^3+b^3 a^4+b^4 a^5+b^5 a^6+b^6 a^7+b^7",
-            Kind.FACTORIZABLE: "(a+b)^2 (a+b)^2+a+b (a-b)^2 (a+b)^3 (a-b)^3 (a+b)^4 (a-b)^4 "
-            "(a+b)^5 (a+b)^6 (a+b)^7",
+            Kind.FACTORIZABLE: "(a+b)^2 (a+b)^2+a+b (a-b)^2 (a+b)^3 (a-b)^3 (a+b)^4 (a-b)^4 (a+b)^5 (a+b)^6 (a+b)^7",
         }.items()
     }
 )

@@ -5,6 +5,7 @@ Only what defines the runs is here. Budgets are this book's: the paper gives eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ BUDGETS: Mapping[str, int] = {"a-b": 100_000, "a^2-b^2": 100_000}
 """Operations that grok late enough to need more."""
 
 
+MODULES: Mapping[str, tuple[str, ...]] = {"PG-E": EMBEDDING, "PG-T": TRANSFORMER}
+"""The paper's names of what is transplanted."""
+
+
 class Transfer(NamedTuple):
     """A pre-grokked experiment (paper §4): modules of a run on ``source``, frozen, in a run on ``target``."""
 
@@ -26,13 +31,26 @@ class Transfer(NamedTuple):
     target: str
     transplant: tuple[str, ...]
 
+    @classmethod
+    def parse(cls, text: str) -> Transfer:
+        """Read ``"PG-E a+b -> 2a+b"``: module, source, target. Anything else raises ``ValueError``."""
+        match = re.fullmatch(r"\s*(\S+)\s+(.+?)\s*->\s*(.+?)\s*", text)
+        if match is None or match[1] not in MODULES:
+            raise ValueError(
+                f"a transfer is written like 'PG-E a+b -> 2a+b' (modules: {', '.join(MODULES)}), not {text!r}"
+            )
+        source, target = (str(Operation.parse(operation)) for operation in match.group(2, 3))
+        return cls(source, target, MODULES[match[1]])
+
     @property
     def label(self) -> str:
-        return f"{'PG-E' if self.transplant == EMBEDDING else 'PG-T'} from {self.source}"
+        """How figures and tables call it, like "PG-E from a+b"."""
+        module = next(name for name, weights in MODULES.items() if weights == self.transplant)
+        return f"{module} from {Operation.parse(self.source).pretty}"
 
 
 def budget(operation: str) -> int:
-    """The step budget of an operation, from scratch or pre-grokked."""
+    """The step budget of an operation from scratch."""
     return BUDGETS.get(str(Operation.parse(operation)), DEFAULT_BUDGET)
 
 
@@ -47,9 +65,12 @@ def single(
 def pre_grokked(
     transfer: Transfer, *, p: int = 97, fraction: float = 0.3, seed: int = 0, max_steps: int | None = None
 ) -> RunConfig:
-    """A run that starts from a module of a pre-grokked one with the same seed, p and fraction."""
+    """A run that starts from a module of a pre-grokked one with the same seed, p and fraction.
+
+    Its budget is the default one, whatever the target: a module that helps should show it in that time.
+    """
     source = single(transfer.source, p=p, fraction=fraction, seed=seed, max_steps=max_steps)
-    steps = budget(transfer.target) if max_steps is None else max_steps
+    steps = DEFAULT_BUDGET if max_steps is None else max_steps
     return RunConfig(
         operations=(transfer.target,),
         p=p,
@@ -70,11 +91,8 @@ POLYNOMIALS = ("ab+b", "ab+a+b", "a^2+b^2", "a^2-b^2", "(a+b)^2", "(a+b)^3", "a^
 LINEAR = ("2a+b", "ab-b")
 """From scratch, to compare the pre-grokked ones with (Fig 9, §6.3)."""
 
-TRANSFERS = (
-    Transfer("a+b", "2a+b", EMBEDDING),
-    Transfer("a*b", "ab-b", TRANSFORMER),
-    Transfer("a+b", "a-b", EMBEDDING),
-    Transfer("a*b", "a+b", TRANSFORMER),
-    Transfer("a-b", "a-b", TRANSFORMER),
+TRANSFERS = tuple(
+    Transfer.parse(text)
+    for text in ("PG-E a+b -> 2a+b", "PG-T ab -> ab-b", "PG-E a+b -> a-b", "PG-T ab -> a+b", "PG-T a-b -> a-b")
 )
 """A first selection of Fig 2 and Fig 9, §5 and §6.3."""

@@ -20,10 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import safetensors
-import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -52,12 +50,12 @@ class Spectra(NamedTuple):
     For ``operands="vocab"`` the analysis still covers the first p residues.
     """
 
-    step: Int[Tensor, "time"]
+    step: Int[Tensor, " time"]
     embedding: Float[Tensor, "time p"]
     """Norms of the Fourier components of W_E over d_model."""
     neuron_logit: Float[Tensor, "time p"]
     """The same for W_L = W_U W_out over the neurons."""
-    logits_step: Int[Tensor, "time_2d"]
+    logits_step: Int[Tensor, " time_2d"]
     logits: Float[Tensor, "time_2d operation p p"]
     """Norms of the logits in the 2-D Fourier basis over the p output classes, float16; one map per operation."""
 
@@ -147,8 +145,6 @@ def read(folder: Path) -> Run:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 
 
 __all__ = ["DamagedRun", "Run", "Spectra", "grok_step", "per_operation", "read", "write"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from grokbook import runs, training
 from grokbook.config import RunConfig
-from grokbook.runs import DamagedRun, Run
+from grokbook.runs import Run
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class TrainingDiverged(RuntimeError):
 
 
 def resolve_device(device: str) -> torch.device:
-    """"auto" is CUDA where there is one, else the CPU; anything that is not there raises ``ValueError``."""
+    """ "auto" is CUDA where there is one, else the CPU; anything that is not there raises ``ValueError``."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -227,7 +227,11 @@ class Record:
         steps, embedding, neuron_logit = zip(*self.spectra, strict=True)
         map_steps, maps = zip(*self.maps, strict=True)
         return Spectra(
-            torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit), torch.tensor(map_steps), torch.stack(maps)
+            torch.tensor(steps),
+            torch.stack(embedding),
+            torch.stack(neuron_logit),
+            torch.tensor(map_steps),
+            torch.stack(maps),
         )
 
     def to_run(self, weights: Weights, device: torch.device) -> Run:
@@ -239,7 +243,11 @@ class Record:
             "stopped": "tail after grokking" if grokked else "step budget",
         }
         return Run(
-            config=self.config, history=self.history(), spectra=self.to_spectra(), weights=weights, provenance=facts
+            config=self.config,
+            history=self.history(),
+            spectra=self.to_spectra(),
+            weights=weights,
+            provenance=facts,
         )
 
 
@@ -251,7 +259,7 @@ def layer_spectra(config: RunConfig, weights: Weights) -> dict[str, fourier.Spec
     }
 
 
-def interleave(spectrum: fourier.Spectrum) -> Float[Tensor, "p"]:
+def interleave(spectrum: fourier.Spectrum) -> Float[Tensor, " p"]:
     """Norms in the order of :func:`grokbook.fourier.basis`: constant, cos 1, sin 1, cos 2, …; on the CPU."""
     waves = torch.stack([spectrum.cosine, spectrum.sine], dim=1).flatten()
     return torch.cat([spectrum.constant.reshape(1), waves]).float().cpu()

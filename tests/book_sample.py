@@ -1,7 +1,12 @@
 """A one-chapter book for the tests of `grokbook.book`: every feature a page may use, and nothing to train."""
 
+import atexit
+import tempfile
+from functools import cache
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
+
+from grokbook.book.build import build
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,8 +26,10 @@ CHAPTER = (
 The wave $\cos(2\pi k x / p)$ moves as the slider moves. A long formula scrolls in its own box:
 
 $$
-\sum_{k=1}^{K} \left( u_k \cos\frac{2\pi k a}{p} \cos\frac{2\pi k b}{p} - v_k \sin\frac{2\pi k a}{p} \sin\frac{2\pi k b}{p}
-\right) = \sum_{k=1}^{K} \frac{u_k + v_k}{2} \cos\frac{2\pi k (a + b)}{p} + \frac{u_k - v_k}{2} \cos\frac{2\pi k (a - b)}{p}
+\sum_{k=1}^{K} \left(
+  u_k \cos\frac{2\pi k a}{p} \cos\frac{2\pi k b}{p} - v_k \sin\frac{2\pi k a}{p} \sin\frac{2\pi k b}{p}
+\right) = \sum_{k=1}^{K}
+  \frac{u_k + v_k}{2} \cos\frac{2\pi k (a + b)}{p} + \frac{u_k - v_k}{2} \cos\frac{2\pi k (a - b)}{p}
 $$
 
 ```{code-cell} ipython3
@@ -122,6 +129,14 @@ root: intro
 chapters:
   - file: notebooks/wave
 """
+
+
+@cache
+def sample_site() -> Path:
+    """Build the sample book once per test process; return the folder of its site."""
+    folder = Path(tempfile.mkdtemp(prefix="grokbook-sample-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return build(write_sample_book(folder / "repository")).parent
 
 
 def write_sample_book(root: Path) -> Path:

@@ -252,9 +252,7 @@ def test_grok_step_never_changes_its_mind(gaps: list[int], data: st.DataObject, 
     assert first == grok_step_by_definition(steps.tolist(), train.tolist(), test.tolist(), sustain)
 
 
-def grok_step_by_definition(
-    steps: list[int], train: list[float], test: list[float], sustain: int
-) -> int | None:
+def grok_step_by_definition(steps: list[int], train: list[float], test: list[float], sustain: int) -> int | None:
     for index, step in enumerate(steps):
         learned = max(train[: index + 1]) >= 0.99
         window = [test[j] for j, later in enumerate(steps) if step <= later <= step + sustain]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import jupytext
@@ -21,7 +22,6 @@ import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
@@ -130,11 +130,19 @@ def _accepts(types: tuple[str, ...], value: object) -> bool:
     return not isinstance(value, bool) and any(isinstance(value, LITERAL_TYPES.get(t, object)) for t in types)
 
 
-def _kernel_manager(env: Mapping[str, str]) -> type[AsyncKernelManager]:
-    """Return a manager that starts the running interpreter, whichever kernel specs are installed here."""
+def _kernel_manager(env: Mapping[str, str], sockets: str) -> type[AsyncKernelManager]:
+    """Return a manager that starts the running interpreter, whichever kernel specs are installed here.
+
+    Kernels listen on Unix sockets in the folder `sockets`: TCP ports are picked before they are bound, so of two
+    kernels that start at once one may find its port taken and die. (Windows has no Unix sockets for this.)
+    """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
 
     class InterpreterKernelManager(AsyncKernelManager):
+        def __init__(self, **settings: Any) -> None:
+            settings |= {} if os.name == "nt" else {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
+            super().__init__(**settings)
+
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(argv=argv, language="python", display_name="Python 3", env=dict(env))
@@ -172,20 +180,21 @@ def execute_notebook(
     kernel_env = {"PLOTLY_RENDERER": renderer, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
     # Without an output path papermill keeps the notebook in memory, so no half-executed file can be left behind.
     try:
-        executed = papermill.execute_notebook(
-            notebook,
-            None,
-            parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=progress,
-            cwd=source.resolve().parent,
-            kernel_manager_class=_kernel_manager(kernel_env),
-        )
+        with TemporaryDirectory(prefix="grokbook-", ignore_cleanup_errors=True) as sockets:
+            executed = papermill.execute_notebook(
+                notebook,
+                None,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=progress,
+                cwd=source.resolve().parent,
+                kernel_manager_class=_kernel_manager(kernel_env, sockets),
+            )
     except PapermillExecutionError as error:
         raise NotebookError(_describe(source, error)) from error
-    except DeadKernelError as error:
-        raise NotebookError(f"{source.name}: the kernel died (out of memory?)") from error
+    except RuntimeError as error:  # the kernel died, or never came up
+        raise NotebookError(f"{source.name}: {error}") from error
     executed.metadata["grokbook"] = {"source": source.name, **(metadata or {})}
     executed.metadata.papermill.update(input_path=source.name, output_path=output.name)
     _write(executed, output)
@@ -294,7 +303,5 @@ def execute_all(
 def _execute_timed(source: Path, output: Path, parameters: Mapping[str, Any], key: str, threads: str) -> float:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     start = time.perf_counter()
-    execute_notebook(
-        source, output, parameters, metadata={"cache_key": key}, env={"OMP_NUM_THREADS": threads}
-    )
+    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env={"OMP_NUM_THREADS": threads})
     return time.perf_counter() - start

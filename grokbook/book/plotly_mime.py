@@ -24,6 +24,7 @@ from sphinx.util import logging
 
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 450
+BOTTOM_MARGIN = 60
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +43,7 @@ class PlotlyMimeRenderer(MimeRenderPlugin):
     mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = [("*", MIME, 0)]
 
     @staticmethod
-    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> None | list[nodes.Element]:
+    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
         """Return the placeholder as one raw node; the side file waits in Sphinx's doctree folder."""
         if inline or data.mime_type != MIME:
             return None
@@ -71,6 +72,8 @@ def render(figure: Mapping[str, Any]) -> Placeholder:
     # The template is rebuilt in the browser from the theme's colours; a width would defeat the responsive layout.
     layout.pop("template", None)
     layout.pop("width", None)
+    if layout.get("sliders"):
+        layout = _without_slider_room(layout)
     meta = dict(layout.get("meta") or {})
     body = {"data": figure.get("data", []), "layout": layout, "frames": figure.get("frames", [])}
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
@@ -84,14 +87,25 @@ def render(figure: Mapping[str, Any]) -> Placeholder:
     )
 
 
+def _without_slider_room(layout: dict[str, Any]) -> dict[str, Any]:
+    """Take back the bottom margin for Plotly's own slider: ours stands below the plot, not in it."""
+    margin = dict(layout.get("margin") or {})
+    spare = max(0, margin.get("b", 0) - BOTTOM_MARGIN)
+    height = layout.get("height", DEFAULT_HEIGHT + spare) - spare
+    return {**layout, "margin": {**margin, "b": margin.get("b", BOTTOM_MARGIN) - spare}, "height": height}
+
+
 def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
     caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
     height = int(layout.get("height") or DEFAULT_HEIGHT)
     width = f";min-width:{int(meta['min_width'])}px" if meta.get("min_width") else ""
-    rows = len(layout.get("sliders") or ()) + bool(layout.get("updatemenus"))
+    # A play button needs no room of its own: every slider has one.
+    buttons = [button for menu in layout.get("updatemenus") or () for button in menu.get("buttons", ())]
+    menus = any(button.get("method") != "animate" for button in buttons)
+    rows = len(layout.get("sliders") or ()) + menus
     controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
     return (
-        f'<figure class="grokbook-figure" id="figure-{slug}" data-figure="{key}">'
+        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}">'
         f'<div class="grokbook-scroll"><div class="grokbook-plot" role="img" aria-label="{html.escape(alt)}"'
         f' style="height:{height}px{width}"></div></div>'
         f"{controls}"

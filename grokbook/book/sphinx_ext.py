@@ -38,7 +38,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _configure)
     app.connect("builder-inited", _vendor)
     app.connect("doctree-resolved", _mark_maths)
-    app.connect("html-page-context", _drop_thebe, priority=900)
+    app.connect("doctree-resolved", _drop_thebe_settings, priority=900)
+    app.connect("html-page-context", _drop_thebe_scripts, priority=900)
     app.connect("build-finished", _publish_figures)
     app.add_css_file("grokbook.css", priority=900)
     app.add_js_file("grokbook-figures.js", loading_method="defer")
@@ -86,7 +87,12 @@ def _mark_maths(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         app.env.get_domain("math").data["has_equations"][docname] = True
 
 
-def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+def _drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    for node in [node for node in doctree.findall(nodes.raw) if "text/x-thebe-config" in node.astext()]:
+        node.parent.remove(node)
+
+
+def _drop_thebe_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     for files in ("script_files", "css_files"):
         kept = [asset for asset in context.get(files, ()) if "thebe" not in _asset_text(asset)]
         if files in context:

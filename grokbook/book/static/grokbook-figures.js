@@ -73,23 +73,20 @@
   }
 
   // ---- layout ------------------------------------------------------------------------------------------------
-  // On a phone a touch must scroll the page, not zoom the figure, and margins are dear.
-  function fit(layout, width) {
+  // On a phone a touch must scroll the page, not zoom the figure, and margins are dear. The box gets the height and
+  // Plotly fills it, so that its own resizing needs no help.
+  function fit(plot, layout) {
     const small = narrow.matches;
     const margin = { l: 60, r: 20, t: 30, b: 50, ...layout.margin };
     const single = !Object.keys(layout).some((key) => /^[xy]axis\d/.test(key));
     const height = layout.height || 450;
+    const fitted = small && single ? Math.min(height, Math.max(300, Math.round(1.05 * plot.clientWidth))) : height;
+    plot.style.height = `${fitted}px`;
     return {
       dragmode: small ? false : layout.dragmode ?? "zoom",
       margin: small ? { ...margin, l: Math.min(margin.l, 45), r: Math.min(margin.r, 10) } : margin,
-      height: small && single ? Math.min(height, Math.max(300, Math.round(1.05 * width))) : height,
+      template: template(),
     };
-  }
-
-  function resize(plot, layout) {
-    const fitted = fit(layout, plot.clientWidth);
-    plot.style.height = `${fitted.height}px`;
-    return fitted;
   }
 
   // ---- controls ----------------------------------------------------------------------------------------------
@@ -196,12 +193,12 @@
     await Promise.all([load("vendor/plotly.min.js"), load(`figures/${key}.js`)]);
     if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
     const { data, layout, frames } = figures.get(key);
-    const { sliders = [], updatemenus = [], ...rest } = layout;
+    const { sliders = [], updatemenus = [], height, ...rest } = layout;
     const plot = box.querySelector(".grokbook-plot");
     const config = {
       responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     };
-    await Plotly.newPlot(plot, data, { ...rest, ...resize(plot, layout), template: template() }, config);
+    await Plotly.newPlot(plot, data, { ...rest, ...fit(plot, layout), autosize: true }, config);
     if (frames.length) await Plotly.addFrames(plot, frames);
     const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => slider(plot, s))];
     box.querySelector(".grokbook-controls")?.replaceChildren(...parts.filter(Boolean));
@@ -209,10 +206,11 @@
   }
 
   // Every figure on the page again, with new colours or a new shape.
-  function refresh() {
+  async function refresh() {
     for (const box of document.querySelectorAll('.grokbook-figure[data-state="drawn"]')) {
       const plot = box.querySelector(".grokbook-plot");
-      Plotly.relayout(plot, { ...resize(plot, figures.get(box.dataset.figure).layout), template: template() });
+      await Plotly.relayout(plot, fit(plot, figures.get(box.dataset.figure).layout));
+      await Plotly.Plots.resize(plot);
     }
   }
 

@@ -1,0 +1,212 @@
+"""The ``grokbook`` command: thin commands over the library."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from grokbook import runs as run_files
+from grokbook import store as stores
+from grokbook import training, verification
+from grokbook.config import RunConfig
+from grokbook.runs import DamagedRun, Run
+from grokbook.weights import EMBEDDING
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+runs_app = typer.Typer(no_args_is_help=True, help="The stored runs.")
+app.add_typer(runs_app, name="runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def _short_errors() -> Iterator[None]:
+    """Errors a user can act on are one line, without a traceback."""
+    try:
+        yield
+    except (ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"grokbook: {message}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        print(f"\ngrokbook: {interrupt or 'interrupted'}", file=sys.stderr)
+        raise typer.Exit(130) from interrupt
+
+
+@app.command()
+def train(
+    operations: Annotated[list[str], typer.Argument(help='An expression like "a*b + b"; several are a mixture.')],
+    p: Annotated[int, typer.Option(help="Prime modulus.")] = 97,
+    fraction: Annotated[float, typer.Option(help="Share of the pairs to train on.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Seed of split and initial weights.")] = 0,
+    max_steps: Annotated[int, typer.Option(help="Step budget; a run that groks stops earlier.")] = 300_000,
+    operands: Annotated[str, typer.Option(help='"residues" (paper) or "vocab" (released code).')] = "residues",
+    random_embedding: Annotated[bool, typer.Option(help="Freeze the embedding at its random start.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train a run until it groks (or read it, if it is stored) and print its measures."""
+    with _short_errors():
+        config = RunConfig(
+            operations=tuple(operations),
+            p=p,
+            fraction=fraction,
+            seed=seed,
+            max_steps=max_steps,
+            operands=operands,
+            frozen=EMBEDDING if random_embedding else (),
+        )
+        store = stores.default_store()
+        (run,) = store.ensure([config], device)
+        _print_run(run, store.folder(config), as_json)
+
+
+@runs_app.command("list")
+def list_runs(as_json: Json = False) -> None:
+    """List the stored runs, published ones included."""
+    rows, damaged = [], 0
+    for folder in stores.default_store().folders():
+        try:
+            rows.append(_summary(run_files.read(folder), folder))
+        except DamagedRun as error:
+            damaged += 1
+            print(f"grokbook: damaged run: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("run", "operation", "p", "fraction", "seed", "steps", "grok step", "best test accuracy")
+        for row in rows:
+            grok = "–" if row["grok_step"] is None else str(row["grok_step"])
+            best = f"{row['best_test_accuracy']:.1%}"
+            identity = [str(row[key]) for key in ("name", "label", "p", "fraction", "seed", "steps")]
+            table.add_row(*identity, grok, best)
+        Console().print(table)
+    if damaged:
+        raise typer.Exit(1)
+
+
+@runs_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a run, or the beginning of its name or hash.")],
+    as_json: Json = False,
+) -> None:
+    """Show one run: config, outcome, measures, provenance."""
+    with _short_errors():
+        folder = _find(name)
+        _print_run(run_files.read(folder), folder, as_json)
+
+
+@runs_app.command()
+def verify() -> None:
+    """Check every stored run: checksums, and accuracy, FFS and FCR computed again from the weights."""
+    good, bad = 0, 0
+    for folder in stores.default_store().folders():
+        try:
+            found = verification.problems(run_files.read(folder))
+        except DamagedRun as error:
+            found = [str(error)]
+        bad, good = (bad + 1, good) if found else (bad, good + 1)
+        for problem in found:
+            print(f"{folder.name}: {problem}", file=sys.stderr)
+        if not found:
+            print(f"{folder.name}: agrees")
+    print(f"{good} runs agree with their history, {bad} do not")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def notebook(
+    name: Annotated[str, typer.Argument(help="A notebook's name, like elementary, or its path.")],
+    parameter: Annotated[
+        list[tuple[str, str]] | None,
+        typer.Option("-p", "--parameter", help="Parameter and value; repeatable."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the executed notebook goes.")] = None,
+) -> None:
+    """Execute a notebook with parameters of your own."""
+    from grokbook.book import execute  # the book's tools come with an extra
+
+    with _short_errors():
+        source = execute.find_notebook(name)
+        target = output or Path(f"{source.stem}.out.ipynb")
+        execute.execute_notebook(source, target, execute.parse_parameters(parameter or []))
+        print(target)
+
+
+@app.command()
+def book(
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the site.")] = None,
+) -> None:
+    """Execute the notebooks and build the site; prints the path of index.html."""
+    from grokbook.book import build
+
+    with _short_errors():
+        root = stores.checkout()
+        if root is None:
+            raise FileNotFoundError("the book is built from a checkout; this grokbook is installed without one")
+        print(build.build(root, output))
+
+
+def _find(name: str) -> Path:
+    """The folder of the one stored run whose name or hash begins with ``name``."""
+    folders = list(stores.default_store().folders())
+    found = [f for f in folders if f.name.startswith(name) or f.name.rpartition("-")[2].startswith(name)]
+    if not found:
+        raise KeyError(f"no stored run is called {name!r}; see: grokbook runs list")
+    if len(found) > 1:
+        raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}")
+    return found[0]
+
+
+def _summary(run: Run, folder: Path | None) -> dict[str, Any]:
+    final = run.history.iloc[-1]
+    measured = {name: float(final[name]) for name in run.history.columns if name != "step"}
+    return {
+        "name": run.config.name,
+        "label": run.config.label,
+        "folder": str(folder),
+        "p": run.config.p,
+        "fraction": run.config.fraction,
+        "seed": run.config.seed,
+        "steps": run.steps,
+        "grok_step": run.grok_step,
+        "best_test_accuracy": run.best_test_accuracy,
+        "final": measured,
+        "config": run.config.to_dict(),
+        "provenance": dict(run.provenance),
+    }
+
+
+def _print_run(run: Run, folder: Path | None, as_json: bool) -> None:
+    summary = _summary(run, folder)
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    final = summary["final"]
+    outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step}"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps} steps", markup=True)
+    table = Table("", "FFS", "FCR", "Gini", title=f"measures at step {run.steps}")
+    for layer, title in (("embedding", "embedding W_E"), ("neuron_logit", "neuron–logit map W_L")):
+        table.add_row(title, *(f"{final[f'{measure}_{layer}']:.3f}" for measure in ("ffs", "fcr", "gini")))
+    console.print(table)
+    for part in ("train", "test"):
+        console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")
+    console.print(f"stored in {folder}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

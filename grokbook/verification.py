@@ -1,0 +1,53 @@
+"""Does a stored run hold together? Everything that its last history row says is computed again from its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from grokbook import data, measures, model, runs
+from grokbook.runs import Run
+
+TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "ffs": 0.03, "fcr": 1e-3}
+"""How far a recomputed value may be off on another machine. A rounding error can move a pair over the decision
+boundary, or a norm over FFS's threshold: FFS counts in units of 1/(2K), about 0.01 at p = 97."""
+
+
+def recompute(run: Run) -> dict[str, float]:
+    """Accuracies, FFS and FCR of the final weights, under their history names.
+
+    Works from the public functions (:func:`grokbook.model.logits`, :func:`grokbook.measures.ffs` …), not from the code
+    that recorded the history.
+    """
+    config, weights = run.config, run.weights
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    correct = torch.stack(
+        [
+            model.logits(weights, tokens).argmax(-1) == labels
+            for tokens, labels in zip(table.tokens, table.labels, strict=True)
+        ]
+    ).double()
+    layers = {"embedding": weights.W_E, "neuron_logit": model.neuron_logit_map(weights)}
+    found = {
+        f"{measure}_{layer}": function(matrix[: config.p])
+        for layer, matrix in layers.items()
+        for measure, function in (("ffs", measures.ffs), ("fcr", measures.fcr))
+    }
+    for part, mask in (("train", table.train), ("test", ~table.train)):
+        each = correct[:, mask].mean(dim=1).tolist()
+        found[f"{part}_accuracy"] = sum(each) / len(each)
+        found |= dict(zip(runs.per_operation(config, f"{part}_accuracy"), each, strict=False))
+    return found
+
+
+def problems(run: Run) -> list[str]:
+    """What disagrees between a run's weights and the last row of its history; empty when all is well."""
+    last = run.history.iloc[-1]
+    found = []
+    for name, value in recompute(run).items():
+        tolerance = next(limit for kind, limit in TOLERANCES.items() if kind in name)
+        recorded = float(last[name])
+        if not abs(value - recorded) <= tolerance:  # also catches NaN
+            found.append(f"{name} is {value:.4f} from the weights, {recorded:.4f} in the history")
+    return found

@@ -1,0 +1,273 @@
+"""Open every page of a built site from `file://` in a real headless Chromium."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from book_sample import ROOT, sample_site
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from grokbook.book.build import build
+
+LOCAL = ("file:", "data:", "blob:")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = pytest.mark.xdist_group("browser")  # one process builds the book and opens it
+
+DESKTOP, PHONE = (1280, 900), (390, 800)
+
+# Everything a reader can see of a figure's data: trace by trace, decoded, so that a change is a change on the screen.
+DATA = """plot => JSON.stringify(plot._fullData.map(t => [t.type, t.mode, ...["x", "y", "z"].map(
+    k => t[k] && Array.from(t[k], row => row?.length && typeof row !== "string" ? Array.from(row) : row))]))"""
+TEXT = """plot => [...plot.querySelectorAll("svg text")].filter(e => e.textContent.trim())
+    .map(e => getComputedStyle(e).fill)"""
+CONTRAST = """([texts, box]) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const light = colour => {
+        canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(
+            v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = light(getComputedStyle(box).backgroundColor);
+    return Math.min(...texts.map(text => {
+        const [low, high] = [light(text), ground].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; without one these tests fail, because nothing else looks at the pages."""
+    executable = os.environ.get("GROKBOOK_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=["sample", "book"])
+def site(request: pytest.FixtureRequest) -> Path:
+    """The sample book, and the real one in its usual place (built or rebuilt if it is not up to date)."""
+    return sample_site() if request.param == "sample" else build(ROOT).parent
+
+
+def pages(site: Path) -> list[Path]:
+    """Every page of the site, but for `index.html` where jupyter-book only sends the reader on from it."""
+    found = sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
+    return [path for path in found if 'http-equiv="Refresh"' not in path.read_text("utf8")]
+
+
+@contextmanager
+def opened(
+    browser: Browser, size: tuple[int, int], *, scheme: str = "light", javascript: bool = True
+) -> Iterator[Page]:
+    """A page that lets no request out and fails when it closes if anything went wrong on it."""
+    trouble: list[str] = []
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=javascript
+    )
+    context.route(
+        lambda url: not url.startswith(LOCAL),
+        lambda route: (trouble.append(route.request.url), route.abort()),
+    )
+    context.on("request", lambda r: None if r.url.startswith(LOCAL) else trouble.append(f"request {r.url}"))
+    context.set_default_timeout(90_000)  # generous: the machine may be busy
+    if javascript:  # else Chromium reports every script as failed
+        context.on("requestfailed", lambda r: trouble.append(f"not found {r.url}"))
+    context.on("weberror", lambda error: trouble.append(f"error {error.error}"))
+    context.on("console", lambda m: trouble.append(m.text) if m.type in {"error", "warning"} else None)
+    page = context.new_page()
+    try:
+        yield page
+        assert not trouble, trouble
+    finally:
+        context.close()
+
+
+def draw_figures(page: Page) -> int:
+    """Scroll to each figure in turn and wait until it stands; return how many there are."""
+    figures = page.locator(".grokbook-figure")
+    for i in range(figures.count()):
+        figures.nth(i).scroll_into_view_if_needed()
+        page.wait_for_function("box => box.dataset.state === 'drawn'", arg=figures.nth(i).element_handle())
+    return figures.count()
+
+
+def test_every_figure_draws_and_nothing_is_asked_of_the_network(chromium: Browser, site: Path):
+    figures = 0
+    with opened(chromium, DESKTOP) as page:
+        for path in pages(site):
+            page.goto(path.as_uri())
+            count = draw_figures(page)
+            sizes = page.locator(".grokbook-plot .main-svg:first-child").evaluate_all(
+                "all => all.map(svg => [svg.clientWidth, svg.clientHeight])"
+            )
+            assert len(sizes) == count, path
+            assert all(width > 300 and height > 150 for width, height in sizes), path
+            assert all(page.locator(".grokbook-figure figcaption").all_inner_texts()), path
+            raw = page.locator("article .math, .grokbook-figure").evaluate_all(
+                r"all => all.filter(e => /\\\(|\\\[|\$\S/.test(e.innerText)).map(e => e.innerText)"
+            )
+            assert not raw, (path, "formulas left as text", raw)
+            figures += count
+    assert figures, "no figure on any page"
+
+
+def test_the_index_opens_the_landing_page(chromium: Browser, site: Path):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((site / "index.html").as_uri())
+        page.wait_for_selector("article h1")
+
+
+def test_a_figure_far_away_waits(chromium: Browser):
+    with opened(chromium, (1280, 300)) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        page.wait_for_function("MathJax.startup.promise.then(() => true)")
+        assert page.evaluate("window.Plotly") is None
+        assert page.locator(".grokbook-figure[data-state]").count() == 0
+        draw_figures(page)
+
+
+def test_every_slider_moves_the_data_by_keyboard(chromium: Browser, site: Path):
+    sliders = 0
+    with opened(chromium, DESKTOP) as page:
+        for path in pages(site):
+            page.goto(path.as_uri())
+            draw_figures(page)
+            for box in page.locator(".grokbook-figure:has(input[type=range])").all():
+                plot = box.locator(".grokbook-plot").element_handle()
+                for control in box.locator("input[type=range]").all():
+                    label, before = control.get_attribute("aria-valuetext"), page.evaluate(DATA, plot)
+                    control.focus()
+                    page.keyboard.press("Home" if control.input_value() == control.get_attribute("max") else "End")
+                    page.wait_for_function(f"([plot, old]) => ({DATA})(plot) !== old", arg=[plot, before])
+                    assert control.get_attribute("aria-valuetext") != label, path
+                    sliders += 1
+    assert sliders, "no slider on any page"
+
+
+def test_the_slider_shows_the_frame_it_names(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        plot = page.locator("[data-name=wave] .grokbook-plot").element_handle()
+        page.locator("[data-name=wave] input").focus()
+        for k in (1, 2, 3, 4):
+            page.keyboard.press("ArrowRight")
+            first_row = f"plot => Array.from(plot._fullData[0].z[0].slice(0, 3))+'' === WANTED[{k}]"
+            assert page.locator("[data-name=wave] output").inner_text() == str(k)
+            wave = f"[0,1,2].map(a => Math.round(127*Math.cos(2*Math.PI*{k + 1}*a/31)))+''"
+            page.wait_for_function(first_row.replace(f"WANTED[{k}]", wave), arg=plot)
+        page.locator("[data-name=wave] .grokbook-play").click()
+        page.wait_for_function("document.querySelector('[data-name=wave] output').textContent === '2'")
+        page.wait_for_function("document.querySelector('[data-name=wave] .grokbook-play').ariaLabel === 'Play'")
+        assert page.locator("[data-name=wave] output").inner_text() == "4"
+
+
+def test_buttons_change_the_figure(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        page.get_by_role("button", name="points").click()
+        plot = page.locator("[data-name=cosines] .grokbook-plot").element_handle()
+        page.wait_for_function("plot => plot._fullData.every(t => t.mode === 'markers')", arg=plot)
+        assert page.get_by_role("button", name="points").get_attribute("aria-pressed") == "true"
+        assert page.get_by_role("button", name="lines").get_attribute("aria-pressed") == "false"
+
+
+def test_dark_mode_repaints_every_figure(chromium: Browser, site: Path):
+    with opened(chromium, DESKTOP) as page:
+        for path in pages(site):
+            page.goto(path.as_uri())
+            page.evaluate("localStorage.clear()")
+            page.reload()
+            draw_figures(page)
+            boxes = page.locator(".grokbook-figure").all()
+            plots = [box.locator(".grokbook-plot").element_handle() for box in boxes]
+            light = [page.evaluate(TEXT, plot) for plot in plots]
+            for _ in range(3):
+                if page.locator("html").get_attribute("data-theme") == "dark":
+                    break
+                page.locator(".theme-switch-button:visible").first.click()
+            assert page.locator("html").get_attribute("data-theme") == "dark"
+            for box, plot, before in zip(boxes, plots, light, strict=True):
+                page.wait_for_function(f"([plot, old]) => ({TEXT})(plot)[0] !== old", arg=[plot, before[0]])
+                after = page.evaluate(TEXT, plot)
+                ground = box.element_handle()
+                assert not set(before) & set(after), (path, "text that kept its colour")
+                assert page.evaluate(CONTRAST, [after, ground]) >= 4.5, (path, after)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_colours_are_the_systems(chromium: Browser, scheme: str):
+    with opened(chromium, DESKTOP, scheme=scheme) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        for box in page.locator(".grokbook-figure").all():
+            texts = page.evaluate(TEXT, box.locator(".grokbook-plot").element_handle())
+            assert page.evaluate(CONTRAST, [texts, box.element_handle()]) >= 4.5
+            area = box.locator(".main-svg").first.evaluate("svg => getComputedStyle(svg).backgroundColor")
+            assert area == "rgba(0, 0, 0, 0)"
+
+
+def test_a_phone_shows_every_page_without_sideways_scroll(chromium: Browser, site: Path):
+    with opened(chromium, PHONE) as page:
+        for path in pages(site):
+            page.goto(path.as_uri())
+            draw_figures(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+            page.evaluate("scrollTo(1000, 0)")
+            assert page.evaluate("scrollX") == 0, path
+            modes = "all => all.map(plot => plot._fullLayout.dragmode)"
+            assert not any(page.locator(".grokbook-plot").evaluate_all(modes)), path
+            assert page.locator(".modebar:visible").count() == 0, path
+
+
+def test_a_turned_phone_refits_its_figures(chromium: Browser):
+    with opened(chromium, PHONE) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        shape = "document.querySelector('[data-name=wave] .grokbook-plot')._fullLayout"
+        assert page.evaluate(f"{shape}.height") < 460
+        page.set_viewport_size({"width": 800, "height": 390})
+        page.wait_for_function(f"{shape}.height === 460 && {shape}.dragmode === 'zoom' && {shape}.width > 400")
+
+
+def test_printing_draws_what_was_never_scrolled_to(chromium: Browser):
+    with opened(chromium, (1280, 300)) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_function("document.querySelectorAll('.grokbook-figure[data-state=drawn]').length === 2")
+
+
+def test_without_javascript_words_stand_in_for_figures(chromium: Browser, site: Path):
+    with opened(chromium, DESKTOP, javascript=False) as page:
+        for path in pages(site):
+            page.goto(path.as_uri())
+            for box in page.locator(".grokbook-figure").all():
+                assert box.locator("figcaption").inner_text().strip(), path
+                label = box.locator(".grokbook-plot").get_attribute("aria-label")
+                assert json.dumps(label) == json.dumps(box.locator("noscript").inner_text().strip()), path
+
+
+def test_the_fence_around_a_page_notices(chromium: Browser, tmp_path: Path):
+    """The checks above rest on `opened`: show that it fails for each kind of trouble."""
+    for script in ("fetch('https://example.org/x').catch(() => 0)", "console.error('no')", "null.x"):
+        (tmp_path / "bad.html").write_text(f"<body><script>{script}</script>")
+        with pytest.raises(AssertionError), opened(chromium, DESKTOP) as page:  # noqa: PT012
+            page.goto((tmp_path / "bad.html").as_uri())
+            page.wait_for_timeout(300)

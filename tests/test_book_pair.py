@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from book_sample import CHAPTER, HEADER, ROOT
+
+from grokbook.book.pair import main, paired_text, stale
+
+
+@pytest.fixture
+def chapter(tmp_path) -> Path:
+    path = tmp_path / "wave.md"
+    path.write_text(CHAPTER)
+    return path
+
+
+def test_the_projects_notebooks_are_paired():
+    assert list((ROOT / "notebooks").glob("*.md")), "no notebooks"
+    assert not stale(ROOT / "notebooks"), "run: python -m grokbook.book.pair"
+
+
+def test_a_pair_is_a_valid_notebook_with_the_same_cells_and_no_output(chapter):
+    text = paired_text(chapter)
+    paired = nbformat.reads(text, as_version=4)
+    nbformat.validate(paired)
+    assert text == paired_text(chapter)
+    assert paired.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    source = jupytext.read(chapter)
+    assert [(c.cell_type, c.source) for c in paired.cells] == [(c.cell_type, c.source) for c in source.cells]
+    assert paired.cells[1].metadata.tags == ["parameters"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in paired.cells if "outputs" in cell)
+
+
+def test_cell_ids_are_unique_and_survive_edits_elsewhere(tmp_path):
+    cell = "```{code-cell} ipython3\nprint(1)\n```\n"
+    path = tmp_path / "twice.md"
+    path.write_text(f"{HEADER}{cell}\n{cell}")
+    before = [c.id for c in nbformat.reads(paired_text(path), as_version=4).cells]
+    assert len(set(before)) == 2
+    path.write_text(f"{HEADER}A new first paragraph.\n\n{cell}\n{cell}")
+    assert [c.id for c in nbformat.reads(paired_text(path), as_version=4).cells][1:] == before
+
+
+def test_check_reports_and_changes_nothing(chapter, capsys):
+    pair = chapter.with_suffix(".ipynb")
+    assert main([str(chapter.parent), "--check"]) == 1
+    assert not pair.exists()
+    assert main([str(chapter.parent)]) == 0
+    assert main([str(chapter.parent), "--check"]) == 0
+    assert "differs" in capsys.readouterr().out
+    edited = json.loads(pair.read_text())
+    edited["cells"][0]["source"] = "edited"
+    pair.write_text(json.dumps(edited))
+    assert main([str(chapter.parent), "--check"]) == 1
+    assert json.loads(pair.read_text()) == edited
+
+
+def test_a_missing_folder_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "nowhere")])
+    assert "no folder" in capsys.readouterr().err

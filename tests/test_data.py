@@ -1,0 +1,245 @@
+"""Tables, splits, tokens and label statistics against plain Python and closed forms."""
+
+import math
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokbook import data
+from grokbook.operations import CATALOGUE, Operation
+
+EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
+
+
+def parse(*texts: str) -> list[Operation]:
+    return [Operation.parse(text) for text in texts]
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("operands", "n"), [("residues", 7), ("vocab", 12)])
+def test_table_holds_every_pair_in_row_major_order(operands: data.Operands, n: int) -> None:
+    dataset = data.make(parse("a-b", "a^2+b"), 7, 0.3, seed=0, operands=operands)
+    pairs = [(a, b) for a in range(n) for b in range(n)]
+    assert dataset.tokens.tolist() == [[[a, 9, b] for a, b in pairs], [[a, 7, b] for a, b in pairs]]
+    assert dataset.labels.tolist() == [[(a - b) % 7 for a, b in pairs], [(a * a + b) % 7 for a, b in pairs]]
+    assert dataset.labels[1].reshape(n, n)[2, 5] == (2 * 2 + 5) % 7
+    assert {dataset.tokens.dtype, dataset.labels.dtype} == {torch.int64}
+    assert dataset.train.dtype == torch.bool
+
+
+def test_paper_and_released_code_sizes() -> None:
+    paper = data.make(parse("a+b"), 97, 0.3, seed=0)
+    released = data.make(parse("a+b"), 97, 0.3, seed=0, operands="vocab")
+    assert (paper.train.numel(), int(paper.train.sum())) == (9409, 2822)
+    assert (released.train.numel(), int(released.train.sum())) == (10_404, 3121)
+    foreign = (released.tokens[0, :, [0, 2]] >= 97).any(dim=-1)
+    assert int(foreign.sum()) == 995  # pairs with a special token used as a number
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "tokens", "size"),
+    [
+        (["a+b"], (98,), 102),
+        (["a-b"], (99,), 102),
+        (["ab"], (100,), 102),
+        (["b-a"], (97,), 102),
+        (["a^2+b^2"], (97,), 102),
+        (["a+b", "a-b", "ab"], (98, 99, 100), 102),
+        (["a+b", "ab+b"], (98, 97), 102),
+        (["a^2+b^2", "a^2+ab+b^2", "(a+b)^2"], (97, 102, 103), 104),
+        (["(a+b)^3", "a+b", "a^3+ab"], (97, 98, 102), 103),
+    ],
+)
+def test_op_tokens(texts: list[str], tokens: tuple[int, ...], size: int) -> None:
+    assert data.op_tokens(parse(*texts), 97) == tokens
+    assert data.d_vocab(parse(*texts), 97) == size
+
+
+@given(st.lists(st.sampled_from(EVERY_OPERATION), min_size=1, max_size=12, unique=True))
+def test_tokens_of_a_mixture_are_distinct_and_in_the_vocabulary(operations: list[Operation]) -> None:
+    tokens = data.op_tokens(operations, 5)
+    assert len(set(tokens)) == len(operations)
+    assert all(5 <= token < data.d_vocab(operations, 5) for token in tokens)
+    assert 9 not in tokens  # "/" stays free
+
+
+# --- the split ------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 10_404), st.integers(1, 999))
+def test_train_size_is_the_exact_floor(n_pairs: int, thousandths: int) -> None:
+    assert data.n_train(n_pairs, thousandths / 1000) == n_pairs * thousandths // 1000
+
+
+@given(st.integers(1, 10_404), st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_train_size_of_any_float(n_pairs: int, fraction: float) -> None:
+    wanted = (Decimal(str(fraction)) * n_pairs).to_integral_value(ROUND_FLOOR)
+    assert data.n_train(n_pairs, fraction) == wanted
+
+
+def test_train_size_where_floats_slip() -> None:
+    assert int(0.29 * 100) == 28
+    assert data.n_train(100, 0.29) == 29
+
+
+@given(st.integers(2, 400), st.integers(0, 2**40), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_splits_have_their_size_and_nest(n_pairs: int, seed: int, one: float, other: float) -> None:
+    small, large = (data.split(n_pairs, fraction, seed) for fraction in sorted((one, other)))
+    assert int(small.sum()) == data.n_train(n_pairs, min(one, other))
+    assert int(large.sum()) == data.n_train(n_pairs, max(one, other))
+    assert not (small & ~large).any()
+
+
+def test_split_depends_on_the_seed_alone() -> None:
+    reference = data.split(9409, 0.3, 0)
+    torch.manual_seed(7)
+    np.random.seed(7)  # the global generators must not matter
+    before = torch.get_rng_state()
+    assert torch.equal(data.split(9409, 0.3, 0), reference)
+    assert torch.equal(torch.get_rng_state(), before)
+    for operations in (parse("a+b"), parse("a^3+ab", "ab")):
+        assert torch.equal(data.make(operations, 97, 0.3, seed=0).train, reference)
+    assert not torch.equal(data.split(9409, 0.3, 1), reference)
+
+
+def test_split_of_seed_0_is_the_one_that_published_runs_were_trained_on() -> None:
+    """The raw stream of PCG64 is frozen by NumPy; a change here would orphan every stored run."""
+    assert data.split(9409, 0.3, 0).nonzero().flatten()[:8].tolist() == [4, 5, 7, 10, 11, 12, 15, 18]
+
+
+def test_every_pair_is_drawn_alike() -> None:
+    """Over 2,000 seeds each of 25 pairs trains about 600 times: five standard deviations are 102."""
+    counts = sum(data.split(25, 0.3, seed).long() for seed in range(2000))
+    expected = 2000 * 7 / 25
+    deviation = math.sqrt(2000 * 7 / 25 * 18 / 25)
+    assert isinstance(counts, torch.Tensor)
+    assert (counts - expected).abs().max() < 5 * deviation
+
+
+# --- validation -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"p": 96}, "p must be prime, 96 is not"),
+        ({"p": 9409}, "9409 is not"),
+        ({"p": 2}, "prime from 3 to 10007, not 2"),
+        ({"p": -97}, "not -97"),
+        ({"p": 10_009}, "not 10009"),
+        ({"p": 97.0}, "not 97.0"),
+        ({"p": True}, "not True"),
+        ({"p": "97"}, "not '97'"),
+        ({"fraction": 0.0}, "between 0 and 1, not 0.0"),
+        ({"fraction": 1.0}, "between 0 and 1"),
+        ({"fraction": 1}, "between 0 and 1"),
+        ({"fraction": -0.3}, "between 0 and 1"),
+        ({"fraction": math.nan}, "not nan"),
+        ({"fraction": math.inf}, "not inf"),
+        ({"fraction": "0.3"}, "not '0.3'"),
+        ({"fraction": None}, "not None"),
+        ({"fraction": 0.0001}, "0.0001 of 9409 pairs leaves the train set empty"),
+        ({"p": 3, "fraction": 0.1}, "of 9 pairs leaves the train set empty"),
+        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
+        ({"seed": 0.5}, "not 0.5"),
+        ({"operands": "tokens"}, "one of residues, vocab, not 'tokens'"),
+        ({"operands": None}, "not None"),
+        ({"operations": []}, "non-empty list"),
+        ({"operations": "a+b"}, "non-empty list"),
+        ({"operations": Operation.parse("a+b")}, "non-empty list"),
+        ({"operations": None}, "non-empty list"),
+        ({"operations": ["a+b"]}, "Operation objects, not str"),
+        ({"operations": [None]}, "Operation objects, not NoneType"),
+        ({"operations": parse("a+b", "ab", "b+a")}, "operation a+b is given twice"),
+    ],
+)
+def test_check_refuses(change: dict[str, object], complaint: str) -> None:
+    arguments = {"operations": parse("a+b"), "p": 97, "fraction": 0.3, "seed": 0, "operands": "residues"}
+    data.check(**arguments)
+    with pytest.raises(ValueError, match=r"must|empty|twice") as caught:
+        data.check(**arguments | change)
+    assert complaint in str(caught.value)
+
+
+@given(st.integers(1, 10**8))
+def test_the_test_set_is_never_empty(n_pairs: int) -> None:
+    assert data.n_train(n_pairs, math.nextafter(1, 0)) == n_pairs - 1
+
+
+def test_make_checks_first() -> None:
+    with pytest.raises(ValueError, match="prime"):
+        data.make(parse("a+b"), 10_001, 0.3, seed=0)
+
+
+def test_primes() -> None:
+    sieve = [n for n in range(2, 2000) if not any(n % k == 0 for k in range(2, n))]
+    assert [n for n in range(-5, 2000) if data.is_prime(n)] == sieve
+    assert data.is_prime(10_007)
+    assert not data.is_prime(97 * 97)
+
+
+# --- label statistics -----------------------------------------------------------------------------
+
+
+def distribution(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def test_closed_forms() -> None:
+    assert data.entropy(distribution(1, 0, 0)) == 0
+    assert data.entropy(torch.full((97,), 1 / 97, dtype=torch.float64)) == pytest.approx(math.log(97))
+    assert data.entropy(distribution(0.5, 0.25, 0.25)) == pytest.approx(1.5 * math.log(2))
+    half, skew = distribution(0.5, 0.5), distribution(0.25, 0.75)
+    assert data.kl_divergence(half, half) == 0
+    assert data.kl_divergence(half, skew) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    assert data.kl_divergence(skew, half) == pytest.approx(0.25 * math.log(0.5) + 0.75 * math.log(1.5))
+    assert data.kl_divergence(distribution(1, 0), half) == pytest.approx(math.log(2))
+    assert data.kl_divergence(half, distribution(1, 0)) == math.inf
+
+
+def test_distribution_counts() -> None:
+    labels = torch.tensor([0, 2, 2, 4])
+    assert data.label_distribution(labels, 5).tolist() == [0.25, 0, 0.5, 0, 0.25]
+    prior = distribution(0.5, 0.5, 0.5, 0.5, 0)
+    assert data.label_distribution(labels, 5, prior).tolist() == [0.25, 0.5 / 6, 2.5 / 6, 0.5 / 6, 1 / 6]
+    with pytest.raises(ValueError, match="no labels"):
+        data.label_distribution(labels[:0], 5)
+
+
+def test_statistics_of_one_split() -> None:
+    """Train draws 0, 0, 1 and test 0, 1, 1: with half a count each, KL((5/8, 3/8) ‖ (3/8, 5/8))."""
+    labels = torch.tensor([0, 0, 1, 0, 1, 1])
+    train = torch.tensor([True, True, True, False, False, False])
+    statistics = data.label_statistics(labels, train, 2)
+    assert statistics.kl == pytest.approx(0.25 * math.log(5 / 3))
+    third = math.log(3) - 2 / 3 * math.log(2)
+    assert statistics[1:] == (pytest.approx(third), pytest.approx(third))
+
+
+def test_statistics_stay_finite_and_ignore_labels_out_of_reach() -> None:
+    labels = torch.tensor([0, 0, 1, 0, 1, 1])
+    train = torch.tensor([True, True, True, False, False, False])
+    assert data.label_statistics(labels, train, 97) == data.label_statistics(labels, train, 2)
+    only_train = data.label_statistics(torch.tensor([0, 1, 1]), torch.tensor([True, False, False]), 3)
+    assert only_train.kl == pytest.approx(
+        0.75 * math.log(0.75 / (0.5 / 3)) + 0.25 * math.log(0.25 / (2.5 / 3))
+    )
+    assert (only_train.train_entropy, only_train.test_entropy) == (0, 0)
+
+
+@given(st.sampled_from(EVERY_OPERATION), st.integers(0, 10**6), st.sampled_from([0.3, 0.9]))
+def test_statistics_are_within_their_bounds(operation: Operation, seed: int, fraction: float) -> None:
+    dataset = data.make([operation], 13, fraction, seed)
+    statistics = data.label_statistics(dataset.labels[0], dataset.train, 13)
+    assert 0 <= statistics.kl < 3
+    assert 0 < statistics.train_entropy <= math.log(13) + 1e-12
+    assert 0 < statistics.test_entropy <= math.log(13) + 1e-12
