@@ -1,5 +1,6 @@
-"""grokbook: an open, executable reproduction of Furuta et al., "Interpreting Grokked Transformers in Complex
-Modular Arithmetic".
+"""An open, executable reproduction of "Interpreting Grokked Transformers in Complex Modular Arithmetic".
+
+Furuta, Minegishi, Iwasawa and Matsuo, 2024 (arXiv 2402.16726).
 """
 
 from grokbook import data, fourier, measures, model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Iterator
@@ -28,11 +29,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def _short_errors() -> Iterator[None]:
-    """Errors a user can act on are one line, without a traceback."""
+def _short_errors(*expected: type[Exception]) -> Iterator[None]:
+    """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
     try:
         yield
-    except (ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged) as error:
+    except (ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged, *expected) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"grokbook: {message}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -135,10 +136,10 @@ def notebook(
     """Execute a notebook with parameters of your own."""
     from grokbook.book import execute  # the book's tools come with an extra
 
-    with _short_errors():
-        source = execute.find_notebook(name)
+    with _short_errors(execute.NotebookError):
+        source = _notebook(name)
         target = output or Path(f"{source.stem}.out.ipynb")
-        execute.execute_notebook(source, target, execute.parse_parameters(parameter or []))
+        execute.execute_notebook(source, target, {key: _literal(text) for key, text in parameter or []})
         print(target)
 
 
@@ -149,7 +150,7 @@ def book(
     """Execute the notebooks and build the site; prints the path of index.html."""
     from grokbook.book import build
 
-    with _short_errors():
+    with _short_errors(build.BuildError, build.NotebookError):
         root = stores.checkout()
         if root is None:
             raise FileNotFoundError("the book is built from a checkout; this grokbook is installed without one")
@@ -165,6 +166,24 @@ def _find(name: str) -> Path:
     if len(found) > 1:
         raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}")
     return found[0]
+
+
+def _notebook(name: str) -> Path:
+    """The notebook at a path, or of that name in the checkout."""
+    root = stores.checkout()
+    places = [Path(name), *([root / "notebooks" / f"{name}.md"] if root is not None else [])]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"no notebook {name!r}; looked at {', '.join(map(str, places))}")
+    return found
+
+
+def _literal(text: str) -> Any:
+    """A parameter's value: a Python number, list, None … where it reads as one, else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def _summary(run: Run, folder: Path | None) -> dict[str, Any]:
@@ -205,6 +224,7 @@ def _print_run(run: Run, folder: Path | None, as_json: bool) -> None:
 
 
 def main() -> None:
+    """Run the command line; the entry point of the ``grokbook`` script."""
     app()
 
 

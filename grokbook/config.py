@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 from grokbook import data
@@ -61,28 +62,17 @@ class RunConfig:
         set_ = object.__setattr__  # the instance is frozen; this is its only moment of change
         for name in ("operations", "betas", "transplant", "frozen"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                raise TypeError(f"{name} must be a sequence, not the string {value!r}")
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise TypeError(f"{name} must be a sequence, got {value!r}")
             set_(self, name, tuple(value))
         set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
-        for name in (
-            "p",
-            "seed",
-            "d_model",
-            "n_heads",
-            "d_mlp",
-            "max_steps",
-            "sustain",
-            "tail",
-            "eval_every",
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or int(value) != value:
-                raise TypeError(f"{name} must be a whole number, got {value!r}")
-            set_(self, name, int(value))
+        for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
+            set_(self, name, _whole(name, getattr(self, name)))
         for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
-            set_(self, name, float(getattr(self, name)))
-        set_(self, "betas", tuple(float(beta) for beta in self.betas))
+            set_(self, name, _number(name, getattr(self, name)))
+        set_(self, "betas", tuple(_number("each of betas", beta) for beta in self.betas))
+        if not isinstance(self.source, RunConfig | None):
+            raise TypeError(f"source must be a RunConfig, got {self.source!r}")
         self._check()
 
     def _check(self) -> None:
@@ -105,6 +95,8 @@ class RunConfig:
                 raise ValueError(f"unknown weight {name!r}; there are {', '.join(Weights._fields)}")
         if set(self.transplant) & set(self.frozen):
             raise ValueError("transplanted weights are frozen already; name them in transplant only")
+        if len(self.frozen_weights) == len(Weights._fields):
+            raise ValueError("with all weights frozen, nothing is left to train")
         self._check_source()
 
     def _check_source(self) -> None:
@@ -175,3 +167,18 @@ class RunConfig:
         readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in self.operations)
         kind = "-pg" if self.source is not None else ""
         return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number as an int, whatever type it has; 97.0 counts, True does not."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise TypeError(f"{name} must be a whole number, got {value!r}")
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(value)

@@ -9,7 +9,7 @@ p+6, and so on: if they shared a token, one prompt would carry several labels.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ SPECIAL_TOKENS: Final = ("=", "+", "-", "*", "/")
 SPLIT_STREAM: Final = 1
 """Keeps the split's random numbers apart from any others drawn from the same seed."""
 
-Operands = Literal["residues", "vocab"]
+OPERANDS: Final = ("residues", "vocab")
 """What a and b run over: 0..p-1 (the paper), or 0..p+4, special tokens included (the released code)."""
 
 _OWN_SIGN: Final = {Operation.parse("a+b"): "+", Operation.parse("a-b"): "-", Operation.parse("ab"): "*"}
@@ -43,9 +43,7 @@ class Dataset(NamedTuple):
     """True for a training pair, False for a test pair. Operations share it, as in the released code."""
 
 
-def make(
-    operations: Sequence[Operation], p: int, fraction: float, seed: int, operands: Operands = "residues"
-) -> Dataset:
+def make(operations: Sequence[Operation], p: int, fraction: float, seed: int, operands: str = "residues") -> Dataset:
     """The table of pairs with its labels and its split. Arguments and errors are those of `check`."""
     check(operations, p, fraction, seed, operands)
     n = n_operands(p, operands)
@@ -74,7 +72,7 @@ def n_train(n_pairs: int, fraction: float) -> int:
     return math.floor(Fraction(repr(float(fraction))) * n_pairs)
 
 
-def n_operands(p: int, operands: Operands = "residues") -> int:
+def n_operands(p: int, operands: str = "residues") -> int:
     """How many values each operand takes: p, or p + 5 with "vocab"."""
     return p + len(SPECIAL_TOKENS) if operands == "vocab" else p
 
@@ -112,7 +110,7 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
         p: a prime, 3..10007.
         fraction: of all pairs to train on, in (0, 1), large enough for one pair.
         seed: a whole number from 0.
-        operands: "residues" or "vocab", see `Operands`.
+        operands: "residues" or "vocab", see `OPERANDS`.
 
     Raises:
         ValueError: says which argument is wrong, and how.
@@ -125,8 +123,8 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
         if operation in operations[:k]:
             raise ValueError(f"operation {operation} is given twice")
     check_modulus(p)
-    if operands not in get_args(Operands):
-        raise ValueError(f"operands must be one of {', '.join(get_args(Operands))}, not {operands!r}")
+    if operands not in OPERANDS:
+        raise ValueError(f"operands must be one of {', '.join(OPERANDS)}, not {operands!r}")
     if not _is_int(seed) or seed < 0:
         raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
     check_fraction(fraction, n_operands(p, operands) ** 2)

@@ -1,8 +1,8 @@
 """Plotly figures from runs: each a pure function of what it is given.
 
 Every figure carries ``layout.meta`` with a ``name``, a ``caption`` that says what it shows, with numbers taken from
-the runs, and ``alt``, a text for readers who do not see it. Colours are safe for colour-blind readers, and nothing is told by
-colour alone. Backgrounds and text colours are left to the page.
+the runs, and ``alt``, a text for readers who do not see it. Colours are safe for colour-blind readers, and nothing is
+told by colour alone. Backgrounds and text colours are left to the page.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from IPython.display import HTML
 from plotly.subplots import make_subplots
 
 from grokbook.fourier import frequency_labels
@@ -128,7 +129,8 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
                             "pattern": {"shape": pattern, "solidity": 0.5},
                             "line": {"width": 0},
                         },
-                        hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{PLAIN_LAYERS[layer]}</extra>",
+                        hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}"
+                        f"<extra>{PLAIN_LAYERS[layer]}</extra>",
                     )
                 )
         return traces
@@ -157,8 +159,8 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
         name=name or f"spectra-{run.config.hash}",
         caption=f"{label}: norms of the cosine (up) and sine (down, hatched) components per frequency. "
         f"At the end (step {run.steps}) {finding}.",
-        alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, with a "
-        f"slider over training. At the end, {finding}.",
+        alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, "
+        f"with a slider over training. At the end, {finding}.",
     )
 
 
@@ -246,7 +248,8 @@ def spectrogram(run: Run, layer: Layer = "embedding", *, name: str | None = None
         figure,
         name=name or f"spectrogram-{layer}-{run.config.hash}",
         caption=f"{label}: norms of the Fourier components of the {PLAIN_LAYERS[layer]} through training.{marked}",
-        alt=f"Two heatmaps, cosine and sine, of frequency against step for the {PLAIN_LAYERS[layer]} of {label}.{marked}",
+        alt=f"Two heatmaps, cosine and sine, of frequency against step for the {PLAIN_LAYERS[layer]} of {label}."
+        f"{marked}",
     )
 
 
@@ -293,6 +296,52 @@ def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | 
         f"From initialisation to the end — {summary}.",
         alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
     )
+
+
+def overview(run: Run, *, name: str = "overview") -> go.Figure:
+    """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
+    history, spectra = _after_start(run), run.spectra
+    keep = spectra.step > 0
+    norms = spectra.embedding[keep].numpy()
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
+    for part, dash, colour in (("train", "dot", PALETTE[6]), ("test", "solid", PALETTE[1])):
+        figure.add_scatter(
+            x=history["step"].to_numpy(),
+            y=history[f"{part}_accuracy"].to_numpy(),
+            name=f"{part} accuracy",
+            mode="lines",
+            line={"dash": dash, "color": colour, "width": 2.5},
+            row=1,
+            col=1,
+        )
+    figure.add_heatmap(
+        x=spectra.step[keep].numpy(),
+        y=np.arange(1, run.config.p // 2 + 1),
+        z=np.hypot(norms[:, 1::2], norms[:, 2::2]).T.astype(np.float32),
+        colorscale="Viridis",
+        showscale=False,
+        hovertemplate="step %{x}, k = %{y}: norm %{z:.3g}<extra></extra>",
+        row=2,
+        col=1,
+    )
+    figure.update_xaxes(type="log", dtick=1)
+    figure.update_xaxes(title="step", row=2, col=1)
+    figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)
+    figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
+    figure.update_layout(
+        height=520,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
+        margin={"l": 65, "r": 20, "t": 40, "b": 55},
+    )
+    text = (
+        f"{_label(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; {_outcome([run])}."
+    )
+    return _describe(figure, name=name, caption=text, alt=text)
+
+
+def table(frame: pd.DataFrame) -> HTML:
+    """A data frame as the book shows tables: without its index."""
+    return HTML(frame.to_html(index=False, border=0))
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -28,7 +28,7 @@ class Progress:
         self._label, self._total, self._start = label, total, start
         self._stream = sys.stderr if stream is None else stream
         self._began = self._last_line = time.monotonic()
-        live = self._stream.isatty() or "ipykernel" in sys.modules
+        live = self._stream.isatty() or type(self._stream).__module__.startswith("ipykernel.")
         self._enabled = enabled
         self._bar = (
             tqdm(
@@ -75,7 +75,7 @@ class Progress:
             self._bar.close()
             self._bar = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import safetensors
 from jaxtyping import Float, Int
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from grokbook import measures
 from grokbook.config import RunConfig
-from grokbook.weights import Weights
+from grokbook.weights import Weights, shapes
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     "config.json",
@@ -37,6 +38,8 @@ CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     "weights.safetensors",
     "provenance.json",
 )
+LAYERS = ("embedding", "neuron_logit")
+"""Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
 
 
 class DamagedRun(RuntimeError):
@@ -95,7 +98,19 @@ def grok_step(config: RunConfig, history: pd.DataFrame) -> int | None:
         history[[f"{part}_accuracy", *per_operation(config, f"{part}_accuracy")]].min(axis=1)
         for part in ("train", "test")
     )
-    return measures.grok_step(history["step"], train, test, config.grok_accuracy, config.sustain)
+    # Histories are stored in float32: compared in that precision, a run in progress and its record agree.
+    threshold = float(np.float32(config.grok_accuracy))
+    return measures.grok_step(
+        history["step"], train.astype("float32"), test.astype("float32"), threshold, config.sustain
+    )
+
+
+def history_columns(config: RunConfig) -> tuple[str, ...]:
+    """The columns of every history of this config, in their order; see :mod:`grokbook.training`."""
+    outcome = [f"{part}_{what}" for what in ("loss", "accuracy") for part in ("train", "test")]
+    each = [column for total in outcome for column in per_operation(config, total)]
+    measured = [f"{measure}_{layer}" for layer in LAYERS for measure in measures.Measures._fields]
+    return ("step", *outcome, *each, *measured, "weight_norm")
 
 
 def per_operation(config: RunConfig, column: str) -> list[str]:
@@ -131,20 +146,47 @@ def read(folder: Path) -> Run:
     for file in (CONFIG, HISTORY, SPECTRA, WEIGHTS):
         if _sha256(folder / file) != checksums.get(file):
             raise damaged(file, "its checksum is not the recorded one")
+    file = CONFIG
     try:
         config = RunConfig.from_dict(json.loads((folder / CONFIG).read_text()))
+        file = HISTORY
         history = pd.read_parquet(folder / HISTORY)
+        file = SPECTRA
         spectra = Spectra(**load_file(folder / SPECTRA))
+        file = WEIGHTS
         weights = Weights(**load_file(folder / WEIGHTS))
     except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
-        raise damaged("", error) from error
+        raise damaged(file, error) from error
     if config.name != folder.name:
         raise damaged(CONFIG, f"the folder should be named {config.name}")
-    return Run(config=config, history=history, spectra=spectra, weights=weights, provenance=provenance)
+    run = Run(config=config, history=history, spectra=spectra, weights=weights, provenance=provenance)
+    for file, problem in _misfits(run):
+        raise damaged(file, problem)
+    return run
+
+
+def _misfits(run: Run) -> Iterator[tuple[str, str]]:
+    """Files that are intact but do not hold what the config promises, each with its problem."""
+    config, spectra = run.config, run.spectra
+    for column in history_columns(config):
+        if column not in run.history:
+            yield HISTORY, f"no column {column}"
+    if run.history.empty:
+        yield HISTORY, "no rows"
+    times, times_2d = spectra.step.shape[:1], spectra.logits_step.shape[:1]
+    p, sizes = config.p, (config.d_vocab, config.d_model, config.n_heads, config.d_mlp)
+    spectra_shapes = (times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p))
+    for file, tensors, expected in (
+        (SPECTRA, spectra, spectra_shapes),
+        (WEIGHTS, run.weights, shapes(*sizes)),
+    ):
+        for name, tensor, shape in zip(tensors._fields, tensors, expected, strict=True):
+            if tuple(tensor.shape) != tuple(shape) or 0 in tensor.shape:
+                yield file, f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-__all__ = ["DamagedRun", "Run", "Spectra", "grok_step", "per_operation", "read", "write"]
+__all__ = ["DamagedRun", "Run", "Spectra", "grok_step", "history_columns", "per_operation", "read", "write"]

@@ -109,7 +109,7 @@ class RunStore:
             left = sum(config not in runs_by_config for config in dict.fromkeys(missing))
             raise KeyboardInterrupt(
                 f"interrupted with {left} of {len(wanted)} runs still to train. Finished runs are kept in {self.path}, "
-                "and so is the state of the one in progress: repeat the command to go on."
+                "and so is the last checkpoint of the one in progress: repeat the command to go on."
             ) from None
         return [runs_by_config[config] for config in wanted]
 

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -34,7 +34,7 @@ from grokbook import fourier, measures, model, provenance, runs, schedule
 from grokbook.config import RunConfig
 from grokbook.engine import Evaluation, Stack
 from grokbook.progress import Progress
-from grokbook.runs import Run, Spectra
+from grokbook.runs import DamagedRun, Run, Spectra
 from grokbook.weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
@@ -47,7 +47,7 @@ class TrainingDiverged(RuntimeError):
 
 
 def resolve_device(device: str) -> torch.device:
-    """ "auto" is CUDA where there is one, else the CPU; anything that is not there raises ``ValueError``."""
+    """Return CUDA for "auto" where there is one, else the CPU; what is not there raises ``ValueError``."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -85,6 +85,7 @@ def train(
     Raises:
         ValueError: the device is unknown.
         TrainingDiverged: a loss is not finite.
+        DamagedRun: a checkpoint cannot be read.
     """
     resolved = resolve_device(device)
     finished = {run.config: run for run in sources}
@@ -131,23 +132,18 @@ def _train_one(
         record = load_checkpoint(file, stack, config)
     began, saved = time.monotonic() - record.seconds, time.monotonic()
     with Progress(config.label, total=config.max_steps, start=stack.step, enabled=progress) as bar:
-        try:
-            while True:
-                if not record.reached(stack.step):
-                    record.add(stack.step, stack.evaluate(), stack.weights.unstack()[0])
-                    bar.update(stack.step, record.rows[-1])
-                last = record.last_step()
-                if stack.step >= last:
-                    break
-                record.seconds = time.monotonic() - began
-                if file is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    save_checkpoint(file, stack, record)
-                    saved = time.monotonic()
-                stack.advance(schedule.next_evaluation(stack.step, config.eval_every, last))
-        except KeyboardInterrupt:
-            if file is not None and record.reached(stack.step):
+        while True:
+            if not record.reached(stack.step):
+                record.add(stack.step, stack.evaluate(), stack.weights.unstack()[0])
+                bar.update(stack.step, record.rows[-1])
+            last = record.last_step()
+            if stack.step >= last:
+                break
+            record.seconds = time.monotonic() - began
+            if file is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save_checkpoint(file, stack, record)
-            raise
+                saved = time.monotonic()
+            stack.advance(schedule.next_evaluation(stack.step, config.eval_every, last))
         record.seconds = time.monotonic() - began
         weights = stack.weights.map(lambda t: t.detach().cpu()).unstack()[0]
         record.add_final(stack.step, stack.evaluate(), weights)
@@ -189,7 +185,8 @@ class Record:
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["test_loss"])):
             before = int(self.rows[-1]["step"]) if self.rows else 0
             raise TrainingDiverged(
-                f"the loss is {row['train_loss']} at step {step} (last finite at step {before}): {self.config.to_dict()}"
+                f"train loss {row['train_loss']}, test loss {row['test_loss']} at step {step} "
+                f"(last finite at step {before}): {self.config.to_dict()}"
             )
         spectra = layer_spectra(self.config, weights)
         for layer, spectrum in spectra.items():
@@ -300,16 +297,25 @@ def save_checkpoint(file: Path, stack: Stack, record: Record) -> None:
 
 
 def load_checkpoint(file: Path, stack: Stack, config: RunConfig) -> Record:
-    """Bring ``stack`` to the state in ``file`` and return the record up to there."""
-    with safe_open(file, framework="pt") as opened:
-        facts: dict[str, str] = opened.metadata()
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    columns = facts["columns"].split("\n")
-    spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
+    """Bring ``stack`` to the state in ``file`` and return the record up to there.
+
+    Raises:
+        DamagedRun: the file cannot be read or does not fit the config.
+    """
     record = Record(config)
-    record.rows = [dict(zip(columns, row, strict=True)) for row in tensors.pop("history").tolist()]
-    record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
-    record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
-    record.seconds, record.started = float(facts["seconds"]), facts["started"]
-    stack.load_state(tensors, int(facts["step"]))
+    try:
+        with safe_open(file, framework="pt") as opened:
+            facts: dict[str, str] = opened.metadata()
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+        columns = facts["columns"].split("\n")
+        spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
+        record.rows = [dict(zip(columns, row, strict=True)) for row in tensors.pop("history").tolist()]
+        record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
+        record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
+        record.seconds, record.started = float(facts["seconds"]), facts["started"]
+        stack.load_state(tensors, int(facts["step"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DamagedRun(
+            f"the checkpoint {file} cannot be read ({error}); delete it to train this run from its start"
+        ) from error
     return record

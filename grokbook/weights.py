@@ -51,15 +51,10 @@ def stack(models: Sequence[Weights]) -> Weights:
     return Weights(*(torch.stack(matrices) for matrices in zip(*models, strict=True)))
 
 
-def initialise(
-    d_vocab: int, *, d_model: int = 128, n_heads: int = 4, d_mlp: int = 512, rng: np.random.Generator
-) -> Weights:
-    """A fresh float32 model: W_E ~ N(0, 1/d_vocab), all others ~ N(0, 1/d_model) (released code; variances).
-
-    The numbers are drawn by numpy, in the order of the fields, so a seed means the same model on every device.
-    """
+def shapes(d_vocab: int, d_model: int, n_heads: int, d_mlp: int) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the matrices of one model, in the order of :class:`Weights`."""
     d_head = d_model // n_heads
-    shapes: tuple[tuple[int, ...], ...] = (
+    return (
         (d_vocab, d_model),
         *[(n_heads, d_model, d_head)] * 3,
         (n_heads, d_head, d_model),
@@ -67,10 +62,19 @@ def initialise(
         (d_mlp, d_model),
         (d_model, d_vocab),
     )
+
+
+def initialise(
+    d_vocab: int, *, d_model: int = 128, n_heads: int = 4, d_mlp: int = 512, rng: np.random.Generator
+) -> Weights:
+    """A fresh float32 model: W_E ~ N(0, 1/d_vocab), all others ~ N(0, 1/d_model) (released code; variances).
+
+    The numbers are drawn by numpy, in the order of the fields, so a seed means the same model on every device.
+    """
     variances = (d_vocab, *[d_model] * 7)
     return Weights(
         *(
             torch.from_numpy((rng.standard_normal(shape) / math.sqrt(variance)).astype(np.float32))
-            for shape, variance in zip(shapes, variances, strict=True)
+            for shape, variance in zip(shapes(d_vocab, d_model, n_heads, d_mlp), variances, strict=True)
         )
     )

@@ -1,7 +1,12 @@
 """What every test needs: one thread, so that workers do not fight, and examples free of the clock."""
 
+from collections.abc import Callable
+
+import pytest
 import torch
 from hypothesis import settings
+
+from grokbook import Run, RunConfig, train
 
 torch.set_num_threads(1)
 
@@ -9,3 +14,37 @@ torch.set_num_threads(1)
 # set of examples, or a failure could not be repeated from the printed seed.
 settings.register_profile("grokbook", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("grokbook")
+
+TINY = {"p": 7, "fraction": 0.6, "d_model": 16, "n_heads": 2, "d_mlp": 32, "lr": 1e-2}
+SHORT = {"max_steps": 30, "eval_every": 10, "sustain": 10, "tail": 10}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., RunConfig]:
+    """Configs so small that training takes a fraction of a second; keyword arguments replace their values."""
+    return lambda *operations, **changes: RunConfig(operations=operations or ("a+b",), **{**TINY, **SHORT, **changes})
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny) -> Run:
+    """a+b after 30 steps: memorising, not grokked. Shared between tests: leave it as it is."""
+    return train([tiny()], "cpu", progress=False)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_mixture(tiny) -> Run:
+    """Three operations in one run, two of them with an op token of their own beyond p + 4."""
+    return train([tiny("a-b", "ab+b", "a^2+b", seed=1)], "cpu", progress=False)[0]
+
+
+@pytest.fixture(scope="session")
+def grokked_run(tiny) -> Run:
+    """f(a, b) = a², which generalises within a few dozen steps: it has to learn nothing but to ignore b."""
+    return train([tiny("a^2", p=11, fraction=0.8, max_steps=400, sustain=30, tail=50)], "cpu", progress=False)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_transfer(tiny, tiny_run) -> Run:
+    """a-b with the embedding of the tiny a+b run, frozen."""
+    config = tiny("a-b", source=tiny_run.config, transplant=("W_E",))
+    return train([config], "cpu", sources=[tiny_run], progress=False)[0]

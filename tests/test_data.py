@@ -23,7 +23,7 @@ def parse(*texts: str) -> list[Operation]:
 
 
 @pytest.mark.parametrize(("operands", "n"), [("residues", 7), ("vocab", 12)])
-def test_table_holds_every_pair_in_row_major_order(operands: data.Operands, n: int) -> None:
+def test_table_holds_every_pair_in_row_major_order(operands: str, n: int) -> None:
     dataset = data.make(parse("a-b", "a^2+b"), 7, 0.3, seed=0, operands=operands)
     pairs = [(a, b) for a in range(n) for b in range(n)]
     assert dataset.tokens.tolist() == [[[a, 9, b] for a, b in pairs], [[a, 7, b] for a, b in pairs]]
@@ -230,9 +230,7 @@ def test_statistics_stay_finite_and_ignore_labels_out_of_reach() -> None:
     train = torch.tensor([True, True, True, False, False, False])
     assert data.label_statistics(labels, train, 97) == data.label_statistics(labels, train, 2)
     only_train = data.label_statistics(torch.tensor([0, 1, 1]), torch.tensor([True, False, False]), 3)
-    assert only_train.kl == pytest.approx(
-        0.75 * math.log(0.75 / (0.5 / 3)) + 0.25 * math.log(0.25 / (2.5 / 3))
-    )
+    assert only_train.kl == pytest.approx(0.75 * math.log(0.75 / (0.5 / 3)) + 0.25 * math.log(0.25 / (2.5 / 3)))
     assert (only_train.train_entropy, only_train.test_entropy) == (0, 0)
 
 

@@ -52,8 +52,9 @@
     const c = colours();
     const family = getComputedStyle(document.body).fontFamily;
     const clear = "rgba(0,0,0,0)";
+    const faint = c.border.replace(/^rgb\(([^)]*)\)$/, "rgba($1, 0.6)");
     const axis = {
-      automargin: true, color: c.text, gridcolor: c.border, linecolor: c.muted, zerolinecolor: c.border,
+      automargin: true, color: c.text, gridcolor: faint, linecolor: c.muted, zerolinecolor: c.border,
       tickcolor: c.muted, ticks: "outside", ticklen: 4, title: { standoff: 10 },
     };
     const colorbar = { thickness: 12, outlinewidth: 0, tickcolor: c.muted, tickfont: { color: c.text } };

@@ -1,0 +1,276 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from same import assert_same_run
+from typer.testing import CliRunner
+
+from grokbook import RunStore, cli, store, training
+from grokbook.book import build, execute
+from grokbook.engine import Stack
+from grokbook.runs import WEIGHTS
+
+QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch) -> RunStore:
+    """An empty store of one's own, with no published runs behind it."""
+    monkeypatch.setattr(store, "checkout", lambda: None)
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return RunStore(tmp_path / "runs")
+
+
+def grokbook(*arguments: str):
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def assert_short_error(result, code: int, *parts: str):
+    assert result.exit_code == code
+    assert result.stdout == ""
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("grokbook: ")
+    assert len(line) < 300
+    assert all(part in line for part in parts), line
+
+
+# --- train ----------------------------------------------------------------------------------------
+
+
+def test_train_stores_the_run_and_prints_its_measures(mine):
+    result = grokbook("train", "a*b", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    (folder,) = mine.folders()
+    run = store.runs.read(folder)
+    assert run.config == store.RunConfig(operations=("ab",), p=5, fraction=0.5, max_steps=3)
+    last = run.history.iloc[-1]
+    for expected in (
+        "ab (p=5, r=0.5, seed 0) did not grok, 3 steps",
+        "measures at step 3",
+        f"{last['ffs_embedding']:.3f}",
+        f"{last['fcr_neuron_logit']:.3f}",
+        f"train: accuracy {last['train_accuracy']:.2%}",
+        f"test: accuracy {last['test_accuracy']:.2%}",
+        f"stored in {folder}",
+    ):
+        assert expected in result.stdout
+
+
+def test_train_prints_json_and_nothing_else_on_request(mine):
+    result = grokbook("train", "a + b", *QUICK, "--seed", "4", "--json")
+    summary = json.loads(result.stdout)
+    (folder,) = mine.folders()
+    run = store.runs.read(folder)
+    assert (summary["name"], summary["folder"]) == (folder.name, str(folder))
+    assert (summary["steps"], summary["grok_step"], summary["seed"]) == (3, None, 4)
+    assert summary["config"] == run.config.to_dict()
+    assert summary["final"] == pytest.approx(run.history.iloc[-1].drop("step").to_dict())
+    assert summary["provenance"]["sha256"]
+    assert "steps in" in result.stderr, "progress goes to standard error"
+
+
+def test_a_stored_run_is_read_not_trained(mine, monkeypatch):
+    first = grokbook("train", "a*b", *QUICK, "--json")
+    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("trained again"))
+    assert json.loads(grokbook("train", "b*a", *QUICK, "--json").stdout) == json.loads(first.stdout)
+
+
+def test_options_reach_the_config(mine):
+    options = ("--operands", "vocab", "--random-embedding", "--fraction", "0.3")
+    summary = json.loads(grokbook("train", "a*b", "a^2+b", *QUICK, *options, "--json").stdout)
+    assert summary["config"] == {
+        "operations": ["ab", "a^2+b"],
+        "p": 5,
+        "fraction": 0.3,
+        "seed": 0,
+        "max_steps": 3,
+        "operands": "vocab",
+        "frozen": ["W_E"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("a/b",), ("column 2",)),
+        (("c+1",), ("column 1",)),
+        (("__import__('os')",), ("column 1",)),
+        (("a**10**9",), ()),
+        (("a;b",), ("column 2",)),
+        (("a" * 10_000,), ()),
+        (("a+b", "--p", "91"), ("prime", "91")),
+        (("a+b", "--p", "2"), ("prime",)),
+        (("a+b", "--fraction", "1"), ("fraction",)),
+        (("a+b", "--fraction", "nan"), ("fraction",)),
+        (("a+b", "--fraction", "1e-9"), ("train set empty",)),
+        (("a+b", "--max-steps", "-1"), ("max_steps",)),
+        (("a+b", "--operands", "all"), ("operands",)),
+        (("a+b", "--device", "banana"), ("banana",)),
+        (("a+b", "b+a"), ("given twice",)),
+    ],
+)
+def test_bad_input_is_one_line(mine, monkeypatch, arguments, parts):
+    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+    assert_short_error(grokbook("train", *arguments), 2, *parts)
+    assert not mine.path.exists()
+
+
+def test_divergence_is_one_line(mine, monkeypatch):
+    start = training.initial_weights
+
+    def poisoned(*arguments):
+        weights = start(*arguments)
+        weights.W_U[0] = float("nan")
+        return weights
+
+    monkeypatch.setattr(training, "initial_weights", poisoned)
+    assert_short_error(grokbook("train", "a+b", *QUICK), 2, "nan", "at step 0")
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(mine, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "advance", interrupt)
+    result = grokbook("train", "a+b", *QUICK)
+    assert result.exit_code == 130
+    assert "repeat the command to go on" in result.stderr
+    assert "Traceback" not in result.output
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(mine, tiny_run, tiny_mixture, tiny_transfer):
+    for run in (tiny_run, tiny_mixture, tiny_transfer):
+        mine.put(run)
+    return mine
+
+
+def test_list_names_every_run(stored, tiny_run, tiny_mixture, tiny_transfer):
+    result = grokbook("runs", "list")
+    assert result.exit_code == 0
+    for run in (tiny_run, tiny_mixture, tiny_transfer):
+        assert run.config.hash in result.stdout.replace("\n", "")
+    summaries = json.loads(grokbook("runs", "list", "--json").stdout)
+    assert [s["name"] for s in summaries] == [folder.name for folder in stored.folders()]
+
+
+def test_list_of_an_empty_store_is_empty(mine):
+    assert json.loads(grokbook("runs", "list", "--json").stdout) == []
+
+
+def test_list_names_damaged_runs_and_goes_on(stored, tiny_run):
+    (stored.folder(tiny_run.config) / WEIGHTS).unlink()
+    result = grokbook("runs", "list", "--json")
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)) == 2
+    assert f"{tiny_run.config.name}/{WEIGHTS}: missing" in result.stderr
+
+
+def test_show_finds_a_run_by_the_beginning_of_its_name_or_hash(stored, tiny_run):
+    config = tiny_run.config
+    for name in (config.name, config.name[:12], config.hash, config.hash[:6]):
+        result = grokbook("runs", "show", name, "--json")
+        assert json.loads(result.stdout)["name"] == config.name
+    assert "did not grok, 30 steps" in grokbook("runs", "show", config.hash).stdout
+
+
+def test_show_refuses_unknown_and_ambiguous_names(stored):
+    assert_short_error(grokbook("runs", "show", "nothing"), 2, "no stored run is called 'nothing'", "runs list")
+    assert_short_error(grokbook("runs", "show", "a"), 2, "'a' fits 3 runs: a")
+
+
+def test_show_refuses_a_damaged_run(stored, tiny_run):
+    (stored.folder(tiny_run.config) / WEIGHTS).write_bytes(b"")
+    assert_short_error(grokbook("runs", "show", tiny_run.config.name), 2, WEIGHTS, "checksum")
+
+
+def test_verify_agrees_with_sound_runs(stored):
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "3 runs agree with their history, 0 do not"
+    assert result.stderr == ""
+
+
+def test_verify_names_a_damaged_run_and_checks_the_others(stored, tiny_run):
+    (stored.folder(tiny_run.config) / WEIGHTS).write_bytes(b"")
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 1
+    assert tiny_run.config.name in result.stderr
+    assert result.stdout.splitlines()[-1] == "2 runs agree with their history, 1 do not"
+
+
+def test_verify_finds_a_run_that_contradicts_itself(stored, mine, tiny_run, tiny):
+    other = replace(tiny_run, config=tiny(seed=8))  # seed 0's results under seed 8's name
+    mine.put(other)
+    assert_same_run(mine.get(other.config), other)
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 1
+    assert f"{other.config.name}: train_accuracy is " in result.stderr
+
+
+# --- notebook and book ----------------------------------------------------------------------------
+
+
+def test_notebook_passes_parameters_with_their_types(mine, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(execute, "execute_notebook", lambda *arguments: seen.update(zip("sop", arguments, strict=True)))
+    (tmp_path / "own.md").write_text("# mine")
+    given = {"p": "59", "fraction": "0.4", "operations": "['a+b', 'ab']", "max_steps": "None", "device": "cpu"}
+    pairs = [part for name, value in given.items() for part in ("-p", name, value)]
+    result = grokbook("notebook", str(tmp_path / "own.md"), *pairs)
+    assert result.exit_code == 0, result.output
+    assert seen["p"] == {"p": 59, "fraction": 0.4, "operations": ["a+b", "ab"], "max_steps": None, "device": "cpu"}
+    assert (seen["s"].name, str(seen["o"]), result.stdout) == ("own.md", "own.out.ipynb", "own.out.ipynb\n")
+
+
+def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(execute, "execute_notebook", lambda source, output, parameters: seen.append((source, output)))
+    assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
+    assert seen == [(store.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
+    assert_short_error(grokbook("notebook", "elementry"), 2, "elementry")
+
+
+def test_wrong_notebook_parameters_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_short_error(grokbook("notebook", "elementary", "-p", "fracton", "0.4"), 2, "did you mean fraction")
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "error", "arguments"),
+    [
+        (execute, "execute_notebook", execute.NotebookError("one.md: cell 3 raised"), ("notebook", "elementary")),
+        (build, "build", build.BuildError("jupyter-book failed"), ("book",)),
+    ],
+)
+def test_a_failed_notebook_or_build_has_no_traceback(tmp_path, monkeypatch, module, function, error, arguments):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, function, fail)
+    assert_short_error(grokbook(*arguments), 2, str(error))
+
+
+def test_book_prints_the_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "build", lambda root, out: (out or root) / "index.html")
+    assert grokbook("book", "-o", str(tmp_path)).stdout.replace("\n", "") == str(tmp_path / "index.html")
+
+
+def test_book_needs_a_checkout(mine):
+    assert_short_error(grokbook("book"), 2, "checkout")
+
+
+def test_help_lists_the_commands():
+    result = subprocess.run(
+        [sys.executable, "-m", "grokbook.cli", "--help"], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert all(command in result.stdout for command in ("train", "runs", "notebook", "book"))

@@ -1,0 +1,270 @@
+import hashlib
+import inspect
+import json
+import math
+import re
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokbook import RunConfig
+from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _as_users_have_it():
+    """Without the type checks that only tests have: they would come before the config's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunConfig, "__init__", inspect.unwrap(RunConfig.__init__))
+        yield
+
+
+OPERATIONS = ("a+b", "a-b", "ab", "ab+b", "a^2+ab+b^2", "(a-b)^4", "2a-3b")
+
+
+def test_defaults_are_table_2():
+    config = RunConfig(operations=("a+b",))
+    assert (config.p, config.fraction, config.operands) == (97, 0.3, "residues")
+    assert (config.d_model, config.n_heads, config.d_mlp) == (128, 4, 512)
+    assert (config.lr, config.betas, config.weight_decay, config.max_steps) == (1e-3, (0.9, 0.98), 1.0, 300_000)
+    assert (config.source, config.transplant, config.frozen) == (None, (), ())
+
+
+def test_the_hash_is_that_of_the_canonical_json():
+    """Golden on purpose: whatever changes this orphans every stored run."""
+    config = RunConfig(operations=("a*b",), max_steps=40_000)
+    text = '{"fraction":0.3,"max_steps":40000,"operations":["ab"],"p":97,"seed":0}'
+    assert config.hash == hashlib.sha256(text.encode()).hexdigest()[:16] == "28d31a17f4108f87"
+    assert config.name == "ab-p97-r0.3-s0-28d31a17f4108f87"
+
+
+def test_the_hash_of_a_pre_grokked_run_is_golden_too():
+    source = RunConfig(operations=("a+b",))
+    config = RunConfig(operations=("a-b",), source=source, transplant=EMBEDDING)
+    text = (
+        '{"fraction":0.3,"operations":["a-b"],"p":97,"seed":0,'
+        '"source":{"fraction":0.3,"operations":["a+b"],"p":97,"seed":0},"transplant":["W_E"]}'
+    )
+    assert config.hash == hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert "-pg-" in config.name
+
+
+def test_a_new_field_at_its_default_keeps_every_hash():
+    @dataclass(frozen=True, kw_only=True)
+    class Wider(RunConfig):
+        dropout: float = 0.0
+
+    old, new = RunConfig(operations=("a+b",), seed=3), Wider(operations=("a+b",), seed=3)
+    assert new.hash == old.hash
+    assert Wider(operations=("a+b",), seed=3, dropout=0.1).hash != old.hash
+
+
+CHANGES = {
+    "operations": ("a-b",),
+    "p": 101,
+    "fraction": 0.4,
+    "seed": 1,
+    "operands": "vocab",
+    "d_model": 64,
+    "n_heads": 2,
+    "d_mlp": 256,
+    "lr": 1e-4,
+    "betas": (0.9, 0.99),
+    "weight_decay": 0.5,
+    "max_steps": 10,
+    "grok_accuracy": 0.9,
+    "sustain": 10,
+    "tail": 10,
+    "eval_every": 10,
+    "frozen": ("W_E",),
+}
+
+
+def test_every_field_is_in_the_hash_once_it_leaves_its_default():
+    plain = RunConfig(operations=("a+b",))
+    assert set(plain.to_dict()) == {"operations", "p", "fraction", "seed"}
+    assert set(CHANGES) | {"source", "transplant"} == {field.name for field in fields(RunConfig)}
+    for name, value in CHANGES.items():
+        changed = replace(plain, **{name: value})
+        assert changed.hash != plain.hash, name
+        assert set(changed.to_dict()) == set(plain.to_dict()) | {name}
+
+
+@pytest.mark.parametrize("written", ["a+b", "b + a", " 1a +b", "a·1 + b"])
+def test_operations_are_kept_in_canonical_form(written):
+    config = RunConfig(operations=[written])
+    assert config == RunConfig(operations=("a+b",))
+    assert (config.operations, config.hash) == (("a+b",), RunConfig(operations=("a+b",)).hash)
+
+
+def test_whole_numbers_and_lists_become_what_the_fields_say():
+    loose = RunConfig(operations=["a+b"], p=7.0, lr=1, betas=[0, 0.5], frozen=["W_E"])
+    assert loose == RunConfig(operations=("a+b",), p=7, lr=1.0, betas=(0.0, 0.5), frozen=("W_E",))
+    assert loose.hash == RunConfig.from_dict(json.loads(json.dumps(loose.to_dict()))).hash
+    assert [type(v) for v in (loose.p, loose.lr, loose.betas[0])] == [int, float, float]
+
+
+LAYER = st.fixed_dictionaries(
+    {
+        "operations": st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=3, unique=True),
+        "fraction": st.floats(0.05, 0.95),
+        "changed": st.sets(st.sampled_from(sorted(set(CHANGES) - {"operations", "fraction", "frozen"}))),
+        "transplant": st.sampled_from([EMBEDDING, TRANSFORMER]),
+        "frozen": st.sampled_from([(), ("W_E",), ("W_U", "W_Q")]),
+    }
+)
+
+
+def build(layers: list[dict]) -> RunConfig:
+    """A config with any of its fields changed, pre-grokked from one built in the same way, and so on."""
+    *below, top = layers
+    values = {name: CHANGES[name] for name in top["changed"]}
+    plain = RunConfig(operations=tuple(top["operations"]), fraction=top["fraction"], **values)
+    if not below:
+        return replace(plain, frozen=top["frozen"])
+    source = build(below)
+    sizes = {name: getattr(source, name) for name in ("p", "d_model", "n_heads", "d_mlp")}
+    # With the source's operations, both have the same number of tokens.
+    return replace(plain, **sizes, operations=source.operations, source=source, transplant=top["transplant"])
+
+
+@given(st.lists(LAYER, min_size=1, max_size=3))
+def test_json_round_trip(layers):
+    config = build(layers)
+    again = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert (again.hash, again.name) == (config.hash, config.name)
+    assert hash(again) == hash(config)
+
+
+@given(st.lists(LAYER, min_size=1, max_size=3))
+def test_names_are_file_names_everywhere(layers):
+    config = build(layers)
+    assert re.fullmatch(r"[0-9A-Za-z+^()._-]+", config.name)
+    assert not config.name.startswith(".")
+    assert len(config.name) <= 128
+    assert config.name.endswith(config.hash)
+
+
+def test_a_config_cannot_be_changed():
+    config = RunConfig(operations=("a+b",))
+    with pytest.raises(FrozenInstanceError):
+        config.p = 101
+
+
+def test_label_reads_well():
+    source = RunConfig(operations=("a+b",), seed=2)
+    config = RunConfig(operations=("a-b",), seed=2, source=source, transplant=("W_E",))
+    assert source.label == "a+b (p=97, r=0.3, seed 2)"
+    assert config.label == "a+b W_E → a-b (p=97, r=0.3, seed 2)"
+
+
+def test_frozen_weights_are_those_named_in_either_field():
+    source = RunConfig(operations=("a+b",))
+    config = RunConfig(operations=("a-b",), source=source, transplant=("W_O", "W_Q"), frozen=("W_E",))
+    assert config.frozen_weights == ("W_E", "W_Q", "W_O")
+
+
+def test_d_vocab_grows_with_the_mixture():
+    assert RunConfig(operations=("a+b",)).d_vocab == 102
+    assert RunConfig(operations=("ab+b", "a^2+b", "a+b")).d_vocab == 103
+
+
+REFUSED = [
+    ({"p": 1}, ValueError, "p must be a prime"),
+    ({"p": 2}, ValueError, "p must be a prime"),
+    ({"p": 91}, ValueError, "91"),
+    ({"p": -97}, ValueError, "p must be a prime"),
+    ({"p": 10_009}, ValueError, "10007"),
+    ({"p": 7.5}, TypeError, "p must be a whole number"),
+    ({"p": "97"}, TypeError, "p must be a whole number"),
+    ({"p": True}, TypeError, "p must be a whole number"),
+    ({"p": None}, TypeError, "p must be a whole number"),
+    ({"p": math.inf}, TypeError, "p must be a whole number"),
+    ({"p": math.nan}, TypeError, "p must be a whole number"),
+    ({"fraction": 0}, ValueError, "fraction"),
+    ({"fraction": 1}, ValueError, "fraction"),
+    ({"fraction": -0.1}, ValueError, "fraction"),
+    ({"fraction": 1.5}, ValueError, "fraction"),
+    ({"fraction": math.nan}, ValueError, "fraction"),
+    ({"fraction": math.inf}, ValueError, "fraction"),
+    ({"fraction": 1e-5}, ValueError, "train set empty"),
+    ({"fraction": "0.3"}, TypeError, "fraction must be a number"),
+    ({"fraction": None}, TypeError, "fraction must be a number"),
+    ({"fraction": True}, TypeError, "fraction must be a number"),
+    ({"seed": -1}, ValueError, "seed"),
+    ({"seed": 0.5}, TypeError, "seed"),
+    ({"seed": None}, TypeError, "seed"),
+    ({"operands": "tokens"}, ValueError, "operands"),
+    ({"operands": 3}, ValueError, "operands"),
+    ({"max_steps": -1}, ValueError, "max_steps must be at least 1"),
+    ({"max_steps": 0}, ValueError, "max_steps must be at least 1"),
+    ({"max_steps": None}, TypeError, "max_steps"),
+    ({"eval_every": 0}, ValueError, "eval_every"),
+    ({"sustain": 0}, ValueError, "sustain"),
+    ({"tail": -5}, ValueError, "tail"),
+    ({"d_model": 0}, ValueError, "d_model"),
+    ({"d_model": 130}, ValueError, "multiple of n_heads"),
+    ({"n_heads": 0}, ValueError, "n_heads"),
+    ({"d_mlp": 0}, ValueError, "d_mlp"),
+    ({"lr": 0}, ValueError, "lr"),
+    ({"lr": -1e-3}, ValueError, "lr"),
+    ({"lr": math.nan}, ValueError, "lr"),
+    ({"lr": math.inf}, ValueError, "lr"),
+    ({"lr": "1e-3"}, TypeError, "lr must be a number"),
+    ({"weight_decay": -1}, ValueError, "weight_decay"),
+    ({"weight_decay": math.nan}, ValueError, "weight_decay"),
+    ({"betas": (0.9,)}, ValueError, "betas"),
+    ({"betas": (0.9, 1.0)}, ValueError, "betas"),
+    ({"betas": (math.nan, 0.9)}, ValueError, "betas"),
+    ({"betas": 0.9}, TypeError, "betas"),
+    ({"betas": ("x", 0.9)}, TypeError, "betas"),
+    ({"grok_accuracy": 0}, ValueError, "grok_accuracy"),
+    ({"grok_accuracy": 1.1}, ValueError, "grok_accuracy"),
+    ({"frozen": ("W_X",)}, ValueError, "unknown weight 'W_X'"),
+    ({"frozen": "W_E"}, TypeError, "frozen must be a sequence"),
+    ({"frozen": Weights._fields}, ValueError, "nothing is left to train"),
+    ({"operations": "a+b"}, TypeError, "operations must be a sequence"),
+    ({"operations": ()}, ValueError, "operations"),
+    ({"operations": None}, TypeError, "operations"),
+    ({"operations": ("a+b", "b+a")}, ValueError, "given twice"),
+    ({"operations": ("a/b",)}, ValueError, "column 2"),
+    ({"operations": (3,)}, ValueError, "from a string, not from int"),
+    ({"source": RunConfig(operations=("a-b",))}, ValueError, "source and transplant"),
+    ({"transplant": ("W_E",)}, ValueError, "source and transplant"),
+    ({"source": {"operations": ["a-b"]}, "transplant": ("W_E",)}, TypeError, "source must be a RunConfig"),
+    ({"source": RunConfig(operations=("a-b",)), "transplant": ("W_Z",)}, ValueError, "unknown weight"),
+    ({"source": RunConfig(operations=("a-b",), p=101), "transplant": ("W_E",)}, ValueError, "differs in p"),
+    ({"source": RunConfig(operations=("a-b",), d_mlp=8), "transplant": ("W_E",)}, ValueError, "differs in d_mlp"),
+    ({"source": RunConfig(operations=("2a", "a-2b")), "transplant": ("W_E",)}, ValueError, "103 tokens, this run 102"),
+    (
+        {"source": RunConfig(operations=("a-b",)), "transplant": ("W_E",), "frozen": ("W_E",)},
+        ValueError,
+        "transplanted weights are frozen already",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    REFUSED,
+    ids=[", ".join(f"{name}={str(value)[:30]}" for name, value in changes.items()) for changes, _, _ in REFUSED],
+)
+def test_bad_values_are_refused_at_construction(changes, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        RunConfig(**{"operations": ("a+b",), **changes})
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"operations": ["a+b"], "prime": 7}, ValueError),
+        ({"p": 7}, TypeError),
+        ({"operations": ["a+b"], "source": {"operations": ["a+b"], "depth": 2}, "transplant": ["W_E"]}, ValueError),
+    ],
+)
+def test_from_dict_refuses_what_is_no_config(values, error):
+    with pytest.raises(error):
+        RunConfig.from_dict(values)

@@ -1,0 +1,83 @@
+"""Each notebook runs from start to end, at a size that trains in seconds, into a store of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from grokbook import RunStore
+from grokbook.book.execute import execute_notebook, notebook_parameters, read_notebook
+from grokbook.book.pair import stale
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+SOURCES = sorted(NOTEBOOKS.glob("*.md"))
+PLOTLY = "application/vnd.plotly.v1+json"
+COMMON = {"p": 5, "fraction": 0.5, "max_steps": 60, "device": "cpu"}
+TINY = {
+    "elementary": ({"operations": ["a+b", "a*b"], "seeds": [0, 1]}, 4),
+    "polynomials": ({"operations": ["a^2+b^2"]}, 1),
+    "pre_grokked": ({"transfers": ["PG-E a+b -> a-b"]}, 3),
+    "progress_measures": ({"elementary": ["a+b"], "polynomials": ["ab+b"]}, 2),
+}
+"""Parameters, and how many runs they ask for."""
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    return {"GROKBOOK_STORE": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
+
+
+def outputs(path: Path) -> list[nbformat.NotebookNode]:
+    cells = nbformat.read(path, as_version=4).cells
+    return [output for cell in cells for output in cell.get("outputs", ())]
+
+
+def test_there_is_a_profile_for_every_notebook():
+    assert {source.stem for source in SOURCES} == set(TINY)
+
+
+def test_pairs_agree_with_their_sources():
+    assert not stale(NOTEBOOKS), "run: python -m grokbook.book.pair"
+    assert {pair.stem for pair in NOTEBOOKS.glob("*.ipynb")} == set(TINY)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_has_one_parameters_cell_with_the_common_parameters(source):
+    notebook = read_notebook(source)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert len(tagged) == 1
+    assert tagged[0] is next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert {"p", "fraction", "seeds", "max_steps", "device"} <= set(notebook_parameters(notebook))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_runs_with_parameters_of_one_s_own(source, tmp_path, environment):
+    changes, n_runs = TINY[source.stem]
+    out = execute_notebook(source, tmp_path / "out.ipynb", COMMON | changes, env=environment)
+    shown = outputs(out)
+    assert not [output for output in shown if output.output_type == "error"]
+    drawn = [output.data[PLOTLY] for output in shown if PLOTLY in output.get("data", {})]
+    assert len(drawn) >= 2
+    assert all(figure["layout"]["meta"]["caption"] for figure in drawn)
+    assert len(list(RunStore(environment["GROKBOOK_STORE"]).folders())) == n_runs
+
+
+def test_plain_papermill_runs_the_pair(tmp_path, environment):
+    """As the README says: no helper of this project, `-p` for each parameter."""
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(NOTEBOOKS / "elementary.ipynb"), "out.ipynb"]
+    parameters = {"p": "7", "fraction": "0.5", "max_steps": "20", "device": "cpu"}
+    options = [part for name, value in parameters.items() for part in ("-p", name, value)]
+    done = subprocess.run(
+        [*command, *options, "-y", "operations: [a+b]"],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [folder.name[:10] for folder in RunStore(environment["GROKBOOK_STORE"]).folders()] == ["a+b-p7-r0."]
+    assert len(outputs(tmp_path / "out.ipynb")) >= 4

@@ -1,0 +1,98 @@
+import re
+
+import pytest
+
+from grokbook import RunConfig, paper
+from grokbook.paper import Transfer
+from grokbook.weights import EMBEDDING
+
+PUBLISHED_FROM_SCRATCH = {"a+b", "a-b", "ab", "ab+b", "ab+a+b", "a^2+b^2", "a^2-b^2", "a^2+2ab+b^2", "a^2+ab+b^2"}
+TABLE_2 = {
+    "p": 97,
+    "fraction": 0.3,
+    "operands": "residues",
+    "d_model": 128,
+    "n_heads": 4,
+    "d_mlp": 512,
+    "lr": 1e-3,
+    "betas": (0.9, 0.98),
+    "weight_decay": 1.0,
+    "grok_accuracy": 0.99,
+    "frozen": (),
+}
+
+
+def every_config() -> list[RunConfig]:
+    singles = (*paper.ELEMENTARY, *paper.POLYNOMIALS, *paper.LINEAR)
+    return [*map(paper.single, singles), *map(paper.pre_grokked, paper.TRANSFERS)]
+
+
+@pytest.mark.parametrize("config", every_config(), ids=lambda config: config.label)
+def test_runs_have_the_settings_of_table_2(config):
+    assert {name: getattr(config, name) for name in TABLE_2} == TABLE_2
+    assert config.seed == 0
+    assert 40_000 <= config.max_steps <= 300_000, "the paper's budget is the most"
+
+
+def test_the_experiments_cover_their_operations():
+    from_scratch = {config.operations[0] for config in every_config() if config.source is None}
+    assert from_scratch >= PUBLISHED_FROM_SCRATCH | {"2a+b", "ab-b"}
+    assert len(from_scratch) == 12
+    assert len({config.hash for config in every_config()}) == 17
+
+
+def test_transfers_are_those_of_figures_2_and_9():
+    expected = {
+        ("a+b", "2a+b", "PG-E"),
+        ("ab", "ab-b", "PG-T"),
+        ("a+b", "a-b", "PG-E"),
+        ("ab", "a+b", "PG-T"),
+        ("a-b", "a-b", "PG-T"),
+    }
+    assert {(t.source, t.target, t.label.partition(" ")[0]) for t in paper.TRANSFERS} == expected
+
+
+def test_a_pre_grokked_run_starts_from_the_run_from_scratch():
+    transfer = Transfer.parse("PG-T a-b -> a-b")
+    config = paper.pre_grokked(transfer, p=59, fraction=0.4, seed=2)
+    assert config.source == paper.single("a-b", p=59, fraction=0.4, seed=2)
+    assert (config.p, config.fraction, config.seed, config.operations) == (59, 0.4, 2, ("a-b",))
+    assert config.transplant == ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
+    assert config.max_steps == config.source.max_steps == 100_000
+
+
+def test_budgets_belong_to_operations_however_they_are_written():
+    assert paper.budget("a - b") == paper.budget("a-b") == 100_000
+    assert paper.budget("(a+b)(a-b)") == 100_000
+    assert paper.budget("b*a") == paper.DEFAULT_BUDGET == 40_000
+    assert paper.single("a-b", max_steps=60).max_steps == 60
+    short = paper.pre_grokked(Transfer.parse("PG-E a+b -> a-b"), max_steps=60)
+    assert (short.max_steps, short.source.max_steps) == (60, 60)
+    assert paper.pre_grokked(Transfer.parse("PG-E a+b -> a-b")).source.max_steps == 40_000
+
+
+@pytest.mark.parametrize(
+    "text", ["PG-E a+b -> 2a+b", "PG-E b+a->2a + b", "  PG-E  a + b   ->   2*a+b  ", "PG-E a+b -> a + a + b"]
+)
+def test_transfers_are_read_with_any_spacing(text):
+    assert Transfer.parse(text) == Transfer("a+b", "2a+b", EMBEDDING)
+
+
+def test_labels_name_the_module_and_the_source():
+    assert Transfer.parse("PG-E a+b -> 2a+b").label == "PG-E from a+b"
+    assert Transfer.parse("PG-T a*b -> ab-b").label == "PG-T from ab"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a+b -> 2a+b", "PG-X a+b -> 2a+b", "PG-E a+b 2a+b", "PG-E -> 2a+b", "PG-E a+b ->", "pg-e a+b -> 2a+b", "PG-E"],
+)
+def test_other_texts_are_refused(text):
+    with pytest.raises(ValueError, match=re.escape("written like 'PG-E a+b -> 2a+b' (modules: PG-E, PG-T)")):
+        Transfer.parse(text)
+
+
+@pytest.mark.parametrize("text", ["PG-E a/b -> 2a+b", "PG-E a+b -> c+1", "PG-T a+b -> a-b -> a"])
+def test_operations_in_transfers_are_checked(text):
+    with pytest.raises(ValueError, match="column"):
+        Transfer.parse(text)

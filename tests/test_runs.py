@@ -1,0 +1,210 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from same import assert_same_run
+
+from grokbook import Run, runs
+from grokbook.runs import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
+
+FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_run):
+    path = tmp_path / tiny_run.config.name
+    path.mkdir()
+    runs.write(tiny_run, path)
+    return path
+
+
+def reseal(folder):
+    """Record the checksums anew, as someone would who wanted the damage to go unnoticed."""
+    facts = json.loads((folder / PROVENANCE).read_text())
+    facts["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in facts["sha256"]}
+    (folder / PROVENANCE).write_text(json.dumps(facts))
+
+
+def assert_damaged(folder, file, problem=""):
+    with pytest.raises(DamagedRun) as error:
+        runs.read(folder)
+    assert str(error.value).startswith(f"{folder.name}/{file}: "), error.value
+    assert problem in str(error.value)
+
+
+def test_a_run_is_five_files(folder):
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+
+
+def test_read_gives_back_what_was_written(tmp_path, tiny_run, tiny_mixture, tiny_transfer):
+    for run in (tiny_run, tiny_mixture, tiny_transfer):
+        path = tmp_path / run.config.name
+        path.mkdir()
+        runs.write(run, path)
+        again = runs.read(path)
+        assert_same_run(again, run)
+        kept = dict(again.provenance)
+        assert set(kept.pop("sha256")) == set(FILES) - {PROVENANCE}
+        assert kept == run.provenance
+
+
+def test_the_config_and_the_provenance_are_readable_json(folder, tiny_run):
+    assert json.loads((folder / CONFIG).read_text()) == tiny_run.config.to_dict()
+    assert json.loads((folder / PROVENANCE).read_text())["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_missing_file_is_named(folder, file):
+    (folder / file).unlink()
+    assert_damaged(folder, file, "missing")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_truncated_file_is_named(folder, file):
+    content = (folder / file).read_bytes()
+    for length in (0, len(content) // 2):
+        (folder / file).write_bytes(content[:length])
+        assert_damaged(folder, file)
+
+
+@pytest.mark.parametrize("file", [CONFIG, HISTORY, SPECTRA, WEIGHTS])
+@pytest.mark.parametrize("place", [0.0, 0.5, 0.999])
+def test_one_flipped_bit_is_noticed(folder, file, place):
+    content = bytearray((folder / file).read_bytes())
+    content[int(place * len(content))] ^= 1
+    (folder / file).write_bytes(content)
+    assert_damaged(folder, file, "checksum")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"sha256": 3}', '{"sha256": {}}', "\xff"])
+def test_a_provenance_without_checksums_is_refused(folder, text):
+    (folder / PROVENANCE).write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedRun, match=folder.name.replace("+", r"\+")):
+        runs.read(folder)
+
+
+def test_a_renamed_folder_is_refused(folder):
+    renamed = folder.rename(folder.with_name("another-run"))
+    assert_damaged(renamed, CONFIG, f"should be named {folder.name}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "null",
+        "[]",
+        '"a+b"',
+        "{}",
+        '{"operations": ["a+b"], "colour": 1}',
+        '{"operations": ["a;b"]}',
+        '{"operations": ["a+b"], "p": 91}',
+        '{"operations": ["a+b"], "p": Infinity}',
+        '{"operations": ["a+b"], "lr": null}',
+        '{"operations": ["a+b"], "source": 3, "transplant": ["W_E"]}',
+        '{"operations": "a+b"}',
+    ],
+)
+def test_a_config_that_is_none_is_refused_even_with_its_checksum(folder, text):
+    (folder / CONFIG).write_text(text)
+    reseal(folder)
+    assert_damaged(folder, CONFIG)
+
+
+def test_the_config_of_another_run_is_refused_even_with_its_checksum(folder, tiny):
+    (folder / CONFIG).write_text(json.dumps(tiny(seed=5).to_dict()))
+    reseal(folder)
+    assert_damaged(folder, CONFIG, tiny(seed=5).name)
+
+
+@pytest.mark.parametrize("file", [HISTORY, SPECTRA, WEIGHTS])
+@pytest.mark.parametrize("content", [b"", b"PAR1 but no more", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_garbage_is_refused_even_with_its_checksum(folder, file, content):
+    (folder / file).write_bytes(content)
+    reseal(folder)
+    assert_damaged(folder, file)
+
+
+def test_a_history_without_its_columns_or_rows_is_refused(folder):
+    history = pd.read_parquet(folder / HISTORY)
+    for altered, problem in (
+        (history.drop(columns="fcr_embedding"), "no column fcr_embedding"),
+        (history.iloc[:0], "no rows"),
+    ):
+        altered.to_parquet(folder / HISTORY, index=False)
+        reseal(folder)
+        assert_damaged(folder, HISTORY, problem)
+
+
+@pytest.mark.parametrize("file", [SPECTRA, WEIGHTS])
+def test_tensors_that_are_missing_or_too_many_are_refused(folder, file):
+    tensors = load_file(folder / file)
+    first = next(iter(tensors))
+    for altered in ({k: v for k, v in tensors.items() if k != first}, tensors | {"more": torch.zeros(1)}):
+        save_file(altered, folder / file)
+        reseal(folder)
+        assert_damaged(folder, file)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "alter"),
+    [
+        (WEIGHTS, "W_E", lambda t: t[1:]),
+        (WEIGHTS, "W_Q", lambda t: t.flatten()),
+        (WEIGHTS, "W_U", lambda t: t.T),
+        (SPECTRA, "embedding", lambda t: t[:, 1:]),
+        (SPECTRA, "neuron_logit", lambda t: t[1:]),
+        (SPECTRA, "step", lambda t: t[1:]),
+        (SPECTRA, "logits", lambda t: t[:, 0]),
+        (SPECTRA, "logits_step", lambda t: t[0]),
+    ],
+)
+def test_tensors_of_the_wrong_shape_are_refused(folder, file, name, alter):
+    tensors = load_file(folder / file)
+    tensors[name] = alter(tensors[name]).contiguous()
+    save_file(tensors, folder / file)
+    reseal(folder)
+    assert_damaged(folder, file)
+
+
+# --- what a run says about itself -----------------------------------------------------------------
+
+
+def with_history(run: Run, **columns: list[float]) -> Run:
+    table = {name: np.zeros(len(columns["step"])) for name in run.history.columns} | columns
+    return replace(run, history=pd.DataFrame(table))
+
+
+def test_steps_and_best_accuracy_come_from_the_history(tiny_run):
+    run = with_history(tiny_run, step=[0, 10, 20, 30], test_accuracy=[0.1, 0.7, 0.9, 0.2])
+    assert (run.steps, run.best_test_accuracy, run.grok_step) == (30, 0.9, None)
+
+
+def test_the_grok_step_is_the_first_sustained_one(tiny_run):
+    ones = [1.0] * 6
+    accuracies = [0.0, 0.995, 0.5, 0.99, 0.992, 1.0]
+    run = with_history(tiny_run, step=[0, 5, 10, 20, 25, 30], test_accuracy=accuracies, train_accuracy=ones)
+    assert run.config.sustain == 10
+    assert run.grok_step == 20
+
+
+def test_in_a_mixture_the_worst_operation_counts(tiny_mixture):
+    names = tiny_mixture.config.operations
+    of_each = ("", *(f"[{name}]" for name in names))
+    columns = {f"{part}_accuracy{of}": [1.0] * 4 for part in ("train", "test") for of in of_each}
+    run = with_history(tiny_mixture, step=[0, 10, 20, 30], **columns)
+    assert run.grok_step == 0
+    columns[f"test_accuracy[{names[1]}]"] = [0.5, 0.5, 1.0, 1.0]
+    assert with_history(tiny_mixture, step=[0, 10, 20, 30], **columns).grok_step == 20
+    columns[f"train_accuracy[{names[2]}]"] = [0.5, 0.5, 0.5, 0.5]
+    assert with_history(tiny_mixture, step=[0, 10, 20, 30], **columns).grok_step is None
+
+
+def test_columns_per_operation_are_those_of_mixtures(tiny):
+    assert runs.per_operation(tiny("a+b"), "test_loss") == []
+    assert runs.per_operation(tiny("a+b", "b*a"), "test_loss") == ["test_loss[a+b]", "test_loss[ab]"]

@@ -1,0 +1,230 @@
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from same import assert_same_run, fingerprint
+from test_training import interrupt_at
+
+from grokbook import DamagedRun, RunStore, default_store, runs, store, training
+from grokbook.runs import WEIGHTS
+from grokbook.weights import EMBEDDING
+
+
+@pytest.fixture
+def empty(tmp_path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[str]:
+    """Labels of the runs whose training began."""
+    began, train_one = [], training._train_one
+
+    def noted(config, *rest):
+        began.append(config.label)
+        return train_one(config, *rest)
+
+    monkeypatch.setattr(training, "_train_one", noted)
+    return began
+
+
+def test_a_stored_run_is_found_and_read_back(empty, tiny_run, tiny_mixture):
+    assert tiny_run.config not in empty
+    folder = empty.put(tiny_run)
+    assert folder == empty.path / tiny_run.config.name == empty.folder(tiny_run.config)
+    assert tiny_run.config in empty
+    assert tiny_mixture.config not in empty
+    assert_same_run(empty.get(tiny_run.config), tiny_run)
+
+
+def test_what_is_not_stored_is_named(empty, tiny):
+    with pytest.raises(KeyError, match=r"no stored run of a\+b \(p=7, r=0\.6, seed 3\)"):
+        empty.get(tiny(seed=3))
+    assert empty.folder(tiny()) is None
+    assert not empty.path.exists(), "looking makes no folder"
+
+
+def test_a_second_put_changes_nothing(empty, tiny_run):
+    first = empty.put(tiny_run)
+    before = fingerprint(empty.path), first.stat().st_mtime_ns
+    assert empty.put(tiny_run) == first
+    assert (fingerprint(empty.path), first.stat().st_mtime_ns) == before
+
+
+def test_stored_runs_can_be_read_by_others(empty, tiny_run):
+    assert empty.put(tiny_run).stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("error", [OSError("no space left on device"), KeyboardInterrupt(), MemoryError()])
+@pytest.mark.parametrize("file", ["to_parquet", "save_file"])
+def test_a_write_that_fails_leaves_nothing(empty, tiny_run, monkeypatch, error, file):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(*(("pandas.DataFrame.to_parquet",) if file == "to_parquet" else (runs, "save_file")), fail)
+    with pytest.raises(type(error)):
+        empty.put(tiny_run)
+    assert tiny_run.config not in empty
+    assert list(empty.path.iterdir()) == []
+
+
+def test_a_crash_in_the_middle_of_a_write_is_no_run(empty, tiny_run, monkeypatch):
+    """Power loss: not even the clean-up happens."""
+
+    def crash(*_, **__):
+        raise SystemExit
+
+    with monkeypatch.context() as context:
+        context.setattr(runs, "save_file", crash)
+        context.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(SystemExit):
+            empty.put(tiny_run)
+    (left,) = empty.path.iterdir()
+    assert any(left.iterdir()), "the crash came before anything was written"
+    assert tiny_run.config not in empty
+    assert list(empty.folders()) == []
+    assert_same_run(runs.read(empty.put(tiny_run)), tiny_run)
+
+
+def test_of_two_processes_that_store_the_same_run_one_wins(empty, tiny_run, monkeypatch):
+    write = runs.write
+
+    def slowly(run, folder):
+        write(run, folder)
+        if not folder.parent.joinpath(run.config.name).exists():
+            shutil.copytree(folder, folder.parent / run.config.name)  # the other process is quicker
+
+    monkeypatch.setattr(runs, "write", slowly)
+    folder = empty.put(tiny_run)
+    assert list(empty.path.iterdir()) == [folder]
+    assert_same_run(runs.read(folder), tiny_run)
+
+
+def test_folders_come_once_sorted_and_only_visible_ones(tmp_path, tiny_run, tiny_mixture, tiny_transfer):
+    published = RunStore(tmp_path / "published")
+    mine = RunStore(tmp_path / "mine", [published.path, tmp_path / "nowhere"])
+    for place, run in ((published, tiny_run), (published, tiny_mixture), (mine, tiny_mixture), (mine, tiny_transfer)):
+        place.put(run)
+    (mine.path / ".in-progress").mkdir()
+    (mine.path / "notes.txt").write_text("not a run")
+    folders = list(mine.folders())
+    names = sorted(run.config.name for run in (tiny_run, tiny_mixture, tiny_transfer))
+    assert [folder.name for folder in folders] == names
+    assert mine.folder(tiny_mixture.config) == mine.path / tiny_mixture.config.name
+    assert mine.folder(tiny_run.config) == published.path / tiny_run.config.name
+
+
+# --- ensure ---------------------------------------------------------------------------------------
+
+
+def test_ensure_trains_what_is_missing_and_keeps_it(empty, tiny, tiny_run, trainings):
+    empty.put(tiny_run)
+    other = tiny("a*b", max_steps=3)
+    found = empty.ensure([other, tiny(), other], "cpu", progress=False)
+    assert [run.config for run in found] == [other, tiny(), other]
+    assert trainings == [other.label]
+    assert empty.get(other).config == other
+    assert {path.name for path in empty.path.iterdir()} == {other.name, tiny().name}
+
+
+def test_ensure_trains_nothing_that_is_there(empty, tiny_run, no_training):
+    empty.put(tiny_run)
+    assert_same_run(empty.ensure([tiny_run.config], "cpu")[0], tiny_run)
+
+
+def test_published_runs_are_read_and_never_written(tmp_path, tiny, tiny_run, trainings):
+    published = RunStore(tmp_path / "published")
+    published.put(tiny_run)
+    before = fingerprint(published.path)
+    mine = RunStore(tmp_path / "mine", [published.path])
+    heir = tiny("a-b", max_steps=3, source=tiny_run.config, transplant=EMBEDDING)
+    runs_ = mine.ensure([tiny_run.config, heir], "cpu", progress=False)
+    assert trainings == [heir.label]
+    assert torch.equal(runs_[1].weights.W_E, tiny_run.weights.W_E)
+    assert fingerprint(published.path) == before
+    assert [folder.name for folder in mine.path.iterdir()] == [heir.name]
+
+
+def test_a_source_is_trained_once_and_kept(empty, tiny, trainings):
+    source = tiny(max_steps=3)
+    heirs = [tiny(op, max_steps=3, source=source, transplant=EMBEDDING) for op in ("a-b", "a*b")]
+    empty.ensure(heirs, "cpu", progress=False)
+    assert trainings == [source.label, *(heir.label for heir in heirs)]
+    assert source in empty
+    later = tiny("ab+b", max_steps=3, source=source, transplant=EMBEDDING)
+    empty.ensure([later], "cpu", progress=False)
+    assert trainings[3:] == [later.label]
+
+
+def test_the_device_is_checked_before_any_work(empty, tiny, monkeypatch):
+    monkeypatch.setattr(runs, "read", lambda *_: pytest.fail("read a run"))
+    with pytest.raises(ValueError, match="banana"):
+        empty.ensure([tiny()], "banana")
+
+
+def test_a_damaged_run_is_refused_not_replaced(empty, tiny_run, no_training):
+    (empty.put(tiny_run) / WEIGHTS).write_bytes(b"")
+    before = fingerprint(empty.path)
+    for access in (lambda: empty.get(tiny_run.config), lambda: empty.ensure([tiny_run.config], "cpu")):
+        with pytest.raises(DamagedRun, match=WEIGHTS):
+            access()
+    assert fingerprint(empty.path) == before
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_run, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    short = tiny("a*b", max_steps=3)
+    wanted = [short, tiny(), tiny("a-b", max_steps=3)]
+    with monkeypatch.context() as context:
+        interrupt_at(context, 10)
+        with pytest.raises(KeyboardInterrupt) as interrupt:
+            empty.ensure(wanted, "cpu", progress=False)
+    message = str(interrupt.value)
+    assert "interrupted with 2 of 3 runs still to train" in message
+    assert str(empty.path) in message
+    assert "repeat the command to go on" in message
+    assert list(empty.folders()) == [empty.path / short.name]
+    assert [file.stem for file in (empty.path / ".in-progress").iterdir()] == [tiny().name]
+
+    found = empty.ensure(wanted, "cpu", progress=False)
+    assert_same_run(found[1], tiny_run)
+    assert len(list(empty.folders())) == 3
+
+
+# --- the default store ----------------------------------------------------------------------------
+
+
+def test_the_environment_names_the_default_store(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
+    root = Path(store.__file__).parents[1]
+    assert default_store().path == tmp_path / "mine"
+    assert default_store().published == (root / "runs",)
+    monkeypatch.delenv("GROKBOOK_STORE")
+    assert default_store().path == root / ".grokbook" / "runs"
+    monkeypatch.setenv("GROKBOOK_STORE", "")
+    assert default_store().path == root / ".grokbook" / "runs"
+
+
+def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("GROKBOOK_STORE", raising=False)
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "site-packages" / "grokbook" / "store.py"))
+    monkeypatch.chdir(tmp_path)
+    assert store.checkout() is None
+    assert default_store().path == Path.cwd() / ".grokbook" / "runs"
+    assert default_store().published == ()
+
+
+def test_new_runs_are_ignored_by_git():
+    ignored = Path(store.__file__).parents[1].joinpath(".gitignore").read_text()
+    assert re.search(r"^/?\.grokbook/?$", ignored, re.MULTILINE)
+
+
+def test_a_store_takes_any_path(tmp_path, tiny_run):
+    assert RunStore(str(tmp_path)).put(tiny_run).parent == tmp_path

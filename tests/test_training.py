@@ -1,0 +1,387 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from same import assert_same_run
+from test_schedule import walk
+
+from grokbook import TrainingDiverged, data, fourier, measures, model, runs, schedule, train, training
+from grokbook.engine import Stack
+from grokbook.runs import DamagedRun
+from grokbook.training import Record, initial_weights, resolve_device
+from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
+
+
+def trained(*configs, **options):
+    return train(configs, "cpu", **{"progress": False, **options})
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["banana", "tpu", "mps", "meta", "", "cpu,cuda", "cuda:-1"])
+def test_unknown_devices_are_refused_before_any_work(tiny, no_training, device):
+    with pytest.raises(ValueError, match=r"device"):
+        train([tiny()], device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+def test_cuda_is_refused_where_there_is_none(tiny, no_training, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="no such CUDA device"):
+        train([tiny()], device)
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch):
+    for available, expected in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert resolve_device("auto") == torch.device(expected)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+
+
+# --- what is written down -------------------------------------------------------------------------
+
+
+def test_the_same_config_gives_the_same_run(tiny, tiny_run):
+    assert_same_run(trained(tiny())[0], tiny_run)
+
+
+def test_another_seed_gives_another_run(tiny, tiny_run):
+    other = trained(tiny(seed=1))[0]
+    assert not torch.equal(other.weights.W_E, tiny_run.weights.W_E)
+    assert not other.history.equals(tiny_run.history)
+
+
+def test_training_does_not_depend_on_torch_s_global_seed(tiny, tiny_run):
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        np.random.seed(6)
+        assert_same_run(trained(tiny())[0], tiny_run)
+
+
+def test_history_has_a_row_per_evaluation_and_the_promised_columns(tiny_run, tiny_mixture, grokked_run):
+    for run in (tiny_run, tiny_mixture, grokked_run):
+        assert tuple(run.history.columns) == runs.history_columns(run.config)
+        steps = run.history["step"].tolist()
+        assert steps == sorted(set(steps))
+        assert set(run.history.dtypes.astype(str)) == {"int32", "float32"}
+        assert np.isfinite(run.history.to_numpy()).all()
+    assert tiny_run.history["step"].tolist() == walk(10, 30)
+    assert "test_accuracy[ab+b]" in tiny_mixture.history
+    assert not any("[" in column for column in tiny_run.history)
+
+
+def test_training_memorises_the_training_pairs(tiny_run):
+    first, last = tiny_run.history.iloc[0], tiny_run.history.iloc[-1]
+    assert first["train_loss"] == pytest.approx(math.log(tiny_run.config.d_vocab), rel=0.2)
+    assert last["train_accuracy"] > 0.9 > 0.5 > first["train_accuracy"]
+    assert last["train_loss"] < 0.5 * first["train_loss"]
+
+
+def test_the_last_row_describes_the_final_weights(tiny_run, tiny_mixture):
+    for run in (tiny_run, tiny_mixture):
+        config, last = run.config, run.history.iloc[-1]
+        layers = {"embedding": run.weights.W_E, "neuron_logit": model.neuron_logit_map(run.weights)}
+        for layer, matrix in layers.items():
+            for name, value in measures.layer_measures(matrix[: config.p])._asdict().items():
+                assert last[f"{name}_{layer}"] == pytest.approx(value, rel=1e-5)
+        norm = math.sqrt(sum(float(w.square().sum()) for w in run.weights))
+        assert last["weight_norm"] == pytest.approx(norm, rel=1e-5)
+        table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
+        for part, mask in (("train", table.train), ("test", ~table.train)):
+            losses, accuracies = [], []
+            for tokens, labels in zip(table.tokens, table.labels, strict=True):
+                logits = model.logits(run.weights, tokens)[mask].double()
+                losses.append(float(torch.nn.functional.cross_entropy(logits, labels[mask])))
+                accuracies.append(float((logits.argmax(-1) == labels[mask]).double().mean()))
+            assert last[f"{part}_loss"] == pytest.approx(sum(losses), rel=1e-4)
+            assert last[f"{part}_accuracy"] == pytest.approx(np.mean(accuracies), rel=1e-6)
+            for name, loss, accuracy in zip(config.operations, losses, accuracies, strict=True):
+                if len(config.operations) > 1:
+                    assert last[f"{part}_loss[{name}]"] == pytest.approx(loss, rel=1e-4)
+                    assert last[f"{part}_accuracy[{name}]"] == pytest.approx(accuracy, rel=1e-6)
+
+
+def test_spectra_are_recorded_on_their_schedules_and_at_the_end(tiny_run, grokked_run, tiny_mixture):
+    for run in (tiny_run, grokked_run, tiny_mixture):
+        p, last = run.config.p, run.steps
+        for steps, per_decade in ((run.spectra.step, 16), (run.spectra.logits_step, 8)):
+            scheduled = schedule.log_steps(per_decade, run.config.max_steps)
+            assert steps.tolist() == sorted({step for step in scheduled if step <= last} | {last})
+        assert run.spectra.embedding.shape == run.spectra.neuron_logit.shape == (len(run.spectra.step), p)
+        assert run.spectra.logits.shape == (len(run.spectra.logits_step), len(run.config.operations), p, p)
+        assert run.spectra.logits.dtype == torch.float16
+
+
+def test_the_last_spectra_are_those_of_the_final_weights(tiny, tiny_run, tiny_mixture):
+    vocab = trained(tiny("a*b", operands="vocab", fraction=0.3, max_steps=5))[0]
+    for run in (tiny_run, tiny_mixture, vocab):
+        p = run.config.p
+        for found, matrix in (
+            (run.spectra.embedding[-1], run.weights.W_E),
+            (run.spectra.neuron_logit[-1], model.neuron_logit_map(run.weights)),
+        ):
+            expected = fourier.coefficients(matrix[:p]).norm(dim=1)
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+        tokens = data.make(run.config.parsed_operations, p, 0.5, 0).tokens
+        for found, prompts in zip(run.spectra.logits[-1], tokens, strict=True):
+            expected = fourier.spectrum_2d(model.logits(run.weights, prompts)[:, :p])
+            torch.testing.assert_close(found.float(), expected, rtol=2e-3, atol=2e-3)
+
+
+def test_the_first_spectra_are_those_of_the_initial_weights(tiny_run):
+    start = initial_weights(tiny_run.config, {})
+    expected = fourier.coefficients(start.W_E[: tiny_run.config.p]).norm(dim=1)
+    torch.testing.assert_close(tiny_run.spectra.embedding[0], expected)
+
+
+def test_interleaving_puts_frequencies_where_the_basis_has_them():
+    p, k = 7, 3
+    waves = fourier.basis(p)
+    found = training.interleave(fourier.spectrum((5 * waves[2 * k - 1] + 2 * waves[2 * k])[:, None]))
+    torch.testing.assert_close(found, torch.tensor([0.0, 0, 0, 0, 0, 5, 2]))
+
+
+def test_weights_end_on_the_cpu_in_float32_without_gradient(tiny_run):
+    assert {(w.dtype, w.device.type, w.requires_grad) for w in tiny_run.weights} == {(torch.float32, "cpu", False)}
+
+
+# --- where a run ends -----------------------------------------------------------------------------
+
+
+def test_a_run_that_groks_ends_a_tail_later(grokked_run):
+    config = grokked_run.config
+    assert grokked_run.grok_step is not None
+    assert grokked_run.grok_step + config.sustain <= grokked_run.steps == grokked_run.grok_step + config.tail
+    assert grokked_run.steps < config.max_steps
+    assert grokked_run.provenance["stopped"] == "tail after grokking"
+
+
+def test_a_run_that_does_not_ends_with_its_budget(tiny_run):
+    assert tiny_run.grok_step is None
+    assert tiny_run.steps == tiny_run.config.max_steps
+    assert tiny_run.provenance["stopped"] == "step budget"
+
+
+def record_of(config, test_accuracy: dict[int, float]) -> Record:
+    record = Record(config)
+    for step, accuracy in test_accuracy.items():
+        columns = dict.fromkeys(runs.history_columns(config), 1.0)
+        record.rows.append({**columns, "step": step, "test_accuracy": accuracy})
+    return record
+
+
+def test_the_end_is_known_once_grokking_has_lasted(tiny):
+    config = tiny(max_steps=1000, sustain=20, tail=50)
+    record = record_of(config, {0: 0.0, 10: 0.995, 20: 0.99, 29: 1.0})
+    assert record.last_step() == 1000
+    record.rows.append({**record.rows[-1], "step": 30})
+    assert record.last_step() == 60
+    record.rows.append({**record.rows[-1], "step": 40, "test_accuracy": 0.1})
+    assert record.last_step() == 60, "a later failure does not move the end"
+
+
+def test_the_tail_ends_with_the_budget_and_never_in_the_past(tiny):
+    accuracies = {0: 0.0, 10: 1.0, 40: 1.0}
+    assert record_of(tiny(max_steps=45, sustain=20, tail=50), accuracies).last_step() == 45
+    assert record_of(tiny(max_steps=1000, sustain=20, tail=5), accuracies).last_step() == 40
+
+
+@pytest.mark.parametrize("threshold", [0.9, 0.95, 0.99, 0.7])
+def test_the_stop_rule_and_the_stored_history_agree_to_the_last_bit(tiny, threshold):
+    """Histories are stored in float32, where 0.9 is less than 0.9."""
+    record = record_of(tiny(max_steps=1000, grok_accuracy=threshold), {0: 0.0, 10: threshold, 20: threshold})
+    assert record.last_step() == 20
+    assert runs.grok_step(record.config, record.history()) == 10
+
+
+# --- pre-grokked runs -----------------------------------------------------------------------------
+
+
+def test_transplanted_weights_are_the_source_s_and_stay(tiny, tiny_run):
+    for module in (EMBEDDING, TRANSFORMER):
+        config = tiny("a-b", source=tiny_run.config, transplant=module)
+        run = trained(config, sources=[tiny_run])[0]
+        fresh = initial_weights(tiny("a-b"), {})
+        for name in Weights._fields:
+            value = getattr(run.weights, name)
+            assert torch.equal(value, getattr(tiny_run.weights, name)) == (name in module), name
+            assert not torch.equal(value, getattr(fresh, name)), name
+        start = initial_weights(config, {tiny_run.config: tiny_run})
+        rest = set(Weights._fields) - set(module)
+        assert all(torch.equal(getattr(start, name), getattr(fresh, name)) for name in rest)
+
+
+def test_a_frozen_embedding_keeps_its_spectrum(tiny_transfer):
+    spectra = tiny_transfer.spectra
+    assert torch.equal(spectra.embedding, spectra.embedding[:1].expand_as(spectra.embedding))
+    assert not torch.equal(spectra.neuron_logit[0], spectra.neuron_logit[-1])
+
+
+def test_a_random_embedding_can_be_frozen(tiny):
+    run = trained(tiny(frozen=EMBEDDING, max_steps=5))[0]
+    assert torch.equal(run.weights.W_E, initial_weights(tiny(), {}).W_E)
+
+
+def test_sources_are_trained_first_once_and_handed_over(tiny):
+    first = tiny("a+b", max_steps=3)
+    second = tiny("a-b", max_steps=3, source=first, transplant=EMBEDDING)
+    third = tiny("a*b", max_steps=3, source=second, transplant=TRANSFORMER)
+    other = tiny("ab+b", max_steps=3, source=first, transplant=EMBEDDING)
+    finished = []
+    found = trained(third, other, third, on_finish=lambda run: finished.append(run.config))
+    assert finished == [first, second, third, other]
+    assert [run.config for run in found] == [third, other, third]
+    assert torch.equal(found[1].weights.W_E, trained(first)[0].weights.W_E)
+
+
+def test_given_sources_are_not_trained_again(tiny, tiny_run):
+    finished = []
+    config = tiny("a-b", max_steps=3, source=tiny_run.config, transplant=EMBEDDING)
+    trained(config, tiny(), sources=[tiny_run], on_finish=lambda run: finished.append(run.config))
+    assert finished == [config]
+
+
+def test_initial_weights_depend_on_the_seed_alone(tiny):
+    assert all(
+        torch.equal(*pair)
+        for pair in zip(initial_weights(tiny("a+b"), {}), initial_weights(tiny("a*b", fraction=0.3), {}), strict=True)
+    )
+    assert not torch.equal(initial_weights(tiny(), {}).W_E, initial_weights(tiny(seed=1), {}).W_E)
+
+
+# --- interrupts, checkpoints, divergence ----------------------------------------------------------
+
+
+def interrupt_at(monkeypatch, step: int, *, midway: bool = False) -> None:
+    """Press Ctrl-C before the stack moves on from ``step``; midway, one update later."""
+    advance = Stack.advance
+
+    def interrupted(self: Stack, to_step: int) -> None:
+        if self.step >= step:
+            if midway:
+                advance(self, self.step + 1)
+            raise KeyboardInterrupt
+        advance(self, to_step)
+
+    monkeypatch.setattr(Stack, "advance", interrupted)
+
+
+@pytest.mark.parametrize("midway", [False, True])
+@pytest.mark.parametrize("step", [1, 10, 20])
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, monkeypatch, step, midway):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as context:
+        interrupt_at(context, step, midway=midway)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tiny(), checkpoints=tmp_path)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".safetensors"]
+    seen = []
+    advance = Stack.advance
+    monkeypatch.setattr(Stack, "advance", lambda self, to: (seen.append(self.step), advance(self, to)))
+    assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
+    assert seen[0] == step, "the run went on from its checkpoint"
+    assert not list(tmp_path.iterdir()), "a finished run leaves no checkpoint"
+
+
+def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as context:
+        interrupt_at(context, 20)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tiny(), checkpoints=tmp_path)
+    (file,) = tmp_path.iterdir()
+    record = training.load_checkpoint(file, Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu")), tiny())
+    record.seconds += 5000
+    stack = Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu"))
+    training.load_checkpoint(file, stack, tiny())
+    training.save_checkpoint(file, stack, record)
+    provenance = trained(tiny(), checkpoints=tmp_path)[0].provenance
+    assert provenance["wall_seconds"] > 5000
+    assert provenance["started"] == record.started
+
+
+def test_checkpoints_are_written_at_intervals(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "save_checkpoint", lambda *_: pytest.fail("saved within the first minute"))
+    trained(tiny(), checkpoints=tmp_path)
+
+
+def test_a_failed_checkpoint_leaves_the_last_good_one(tiny, tmp_path, monkeypatch):
+    stack = Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu"))
+    record = Record(tiny())
+    record.add(0, stack.evaluate(), stack.weights.unstack()[0])
+    file = tmp_path / "run.safetensors"
+    training.save_checkpoint(file, stack, record)
+    before = file.read_bytes()
+
+    def disk_full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(training, "save_file", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        training.save_checkpoint(file, stack, record)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "of another shape"])
+def test_a_damaged_checkpoint_is_named_and_refused(tiny, tmp_path, monkeypatch, damage):
+    config = tiny()
+    file = tmp_path / f"{config.name}.safetensors"
+    other = tiny(d_mlp=8)
+    stack = Stack([other], [initial_weights(other, {})], torch.device("cpu"))
+    record = Record(other)
+    record.add(0, stack.evaluate(), stack.weights.unstack()[0])
+    training.save_checkpoint(file, stack, record)
+    if damage != "of another shape":
+        file.write_bytes(file.read_bytes()[: 200 if damage == "truncated" else 0])
+    with pytest.raises(DamagedRun, match=r"delete it") as error:
+        trained(config, checkpoints=tmp_path)
+    assert str(file) in str(error.value)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tiny):
+    config = tiny(lr=1e30)
+    with pytest.raises(TrainingDiverged, match=r"loss nan.*at step 2 \(last finite at step 1\).*'lr': 1e\+30"):
+        trained(config)
+
+
+def test_a_loss_that_starts_as_nan_stops_the_run(tiny, monkeypatch):
+    start = initial_weights(tiny(), {})
+    start.W_E[0, 0] = math.nan
+    monkeypatch.setattr(training, "initial_weights", lambda *_: start)
+    with pytest.raises(TrainingDiverged, match="at step 0"):
+        trained(tiny())
+
+
+def test_runs_finished_before_a_divergence_are_handed_over(tiny):
+    finished = []
+    with pytest.raises(TrainingDiverged):
+        trained(tiny(max_steps=2), tiny(lr=1e30), on_finish=lambda run: finished.append(run.config))
+    assert finished == [tiny(max_steps=2)]
+
+
+# --- reporting ------------------------------------------------------------------------------------
+
+
+def test_progress_reports_the_outcome_unless_it_is_off(tiny, capsys):
+    trained(tiny(max_steps=2), progress=True)
+    assert capsys.readouterr().err.startswith(f"{tiny().label}: did not grok; 2 steps in ")
+    trained(tiny(max_steps=2))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_provenance_says_how_the_run_went(tiny_run):
+    facts = tiny_run.provenance
+    assert {"commit", "device", "torch", "python", "started", "wall_seconds", "stopped"} <= set(facts)
+    assert pd.Timestamp(facts["started"]).tzinfo is not None

@@ -1,0 +1,91 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from grokbook import runs, train, verification
+from grokbook.runs import HISTORY, PROVENANCE, WEIGHTS
+
+
+@pytest.fixture
+def every_run(tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run):
+    vocab = train([tiny("a*b", operands="vocab", fraction=0.3, max_steps=5)], "cpu", progress=False)[0]
+    return [tiny_run, tiny_mixture, tiny_transfer, grokked_run, vocab]
+
+
+def test_untouched_runs_agree(every_run):
+    for run in every_run:
+        assert verification.problems(run) == [], run.config.label
+
+
+def test_what_is_recomputed_is_what_the_history_says(every_run):
+    for run in every_run:
+        recomputed = verification.recompute(run)
+        measured = {f"{m}_{layer}" for m in ("ffs", "fcr") for layer in ("embedding", "neuron_logit")}
+        accuracies = {column for column in run.history if "accuracy" in column}
+        assert set(recomputed) == measured | accuracies
+        for name, value in recomputed.items():
+            assert value == pytest.approx(run.history[name].iloc[-1], abs=1e-6), name
+
+
+def write_altered(run, folder, alter) -> runs.Run:
+    """Store the run, alter a file of it, redo its checksum, read it back."""
+    path = folder / run.config.name
+    path.mkdir()
+    runs.write(run, path)
+    file = alter(path)
+    facts = json.loads((path / PROVENANCE).read_text())
+    facts["sha256"][file] = hashlib.sha256((path / file).read_bytes()).hexdigest()
+    (path / PROVENANCE).write_text(json.dumps(facts))
+    return runs.read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shows"),
+    [("W_E", "accuracy"), ("W_Q", "accuracy"), ("W_V", "accuracy"), ("W_in", "accuracy"), ("W_out", "fcr_neuron")],
+)
+def test_altered_weights_are_found_although_the_checksum_fits(grokked_run, tmp_path, name, shows):
+    def alter(path):
+        weights = load_file(path / WEIGHTS)
+        weights[name] = weights[name].flip(0).contiguous()
+        save_file(weights, path / WEIGHTS)
+        return WEIGHTS
+
+    found = verification.problems(write_altered(grokked_run, tmp_path, alter))
+    assert any(shows in problem for problem in found), found
+
+
+@pytest.mark.parametrize("column", ["train_accuracy", "test_accuracy", "ffs_embedding", "fcr_neuron_logit"])
+def test_an_altered_history_is_found_although_the_checksum_fits(tiny_run, tmp_path, column):
+    before = tiny_run.history[column].iloc[-1]
+
+    def alter(path):
+        history = tiny_run.history.copy()
+        history.loc[history.index[-1], column] = before + 0.05
+        history.to_parquet(path / HISTORY, index=False)
+        return HISTORY
+
+    found = verification.problems(write_altered(tiny_run, tmp_path, alter))
+    assert found == [f"{column} is {before:.4f} from the weights, {before + 0.05:.4f} in the history"]
+
+
+def test_the_worst_operation_of_a_mixture_cannot_be_hidden(tiny_mixture):
+    history = tiny_mixture.history.copy()
+    history.loc[history.index[-1], "test_accuracy[ab+b]"] = 1.0
+    found = verification.problems(replace(tiny_mixture, history=history))
+    assert [problem.partition(" ")[0] for problem in found] == ["test_accuracy[ab+b]"]
+
+
+def test_nan_is_a_problem(tiny_run):
+    history = tiny_run.history.copy()
+    history.loc[history.index[-1], "fcr_embedding"] = float("nan")
+    (found,) = verification.problems(replace(tiny_run, history=history))
+    assert "nan in the history" in found
+
+
+def test_a_rounding_error_is_none(tiny_run):
+    history = tiny_run.history.copy()
+    history.loc[history.index[-1], "fcr_embedding"] += 1e-4
+    assert verification.problems(replace(tiny_run, history=history)) == []
