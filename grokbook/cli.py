@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -31,9 +32,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @contextmanager
 def _short_errors(*expected: type[Exception]) -> Iterator[None]:
     """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
+    kinds: list[type[Exception]] = [ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged]
     try:
         yield
-    except (ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged, *expected) as error:
+    except (*kinds, *expected) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"grokbook: {message}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -83,12 +85,10 @@ def list_runs(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table("run", "operation", "p", "fraction", "seed", "steps", "grok step", "best test accuracy")
+        table = Table("id", "run", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
         for row in rows:
             grok = "–" if row["grok_step"] is None else str(row["grok_step"])
-            best = f"{row['best_test_accuracy']:.1%}"
-            identity = [str(row[key]) for key in ("name", "label", "p", "fraction", "seed", "steps")]
-            table.add_row(*identity, grok, best)
+            table.add_row(row["hash"][:8], row["label"], str(row["steps"]), grok, f"{row['best_test_accuracy']:.1%}")
         Console().print(table)
     if damaged:
         raise typer.Exit(1)
@@ -124,22 +124,25 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # so that every -p is among the words
 def notebook(
-    name: Annotated[str, typer.Argument(help="A notebook's name, like elementary, or its path.")],
-    parameter: Annotated[
-        list[tuple[str, str]] | None,
-        typer.Option("-p", "--parameter", help="Parameter and value; repeatable."),
-    ] = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NOTEBOOK [-p NAME VALUE]...",
+            help="A notebook's name, like elementary, or its path; then its parameters, like -p p 59.",
+        ),
+    ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the executed notebook goes.")] = None,
 ) -> None:
     """Execute a notebook with parameters of your own."""
     from grokbook.book import execute  # the book's tools come with an extra
 
     with _short_errors(execute.NotebookError):
+        name, parameters = _name_and_parameters(words)
         source = _notebook(name)
         target = output or Path(f"{source.stem}.out.ipynb")
-        execute.execute_notebook(source, target, {key: _literal(text) for key, text in parameter or []})
+        execute.execute_notebook(source, target, parameters)
         print(target)
 
 
@@ -148,9 +151,9 @@ def book(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the site.")] = None,
 ) -> None:
     """Execute the notebooks and build the site; prints the path of index.html."""
-    from grokbook.book import build
+    from grokbook.book import build, execute
 
-    with _short_errors(build.BuildError, build.NotebookError):
+    with _short_errors(build.BuildError, execute.NotebookError):
         root = stores.checkout()
         if root is None:
             raise FileNotFoundError("the book is built from a checkout; this grokbook is installed without one")
@@ -166,6 +169,23 @@ def _find(name: str) -> Path:
     if len(found) > 1:
         raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}")
     return found[0]
+
+
+def _name_and_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """Tell ``-p NAME VALUE``, any number of times, from the one word that is not part of it."""
+    names, parameters = [], {}
+    rest = iter(words)
+    for word in rest:
+        if word in ("-p", "--parameter"):
+            key, value = next(rest, None), next(rest, None)
+            if key is None or value is None:
+                raise ValueError("a parameter is written like -p NAME VALUE")
+            parameters[key] = _literal(value)
+        else:
+            names.append(word)
+    if len(names) != 1:
+        raise ValueError(f"one notebook at a time, with parameters like -p NAME VALUE; got {' '.join(names) or 'none'}")
+    return names[0], parameters
 
 
 def _notebook(name: str) -> Path:
@@ -191,6 +211,7 @@ def _summary(run: Run, folder: Path | None) -> dict[str, Any]:
     measured = {name: float(final[name]) for name in run.history.columns if name != "step"}
     return {
         "name": run.config.name,
+        "hash": run.config.hash,
         "label": run.config.label,
         "folder": str(folder),
         "p": run.config.p,

@@ -14,7 +14,7 @@ from typing import Any
 
 from grokbook import data
 from grokbook.operations import Operation
-from grokbook.weights import Weights
+from grokbook.weights import MODULES, Weights
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
 
@@ -128,7 +128,9 @@ class RunConfig:
         """A short readable description, for messages and plots."""
         text = f"{', '.join(self.operations)} (p={self.p}, r={self.fraction:g}, seed {self.seed})"
         if self.source is not None:
-            text = f"{', '.join(self.source.operations)} {'+'.join(self.transplant)} → {text}"
+            modules = {weights: name for name, weights in MODULES.items()}
+            module = modules.get(self.transplant, "+".join(self.transplant))
+            text = f"{module} {', '.join(self.source.operations)} → {text}"
         return text
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,17 +11,13 @@ from typing import NamedTuple
 
 from grokbook.config import RunConfig
 from grokbook.operations import Operation
-from grokbook.weights import EMBEDDING, TRANSFORMER
+from grokbook.weights import MODULES
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run unless the operation is named in :data:`BUDGETS`; what groks stops long before."""
 
 BUDGETS: Mapping[str, int] = {"a-b": 100_000, "a^2-b^2": 100_000}
 """Operations that grok late enough to need more."""
-
-
-MODULES: Mapping[str, tuple[str, ...]] = {"PG-E": EMBEDDING, "PG-T": TRANSFORMER}
-"""The paper's names of what is transplanted."""
 
 
 class Transfer(NamedTuple):

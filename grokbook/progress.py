@@ -6,12 +6,21 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TextIO
+from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
 LOG_SECONDS = 30.0
 """Seconds between two lines in a log file."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What progress is written to."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+    def isatty(self) -> bool: ...
 
 
 class Progress:
@@ -23,10 +32,10 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, *, total: int, start: int = 0, stream: TextIO | None = None, enabled: bool = True
+        self, label: str, *, total: int, start: int = 0, stream: Stream | None = None, enabled: bool = True
     ) -> None:
         self._label, self._total, self._start = label, total, start
-        self._stream = sys.stderr if stream is None else stream
+        self._stream: Stream = sys.stderr if stream is None else stream
         self._began = self._last_line = time.monotonic()
         live = self._stream.isatty() or type(self._stream).__module__.startswith("ipykernel.")
         self._enabled = enabled

@@ -140,8 +140,8 @@ def read(folder: Path) -> Run:
             raise damaged(file, "missing")
     try:
         provenance = json.loads((folder / PROVENANCE).read_text())
-        checksums = dict(provenance["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
+        checksums = dict(provenance.pop("sha256"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(PROVENANCE, f"unreadable ({error})") from error
     for file in (CONFIG, HISTORY, SPECTRA, WEIGHTS):
         if _sha256(folder / file) != checksums.get(file):

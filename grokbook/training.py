@@ -181,7 +181,7 @@ class Record:
 
     def add(self, step: int, evaluation: Evaluation, weights: Weights) -> None:
         """Write down an evaluation, and the spectra where the schedule asks for them."""
-        row = {"step": step, **_losses(self.config, evaluation)}
+        row = {"step": float(step), **_losses(self.config, evaluation)}
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["test_loss"])):
             before = int(self.rows[-1]["step"]) if self.rows else 0
             raise TrainingDiverged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,8 @@ EMBEDDING = ("W_E",)
 """What a pre-grokked-embedding (PG-E) run takes from its source (paper §4)."""
 TRANSFORMER = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
 """What a pre-grokked-transformer (PG-T) run takes from its source: attention and MLP; W_E and W_U are trained."""
+MODULES: Mapping[str, tuple[str, ...]] = {"PG-E": EMBEDDING, "PG-T": TRANSFORMER}
+"""The paper's names of what is transplanted."""
 
 
 def stack(models: Sequence[Weights]) -> Weights:

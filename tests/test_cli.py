@@ -69,7 +69,7 @@ def test_train_prints_json_and_nothing_else_on_request(mine):
     assert (summary["steps"], summary["grok_step"], summary["seed"]) == (3, None, 4)
     assert summary["config"] == run.config.to_dict()
     assert summary["final"] == pytest.approx(run.history.iloc[-1].drop("step").to_dict())
-    assert summary["provenance"]["sha256"]
+    assert summary["provenance"] == run.provenance
     assert "steps in" in result.stderr, "progress goes to standard error"
 
 
@@ -228,6 +228,34 @@ def test_notebook_passes_parameters_with_their_types(mine, tmp_path, monkeypatch
     assert result.exit_code == 0, result.output
     assert seen["p"] == {"p": 59, "fraction": 0.4, "operations": ["a+b", "ab"], "max_steps": None, "device": "cpu"}
     assert (seen["s"].name, str(seen["o"]), result.stdout) == ("own.md", "own.out.ipynb", "own.out.ipynb\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-p", "p", "59", "elementary"), ("elementary", "-p", "p", "59"), ("elementary", "--parameter", "p", "59")],
+)
+def test_parameters_may_stand_anywhere(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(execute, "execute_notebook", lambda source, output, parameters: seen.append(parameters))
+    assert grokbook("notebook", *arguments).exit_code == 0
+    assert seen == [{"p": 59}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("elementary", "-p", "p"), "-p NAME VALUE"),
+        (("elementary", "-p"), "-p NAME VALUE"),
+        (("elementary", "polynomials"), "one notebook at a time"),
+        (("elementary", "--prime", "7"), "got elementary --prime 7"),
+        (("-p", "p", "59"), "got none"),
+    ],
+)
+def test_malformed_notebook_arguments_are_one_line(tmp_path, monkeypatch, arguments, part):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(execute, "execute_notebook", lambda *_: pytest.fail("executed"))
+    assert_short_error(grokbook("notebook", *arguments), 2, part)
 
 
 def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):

@@ -1,5 +1,4 @@
 import hashlib
-import inspect
 import json
 import math
 import re
@@ -11,15 +10,6 @@ from hypothesis import strategies as st
 
 from grokbook import RunConfig
 from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _as_users_have_it():
-    """Without the type checks that only tests have: they would come before the config's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunConfig, "__init__", inspect.unwrap(RunConfig.__init__))
-        yield
-
 
 OPERATIONS = ("a+b", "a-b", "ab", "ab+b", "a^2+ab+b^2", "(a-b)^4", "2a-3b")
 
@@ -158,7 +148,7 @@ def test_label_reads_well():
     source = RunConfig(operations=("a+b",), seed=2)
     config = RunConfig(operations=("a-b",), seed=2, source=source, transplant=("W_E",))
     assert source.label == "a+b (p=97, r=0.3, seed 2)"
-    assert config.label == "a+b W_E → a-b (p=97, r=0.3, seed 2)"
+    assert config.label == "PG-E a+b → a-b (p=97, r=0.3, seed 2)"
 
 
 def test_frozen_weights_are_those_named_in_either_field():

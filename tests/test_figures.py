@@ -84,13 +84,27 @@ def every_figure(run: Run) -> dict[str, go.Figure]:
         "logit_map": figures.logit_map(run, operation=len(run.config.operations) - 1),
         "spectrogram": figures.spectrogram(run),
         "spectrogram of W_L": figures.spectrogram(run, "neuron_logit"),
+        "overview": figures.overview(run),
         "progress_measures": figures.progress_measures(groups),
         "progress_measures of W_L": figures.progress_measures(groups, "neuron_logit"),
     }
 
 
-def test_every_figure_describes_itself(any_run):
-    drawn = every_figure(any_run)
+@pytest.fixture(scope="session")
+def drawn_before() -> dict[str, dict[str, go.Figure]]:
+    return {}
+
+
+@pytest.fixture
+def drawn(any_run, drawn_before) -> dict[str, go.Figure]:
+    """Every figure of the run. Drawing takes a second, so each run is drawn once."""
+    name = any_run.config.name
+    if name not in drawn_before:
+        drawn_before[name] = every_figure(any_run)
+    return drawn_before[name]
+
+
+def test_every_figure_describes_itself(any_run, drawn):
     for function, figure in drawn.items():
         meta = figure.layout.meta
         assert set(meta) == {"name", "caption", "alt"}, function
@@ -101,8 +115,8 @@ def test_every_figure_describes_itself(any_run):
     assert len({figure.layout.meta["name"] for figure in drawn.values()}) == len(drawn)
 
 
-def test_every_figure_is_valid_and_holds_no_nan(any_run):
-    for function, figure in every_figure(any_run).items():
+def test_every_figure_is_valid_and_holds_no_nan(drawn):
+    for function, figure in drawn.items():
         content = figure.to_plotly_json()
         go.Figure(content)
         arrays = list(numbers(content))
@@ -110,8 +124,8 @@ def test_every_figure_is_valid_and_holds_no_nan(any_run):
         assert all(np.isfinite(array).all() for array in arrays), function
 
 
-def test_figures_leave_background_and_text_colour_to_the_page(any_run):
-    for figure in every_figure(any_run).values():
+def test_figures_leave_background_and_text_colour_to_the_page(drawn):
+    for figure in drawn.values():
         assert figure.layout.paper_bgcolor is None
         assert figure.layout.plot_bgcolor is None
         assert figure.layout.font.color is None
@@ -133,7 +147,7 @@ def test_sliders_have_a_frame_per_map_and_start_at_the_last(any_run, draw):
     (slider,) = figure.layout.sliders
     assert [frame.name for frame in figure.frames] == steps
     assert [step.label for step in slider.steps] == steps
-    assert [step.args[0] for step in slider.steps] == [[step] for step in steps]
+    assert [list(step.args[0]) for step in slider.steps] == [[step] for step in steps]
     assert slider.active == len(steps) - 1
     for frame in figure.frames:
         assert list(frame.traces) == list(range(len(figure.data)))
@@ -284,6 +298,25 @@ def test_names_can_be_chosen(wave_run):
     ]
     assert {figure.layout.meta["name"] for figure in drawn} == {"mine"}
     assert drawn[1].layout.meta["caption"].startswith("some waves: ")
+
+
+def test_the_overview_sets_accuracy_over_the_spectrum(wave_run):
+    train, test, spectrum = figures.overview(wave_run).data
+    assert list(train.y) == [1, 1, 1, 1]
+    assert list(test.y) == [0.25, 1, 1, 1]
+    assert list(train.x) == list(test.x) == list(spectrum.x) == [1, 10, 20, 30]
+    at_the_end = dict(zip(spectrum.y, np.asarray(spectrum.z)[:, -1], strict=True))
+    assert at_the_end == pytest.approx({1: 0, 2: 0, 3: math.sqrt(11 / 2 * 4), 4: 0, 5: 0}, abs=1e-5)
+    early = wave_run.spectra.embedding[1].numpy()
+    assert spectrum.z[2][0] == pytest.approx(math.hypot(early[5], early[6]))
+    assert "grokked at step 10" in figures.overview(wave_run).layout.meta["caption"]
+
+
+def test_tables_are_shown_without_their_index():
+    shown = figures.table(pd.DataFrame({"run": ["a+b", "a < b"]}, index=["first", "second"])).data
+    assert "<td>a+b</td>" in shown
+    assert "a &lt; b" in shown
+    assert "first" not in shown
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):

@@ -6,7 +6,18 @@ from grokbook import RunConfig, paper
 from grokbook.paper import Transfer
 from grokbook.weights import EMBEDDING
 
-PUBLISHED_FROM_SCRATCH = {"a+b", "a-b", "ab", "ab+b", "ab+a+b", "a^2+b^2", "a^2-b^2", "a^2+2ab+b^2", "a^2+ab+b^2"}
+PUBLISHED_FROM_SCRATCH = {
+    "a+b",
+    "a-b",
+    "ab",
+    "ab+b",
+    "ab+a+b",
+    "a^2+b^2",
+    "a^2-b^2",
+    "(a+b)^2",
+    "(a+b)^3",
+    "a^2+ab+b^2",
+}
 TABLE_2 = {
     "p": 97,
     "fraction": 0.3,
@@ -58,7 +69,7 @@ def test_a_pre_grokked_run_starts_from_the_run_from_scratch():
     assert config.source == paper.single("a-b", p=59, fraction=0.4, seed=2)
     assert (config.p, config.fraction, config.seed, config.operations) == (59, 0.4, 2, ("a-b",))
     assert config.transplant == ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
-    assert config.max_steps == config.source.max_steps == 100_000
+    assert (config.source.max_steps, config.max_steps) == (100_000, 40_000), "a head start needs no larger budget"
 
 
 def test_budgets_belong_to_operations_however_they_are_written():
@@ -80,7 +91,7 @@ def test_transfers_are_read_with_any_spacing(text):
 
 def test_labels_name_the_module_and_the_source():
     assert Transfer.parse("PG-E a+b -> 2a+b").label == "PG-E from a+b"
-    assert Transfer.parse("PG-T a*b -> ab-b").label == "PG-T from ab"
+    assert Transfer.parse("PG-T a*b -> ab-b").label == "PG-T from a·b"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def write_altered(run, folder, alter) -> runs.Run:
 
 @pytest.mark.parametrize(
     ("name", "shows"),
-    [("W_E", "accuracy"), ("W_Q", "accuracy"), ("W_V", "accuracy"), ("W_in", "accuracy"), ("W_out", "fcr_neuron")],
+    [("W_E", "accuracy"), ("W_Q", "accuracy"), ("W_V", "accuracy"), ("W_in", "accuracy"), ("W_U", "fcr_neuron")],
 )
 def test_altered_weights_are_found_although_the_checksum_fits(grokked_run, tmp_path, name, shows):
     def alter(path):

@@ -136,7 +136,7 @@ def _kernel_manager(env: Mapping[str, str], sockets: str) -> type[AsyncKernelMan
     Kernels listen on Unix sockets in the folder `sockets`: TCP ports are picked before they are bound, so of two
     kernels that start at once one may find its port taken and die. (Windows has no Unix sockets for this.)
     """
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
 
     class InterpreterKernelManager(AsyncKernelManager):
         def __init__(self, **settings: Any) -> None:
