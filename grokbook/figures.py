@@ -341,7 +341,7 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
 
 def table(frame: pd.DataFrame) -> HTML:
     """A data frame as the book shows tables: without its index."""
-    return HTML(frame.to_html(index=False, border=0))
+    return HTML(frame.to_html(index=False, border=0, justify="left"))
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:
