@@ -1,22 +1,38 @@
 """The runs that come with the book. `make book` trains nothing only if each of them is there and sound."""
 
+import ast
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 
 from grokbook import RunStore, paper, runs, verification
+from grokbook.book import execute
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "runs"
-REQUIRED = [
-    *(paper.single(operation) for operation in (*paper.ELEMENTARY, *paper.POLYNOMIALS, *paper.LINEAR)),
-    *map(paper.pre_grokked, paper.TRANSFERS),
-]
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "runs"
+
+
+def configs_of(notebook):
+    """The runs that a notebook asks for with its own parameters."""
+    parameters = execute.notebook_parameters(execute.read_notebook(notebook))
+    values = {name: ast.literal_eval(parameter.default) for name, parameter in parameters.items()}
+    common = {name: values[name] for name in ("p", "fraction", "max_steps")}
+    transfers = [paper.Transfer.parse(text) for text in values.get("transfers", [])]
+    lists = (values.get(name, []) for name in ("operations", "elementary", "polynomials"))
+    operations = [*chain.from_iterable(lists), *(transfer.target for transfer in transfers)]
+    for seed in values["seeds"]:
+        yield from (paper.single(operation, seed=seed, **common) for operation in operations)
+        yield from (paper.pre_grokked(transfer, seed=seed, **common) for transfer in transfers)
+
+
+REQUIRED = list(dict.fromkeys(chain.from_iterable(map(configs_of, sorted((ROOT / "notebooks").glob("*.md"))))))
 FOLDERS = sorted(path for path in PUBLISHED.glob("*") if path.is_dir())
 
 
 @pytest.mark.parametrize("config", REQUIRED, ids=lambda config: config.label)
-def test_every_required_run_is_published(config):
+def test_every_run_that_a_chapter_shows_is_published(config):
     assert config in RunStore(PUBLISHED), f"runs/{config.name} is missing"
 
 

@@ -9,7 +9,7 @@ from grokbook import runs, train, verification
 from grokbook.runs import HISTORY, PROVENANCE, WEIGHTS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def every_run(tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run):
     vocab = train([tiny("a*b", operands="vocab", fraction=0.3, max_steps=5)], "cpu", progress=False)[0]
     return [tiny_run, tiny_mixture, tiny_transfer, grokked_run, vocab]
