@@ -66,6 +66,11 @@ class RunConfig:
                 raise TypeError(f"{name} must be a sequence, got {value!r}")
             set_(self, name, tuple(value))
         set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
+        for name in ("transplant", "frozen"):  # sets of names: one order, so that equal runs have equal hashes
+            unknown = [weight for weight in getattr(self, name) if weight not in Weights._fields]
+            if unknown:
+                raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(Weights._fields)}")
+            set_(self, name, tuple(weight for weight in Weights._fields if weight in getattr(self, name)))
         for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
             set_(self, name, _whole(name, getattr(self, name)))
         for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
@@ -90,9 +95,6 @@ class RunConfig:
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
         if not 0 < self.grok_accuracy <= 1:
             raise ValueError(f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}")
-        for name in (*self.transplant, *self.frozen):
-            if name not in Weights._fields:
-                raise ValueError(f"unknown weight {name!r}; there are {', '.join(Weights._fields)}")
         if set(self.transplant) & set(self.frozen):
             raise ValueError("transplanted weights are frozen already; name them in transplant only")
         if len(self.frozen_weights) == len(Weights._fields):

@@ -117,7 +117,7 @@ def keep_freed_memory() -> None:
     """Tell glibc to keep large freed buffers instead of returning them to the system.
 
     Every step allocates and frees the same buffers of several MB; mapped afresh each time, their page faults cost
-    a quarter of a step (benchmarks/RESULTS.md). Elsewhere than on glibc this does nothing.
+    about a quarter of a step. Elsewhere than on glibc this does nothing.
     """
     if sys.platform != "linux":
         return

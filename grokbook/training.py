@@ -96,9 +96,12 @@ def train(
             return
         if config.source is not None:
             ensure(config.source)
-        run = _train_one(config, finished, resolved, checkpoints, progress)
+        file = None if checkpoints is None else checkpoints / f"{config.name}.safetensors"
+        run = _train_one(config, finished, resolved, file, progress)
         if on_finish is not None:
             on_finish(run)
+        if file is not None:  # only now: had the run not been kept, its last state must be
+            file.unlink(missing_ok=True)
         finished[config] = run
 
     for config in wanted:
@@ -122,12 +125,12 @@ def _train_one(
     config: RunConfig,
     sources: Mapping[RunConfig, Run],
     device: torch.device,
-    checkpoints: Path | None,
+    file: Path | None,
     progress: bool,
 ) -> Run:
+    """Train a run from its start, or from its checkpoint ``file``."""
     stack = Stack([config], [initial_weights(config, sources)], device)
     record = Record(config)
-    file = None if checkpoints is None else checkpoints / f"{config.name}.safetensors"
     if file is not None and file.exists():
         record = load_checkpoint(file, stack, config)
     began, saved = time.monotonic() - record.seconds, time.monotonic()
@@ -150,8 +153,6 @@ def _train_one(
         run = record.to_run(weights, device)
         ending = f"grokked at step {run.grok_step}" if run.grok_step is not None else "did not grok"
         bar.finish(f"{ending}; {run.steps} steps in {record.seconds:.0f} s")
-    if file is not None:
-        file.unlink(missing_ok=True)
     return run
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from grokbook import data, measures, model, runs
 from grokbook.runs import Run
+from grokbook.weights import Weights
 
 TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "ffs": 0.03, "fcr": 1e-3}
 """How far a recomputed value may be off on another machine. A rounding error can move a pair over the decision
@@ -17,16 +20,12 @@ boundary, or a norm over FFS's threshold: FFS counts in units of 1/(2K), about 0
 def recompute(run: Run) -> dict[str, float]:
     """Accuracies, FFS and FCR of the final weights, under their history names.
 
-    Works from the public functions (:func:`grokbook.model.logits`, :func:`grokbook.measures.ffs` …), not from the code
-    that recorded the history.
+    The accuracies come from the textbook forward pass, not from the folded one that recorded the history.
     """
     config, weights = run.config, run.weights
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     correct = torch.stack(
-        [
-            model.logits(weights, tokens).argmax(-1) == labels
-            for tokens, labels in zip(table.tokens, table.labels, strict=True)
-        ]
+        [_predictions(weights, tokens) == labels for tokens, labels in zip(table.tokens, table.labels, strict=True)]
     ).double()
     layers = {"embedding": weights.W_E, "neuron_logit": model.neuron_logit_map(weights)}
     found = {
@@ -39,6 +38,11 @@ def recompute(run: Run) -> dict[str, float]:
         found[f"{part}_accuracy"] = sum(each) / len(each)
         found |= dict(zip(runs.per_operation(config, f"{part}_accuracy"), each, strict=False))
     return found
+
+
+def _predictions(weights: Weights, tokens: Int[Tensor, "row 3"]) -> Int[Tensor, " row"]:
+    """The answers of the model, a few thousand rows at a time: the textbook pass keeps much per row."""
+    return torch.cat([model.textbook_logits(weights, rows)[0].argmax(-1) for rows in tokens.split(4096)])
 
 
 def problems(run: Run) -> list[str]:

@@ -385,3 +385,17 @@ def test_provenance_says_how_the_run_went(tiny_run):
     facts = tiny_run.provenance
     assert {"commit", "device", "torch", "python", "started", "wall_seconds", "stopped"} <= set(facts)
     assert pd.Timestamp(facts["started"]).tzinfo is not None
+
+
+def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+
+    def full_disk(run):
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        train([tiny()], "cpu", on_finish=full_disk, checkpoints=tmp_path, progress=False)
+    (checkpoint,) = tmp_path.iterdir()
+    (again,) = train([tiny()], "cpu", checkpoints=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(again.history, tiny_run.history)
+    assert not checkpoint.exists()
