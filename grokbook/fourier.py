@@ -8,6 +8,8 @@ Only odd p is served. An even p has a Nyquist row, a cosine without a sine, for 
 means nothing; the paper's moduli are odd primes.
 """
 
+from __future__ import annotations
+
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -23,9 +25,24 @@ ROUNDING_UNITS = 16
 class Spectrum(NamedTuple):
     """Norms of the Fourier coefficients of a matrix (paper, section 5.1); frequency k is at index k - 1."""
 
-    constant: Float[Tensor, ""]
-    cosine: Float[Tensor, " K"]
-    sine: Float[Tensor, " K"]
+    constant: Float[Tensor, "*time"]
+    cosine: Float[Tensor, "*time K"]
+    sine: Float[Tensor, "*time K"]
+
+    @classmethod
+    def of_rows(cls, rows: Float[Tensor, "*time p"]) -> Spectrum:
+        """Take apart norms in the order of :func:`basis`, one spectrum per leading index."""
+        return cls(constant=rows[..., 0], cosine=rows[..., 1::2], sine=rows[..., 2::2])
+
+    def to_rows(self) -> Float[Tensor, "*time p"]:
+        """The inverse of :meth:`of_rows`: constant, cos 1, sin 1, cos 2, …."""
+        waves = torch.stack([self.cosine, self.sine], dim=-1).flatten(-2)
+        return torch.cat([self.constant.unsqueeze(-1), waves], dim=-1)
+
+    @property
+    def combined(self) -> Float[Tensor, "*time K"]:
+        """√(‖u_k‖² + ‖v_k‖²): cosine and sine of a frequency together."""
+        return torch.hypot(self.cosine, self.sine)
 
 
 def basis(p: int) -> Float64[Tensor, "{p} {p}"]:
@@ -48,7 +65,7 @@ def frequency_labels(p: int) -> list[str]:
     return ["const"] + [f"{wave} {k}" for k in range(1, p // 2 + 1) for wave in ("cos", "sin")]
 
 
-def coefficients(matrix: Real[Tensor, "p *n"]) -> Float[Tensor, "p *n"]:
+def coefficients(matrix: Real[Tensor, p * n]) -> Float[Tensor, p * n]:
     """Signed Fourier coefficients along the first (residue) axis, one row per row of `basis(p)`.
 
     Computed in the dtype of `matrix`, but never below float32. Differentiable; works under `torch.func.vmap`.
@@ -62,7 +79,7 @@ def coefficients(matrix: Real[Tensor, "p *n"]) -> Float[Tensor, "p *n"]:
     return (rows @ matrix.to(dtype).reshape(p, -1)).reshape(matrix.shape)
 
 
-def spectrum(matrix: Real[Tensor, "p *n"]) -> Spectrum:
+def spectrum(matrix: Real[Tensor, p * n]) -> Spectrum:
     """Transform along the residue axis, then take the L2 norm over every other axis (paper, section 5.1).
 
     Norms that are pure rounding noise, below 16 machine epsilons of the norm of the whole matrix, come back
@@ -75,7 +92,7 @@ def spectrum(matrix: Real[Tensor, "p *n"]) -> Spectrum:
     norms = torch.linalg.vector_norm(transformed.reshape(len(transformed), -1), dim=1)
     noise = ROUNDING_UNITS * torch.finfo(norms.dtype).eps * torch.linalg.vector_norm(norms)
     norms = torch.where(norms < noise, torch.zeros_like(norms), norms)
-    return Spectrum(constant=norms[0], cosine=norms[1::2], sine=norms[2::2])
+    return Spectrum.of_rows(norms)
 
 
 def coefficients_2d(
@@ -120,7 +137,7 @@ def key_frequencies(spectrum: Spectrum, eta: float = 0.5) -> tuple[int, ...]:
     choice of this book, so whatever is built on it should be shown for other η too. A spectrum without any
     frequency has no key frequency.
     """
-    combined = torch.hypot(spectrum.cosine, spectrum.sine)
+    combined = spectrum.combined
     return tuple(int(index) + 1 for index in torch.nonzero(combined > eta * combined.max()).flatten())
 
 

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -208,7 +207,7 @@ class Record:
             self._add_map(step, evaluation)
 
     def _add_spectra(self, step: int, spectra: Mapping[str, fourier.Spectrum]) -> None:
-        embedding, neuron_logit = (interleave(spectra[layer]) for layer in ("embedding", "neuron_logit"))
+        embedding, neuron_logit = (spectra[layer].to_rows().float().cpu() for layer in runs.LAYERS)
         self.spectra.append((step, embedding, neuron_logit))
 
     def _add_map(self, step: int, evaluation: Evaluation) -> None:
@@ -255,12 +254,6 @@ def layer_spectra(config: RunConfig, weights: Weights) -> dict[str, fourier.Spec
         "embedding": fourier.spectrum(weights.W_E[: config.p].detach()),
         "neuron_logit": fourier.spectrum(model.neuron_logit_map(weights)[: config.p].detach()),
     }
-
-
-def interleave(spectrum: fourier.Spectrum) -> Float[Tensor, " p"]:
-    """Norms in the order of :func:`grokbook.fourier.basis`: constant, cos 1, sin 1, cos 2, …; on the CPU."""
-    waves = torch.stack([spectrum.cosine, spectrum.sine], dim=1).flatten()
-    return torch.cat([spectrum.constant.reshape(1), waves]).float().cpu()
 
 
 def _losses(config: RunConfig, evaluation: Evaluation) -> dict[str, float]:

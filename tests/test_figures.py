@@ -11,7 +11,7 @@ import torch
 
 from grokbook import Run, figures, fourier, runs
 from grokbook.runs import Spectra
-from grokbook.training import initial_weights, interleave
+from grokbook.training import initial_weights
 
 LAYERS = ("embedding", "neuron_logit")
 
@@ -38,7 +38,7 @@ def planted(tiny, p: int = 11) -> Run:
     neuron_logit = torch.outer(wave(torch.sin, 2), torch.full((4,), 2.0, dtype=torch.float64))
     logits = torch.outer(wave(torch.cos, 2), wave(torch.sin, 4))[..., None].expand(p, p, 3) + 1000.0
     flat = torch.rand(p, generator=torch.Generator().manual_seed(0))
-    last = interleave(fourier.spectrum(embedding)), interleave(fourier.spectrum(neuron_logit))
+    last = tuple(fourier.spectrum(layer).to_rows().float() for layer in (embedding, neuron_logit))
     step = torch.tensor([0, 1, 10, 20, 30])
     early_map = torch.rand(1, p, p, generator=torch.Generator().manual_seed(1))
     spectra = Spectra(

@@ -267,3 +267,20 @@ def test_characters_turn_multiplication_into_rotation(p: int) -> None:
     assert_close(legendre[product], legendre[a] * legendre[b])
     squares = {x * x % p for x in range(1, p)}
     assert {x for x in range(1, p) if legendre[x] > 0} == squares
+
+
+# --- spectra as rows ------------------------------------------------------------------------------
+
+
+def test_rows_of_a_spectrum_are_in_the_order_of_the_basis():
+    p, k = 7, 3
+    waves = fourier.basis(p)
+    found = fourier.spectrum((5 * waves[2 * k - 1] + 2 * waves[2 * k])[:, None])
+    torch.testing.assert_close(found.to_rows(), torch.tensor([0.0, 0, 0, 0, 0, 5, 2], dtype=torch.float64))
+    assert found.combined[k - 1].item() == pytest.approx(math.sqrt(29))
+
+
+def test_rows_and_spectra_are_two_ways_to_write_the_same_also_over_time():
+    rows = torch.arange(22.0).reshape(2, 11)
+    assert torch.equal(fourier.Spectrum.of_rows(rows).to_rows(), rows)
+    assert fourier.Spectrum.of_rows(rows).sine[1, 0] == rows[1, 2]

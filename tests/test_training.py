@@ -144,13 +144,6 @@ def test_the_first_spectra_are_those_of_the_initial_weights(tiny_run):
     torch.testing.assert_close(tiny_run.spectra.embedding[0], expected)
 
 
-def test_interleaving_puts_frequencies_where_the_basis_has_them():
-    p, k = 7, 3
-    waves = fourier.basis(p)
-    found = training.interleave(fourier.spectrum((5 * waves[2 * k - 1] + 2 * waves[2 * k])[:, None]))
-    torch.testing.assert_close(found, torch.tensor([0.0, 0, 0, 0, 0, 5, 2]))
-
-
 def test_weights_end_on_the_cpu_in_float32_without_gradient(tiny_run):
     assert {(w.dtype, w.device.type, w.requires_grad) for w in tiny_run.weights} == {(torch.float32, "cpu", False)}
 
