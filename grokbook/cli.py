@@ -44,6 +44,17 @@ def _short_errors(*expected: type[Exception]) -> Iterator[None]:
         raise typer.Exit(130) from interrupt
 
 
+@contextmanager
+def _book_extra() -> Iterator[None]:
+    """Around imports of the book's tools, which come with an extra: say so where they are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"this needs {error.name}, which comes with the extra: pip install 'grokbook[book]'"
+        print(f"grokbook: {message}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
 @app.command()
 def train(
     operations: Annotated[list[str], typer.Argument(help='An expression like "a*b + b"; several are a mixture.')],
@@ -113,11 +124,15 @@ def verify() -> None:
         try:
             found = verification.problems(run_files.read(folder))
         except DamagedRun as error:
-            found = [str(error)]
-        bad, good = (bad + 1, good) if found else (bad, good + 1)
+            print(error, file=sys.stderr)
+            bad += 1
+            continue
         for problem in found:
             print(f"{folder.name}: {problem}", file=sys.stderr)
-        if not found:
+        if found:
+            bad += 1
+        else:
+            good += 1
             print(f"{folder.name}: agrees")
     print(f"{good} runs agree with their history, {bad} do not")
     if bad:
@@ -136,13 +151,14 @@ def notebook(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the executed notebook goes.")] = None,
 ) -> None:
     """Execute a notebook with parameters of your own."""
-    from grokbook.book import execute  # the book's tools come with an extra
+    with _book_extra():
+        from grokbook.book import execute
 
     with _short_errors(execute.NotebookError):
         name, parameters = _name_and_parameters(words)
         source = _notebook(name)
         target = output or Path(f"{source.stem}.out.ipynb")
-        execute.execute_notebook(source, target, parameters)
+        execute.execute_notebook(source, target, parameters, progress=True)
         print(target)
 
 
@@ -151,7 +167,8 @@ def book(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the site.")] = None,
 ) -> None:
     """Execute the notebooks and build the site; prints the path of index.html."""
-    from grokbook.book import build, execute
+    with _book_extra():
+        from grokbook.book import build, execute
 
     with _short_errors(build.BuildError, execute.NotebookError):
         root = stores.checkout()

@@ -169,6 +169,7 @@ class RunConfig:
     def name(self) -> str:
         """Name of the run in a store: a readable beginning, then the hash."""
         readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in self.operations)
+        readable = re.sub(r"^-", "0-", readable)  # a name that begins with a minus reads as an option
         kind = "-pg" if self.source is not None else ""
         return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
 

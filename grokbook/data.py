@@ -7,6 +7,7 @@ p+6, and so on: if they shared a token, one prompt would carry several labels.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
@@ -106,7 +107,7 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
     """Refuse what makes no data set, before any work; the arguments may hold anything.
 
     Args:
-        operations: at least one `Operation`, all different.
+        operations: at least one `Operation`, all different, none of them constant mod p.
         p: a prime, 3..10007.
         fraction: of all pairs to train on, in (0, 1), large enough for one pair.
         seed: a whole number from 0.
@@ -123,6 +124,9 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
         if operation in operations[:k]:
             raise ValueError(f"operation {operation} is given twice")
     check_modulus(p)
+    for operation in operations:
+        if is_constant(operation, p):
+            raise ValueError(f"{operation} has the same value at every pair mod {p}: there must be something to learn")
     if operands not in OPERANDS:
         raise ValueError(f"operands must be one of {', '.join(OPERANDS)}, not {operands!r}")
     if not _is_int(seed) or seed < 0:
@@ -136,6 +140,15 @@ def check_modulus(p: Any) -> None:
         raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
     if not is_prime(p):
         raise ValueError(f"p must be prime, {p} is not")
+
+
+def is_constant(operation: Operation, p: int) -> bool:
+    """Whether the operation takes one value only mod p, like ``97a + 97b`` at p = 97 or ``a^3 - a`` at p = 3."""
+    # x^p = x for residues, and a polynomial with all exponents below p is constant only if it looks so.
+    reduced: Counter[tuple[int, int]] = Counter()
+    for (i, j), coefficient in operation.coefficients.items():
+        reduced[tuple((e - 1) % (p - 1) + 1 if e else 0 for e in (i, j))] += coefficient  # type: ignore[index]
+    return not any(coefficient % p for exponents, coefficient in reduced.items() if exponents != (0, 0))
 
 
 def check_fraction(fraction: Any, n_pairs: int) -> None:

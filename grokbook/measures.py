@@ -7,8 +7,10 @@ of a layer at frequency k (`grokbook.fourier`), the paper's two measures (sectio
     FCR    = 1/K Σ_k min( ‖u_k‖ / ‖v_k‖ , ‖v_k‖ / ‖u_k‖ )
 
 A low FFS means few key frequencies, a low FCR a bias to cosines or to sines. Both are free of scale and blind
-to the constant. Norms that are pure rounding noise count as zero (see `fourier.spectrum`). NaN or infinity
-anywhere in a layer gives NaN, never a number that looks like a result.
+to the constant. FCR counts all frequencies alike, also those that carry next to nothing; beside it stands a variant
+of this book, `weighted_fcr_of`, in which a frequency counts as much as it carries. Norms that are pure rounding
+noise count as zero (see `fourier.spectrum`). NaN or infinity anywhere in a layer gives NaN, never a number that
+looks like a result.
 """
 
 import math
@@ -94,6 +96,19 @@ def fcr_of(spectrum: Spectrum) -> float:
     larger = torch.maximum(cosine, sine)
     ratio = torch.where(larger > 0, torch.minimum(cosine, sine) / larger, torch.ones_like(larger))
     return float(ratio.mean())
+
+
+def weighted_fcr_of(spectrum: Spectrum) -> float:
+    """FCR with each frequency weighted by its larger norm: Σ_k min(‖u_k‖, ‖v_k‖) / Σ_k max(‖u_k‖, ‖v_k‖).
+
+    Not in the paper. In a sparse layer most frequencies are noise with some ratio of their own, and the plain mean of
+    `fcr_of` is mostly about them; here they weigh little. A layer without any frequency is biased to neither: 1.
+    """
+    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    if not (cosine.isfinite().all() and sine.isfinite().all()):
+        return math.nan
+    larger = torch.maximum(cosine, sine).sum()
+    return float(torch.minimum(cosine, sine).sum() / larger) if larger > 0 else 1.0
 
 
 def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:

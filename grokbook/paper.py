@@ -59,13 +59,21 @@ def single(
 
 
 def pre_grokked(
-    transfer: Transfer, *, p: int = 97, fraction: float = 0.3, seed: int = 0, max_steps: int | None = None
+    transfer: Transfer,
+    *,
+    p: int = 97,
+    fraction: float = 0.3,
+    seed: int = 0,
+    max_steps: int | None = None,
+    source_max_steps: int | None = None,
 ) -> RunConfig:
     """A run that starts from a module of a pre-grokked one with the same seed, p and fraction.
 
-    Its budget is the default one, whatever the target: a module that helps should show it in that time.
+    Its budget is the default one, whatever the target: a module that helps should show it in that time. ``max_steps``
+    changes it for the target alone, ``source_max_steps`` for the source: cut short, the source may not have grokked,
+    and its module is not a pre-grokked one.
     """
-    source = single(transfer.source, p=p, fraction=fraction, seed=seed, max_steps=max_steps)
+    source = single(transfer.source, p=p, fraction=fraction, seed=seed, max_steps=source_max_steps)
     steps = DEFAULT_BUDGET if max_steps is None else max_steps
     return RunConfig(
         operations=(transfer.target,),

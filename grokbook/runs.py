@@ -60,7 +60,8 @@ class Spectra(NamedTuple):
     """The same for W_L = W_U W_out over the neurons."""
     logits_step: Int[Tensor, " time_2d"]
     logits: Float[Tensor, "time_2d operation p p"]
-    """Norms of the logits in the 2-D Fourier basis over the p output classes, float16; one map per operation."""
+    """Norms of the logits in the 2-D Fourier basis over the p output classes; one map per operation.
+    float16, or float32 where a norm exceeds its range."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def read(folder: Path) -> Run:
     """Read a run folder; :class:`DamagedRun` names the first thing that is wrong with it."""
 
     def damaged(file: str, problem: object) -> DamagedRun:
-        return DamagedRun(f"{folder.name}/{file}: {problem}")
+        return DamagedRun(f"{folder / file}: {problem}; delete this folder to have the run trained anew")
 
     for file in (PROVENANCE, CONFIG, HISTORY, SPECTRA, WEIGHTS):
         if not (folder / file).is_file():

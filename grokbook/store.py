@@ -18,23 +18,45 @@ from grokbook.runs import Run
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
+STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
+"""Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
+
+
+class RunsMissing(KeyError):
+    """Runs that are not stored, where training is not allowed; the message names them."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class RunStore:
-    """Runs in a folder, and behind it the published runs in folders that are only read.
+    """Runs in a folder, and before it the published runs in folders that are only read.
 
     Args:
         path: where new runs go; made when the first one is stored.
-        published: further folders to look in, in this order; never written to.
+        published: further folders, looked in first and in this order; never written to.
+        stored_only: refuse to train.
     """
 
-    def __init__(self, path: str | os.PathLike[str], published: Iterable[str | os.PathLike[str]] = ()) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        published: Iterable[str | os.PathLike[str]] = (),
+        *,
+        stored_only: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.published = tuple(Path(folder) for folder in published)
+        self.stored_only = stored_only
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that are looked in, in this order: a published run goes before one's own of the same config."""
+        return (*self.published, self.path)
 
     def folder(self, config: RunConfig) -> Path | None:
         """The folder that holds the run, or None."""
-        places = (place / config.name for place in (self.path, *self.published))
+        places = (place / config.name for place in self.places)
         return next((folder for folder in places if folder.is_dir()), None)
 
     def __contains__(self, config: RunConfig) -> bool:
@@ -73,7 +95,7 @@ class RunStore:
     def folders(self) -> Iterator[Path]:
         """The folders of all runs, each run once, sorted by name."""
         found: dict[str, Path] = {}
-        for place in (self.path, *self.published):
+        for place in self.places:
             for folder in place.iterdir() if place.is_dir() else ():
                 if folder.is_dir() and not folder.name.startswith("."):
                     found.setdefault(folder.name, folder)
@@ -85,12 +107,19 @@ class RunStore:
         A run that was interrupted goes on from its last checkpoint.
 
         Raises:
+            RunsMissing: the store is ``stored_only`` and lacks some.
             KeyboardInterrupt: on Ctrl-C; what was finished is stored, and the message says how to go on.
         """
         wanted = list(configs)
         training.resolve_device(device)
-        runs_by_config = {config: self.get(config) for config in _with_sources(wanted) if config in self}
-        missing = [config for config in wanted if config not in runs_by_config]
+        missing = [config for config in dict.fromkeys(wanted) if config not in self]
+        if missing and self.stored_only:
+            raise RunsMissing(
+                f"training is off ({STORED_ONLY_VARIABLE}) and not stored in {' or '.join(map(str, self.places))}: "
+                + "; ".join(config.label for config in missing)
+            )
+        needed = dict.fromkeys([*wanted, *_sources(missing)])
+        runs_by_config = {config: self.get(config) for config in needed if config in self}
 
         def keep(run: Run) -> None:
             self.put(run)
@@ -106,10 +135,10 @@ class RunStore:
                 progress=progress,
             )
         except KeyboardInterrupt:
-            left = sum(config not in runs_by_config for config in dict.fromkeys(missing))
+            left = sum(config not in runs_by_config for config in missing)
             raise KeyboardInterrupt(
-                f"interrupted with {left} of {len(wanted)} runs still to train. Finished runs are kept in {self.path}, "
-                "and so is the last checkpoint of the one in progress: repeat the command to go on."
+                f"interrupted with {left} of {len(set(wanted))} runs still to train. Finished runs are kept in "
+                f"{self.path}, and so is the last checkpoint of the one in progress: repeat the command to go on."
             ) from None
         return [runs_by_config[config] for config in wanted]
 
@@ -118,11 +147,12 @@ def default_store() -> RunStore:
     """The store that notebooks and commands use.
 
     New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the checkout (outside one, in the current
-    folder). The checkout's published ``runs/`` stand behind it.
+    folder). The checkout's published ``runs/`` stand before it. With $GROKBOOK_STORED_ONLY nothing is trained.
     """
     root = checkout()
     path = os.environ.get(STORE_VARIABLE) or (root or Path.cwd()) / ".grokbook" / "runs"
-    return RunStore(path, published=[root / "runs"] if root is not None else [])
+    published = [root / "runs"] if root is not None else []
+    return RunStore(path, published, stored_only=bool(os.environ.get(STORED_ONLY_VARIABLE)))
 
 
 def checkout() -> Path | None:
@@ -131,11 +161,9 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
 
 
-def _with_sources(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """The configs and, before each, the runs it starts from."""
-    found: dict[RunConfig, None] = {}
+def _sources(configs: Iterable[RunConfig]) -> Iterator[RunConfig]:
+    """The runs that the configs start from, and those that these start from."""
     for config in configs:
         if config.source is not None:
-            found |= dict.fromkeys(_with_sources([config.source]))
-        found[config] = None
-    return list(found)
+            yield config.source
+            yield from _sources([config.source])

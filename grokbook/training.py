@@ -214,7 +214,7 @@ class Record:
         p = self.config.p
         side = math.isqrt(evaluation.logits.shape[2])
         logits = evaluation.logits[0].unflatten(1, (side, side))[:, :p, :p, :p]
-        self.maps.append((step, torch.stack([fourier.spectrum_2d(one) for one in logits]).half().cpu()))
+        self.maps.append((step, torch.stack([fourier.spectrum_2d(one) for one in logits]).cpu()))
 
     def history(self) -> pd.DataFrame:
         frame = pd.DataFrame(self.rows)
@@ -232,17 +232,20 @@ class Record:
         )
 
     def to_run(self, weights: Weights, device: torch.device) -> Run:
-        grokked = self._grok_step is not None
+        complete = self._grok_step is not None and self.rows[-1]["step"] >= self._grok_step + self.config.tail
         facts: dict[str, Any] = {
             **provenance.describe(device),
             "started": self.started,
             "wall_seconds": round(self.seconds, 1),
-            "stopped": "tail after grokking" if grokked else "step budget",
+            "stopped": "tail after grokking" if complete else "step budget",
         }
+        spectra = self.to_spectra()
+        if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
+            spectra = spectra._replace(logits=spectra.logits.half())
         return Run(
             config=self.config,
             history=self.history(),
-            spectra=self.to_spectra(),
+            spectra=spectra,
             weights=weights,
             provenance=facts,
         )
@@ -305,7 +308,7 @@ def load_checkpoint(file: Path, stack: Stack, config: RunConfig) -> Record:
         spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
         record.rows = [dict(zip(columns, row, strict=True)) for row in tensors.pop("history").tolist()]
         record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
-        record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
+        record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits.float(), strict=True))
         record.seconds, record.started = float(facts["seconds"]), facts["started"]
         stack.load_state(tensors, int(facts["step"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

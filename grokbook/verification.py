@@ -12,13 +12,13 @@ from grokbook import data, measures, model, runs
 from grokbook.runs import Run
 from grokbook.weights import Weights
 
-TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "ffs": 0.03, "fcr": 1e-3}
+TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "ffs": 0.03, "fcr": 1e-3, "gini": 1e-3}
 """How far a recomputed value may be off on another machine. A rounding error can move a pair over the decision
 boundary, or a norm over FFS's threshold: FFS counts in units of 1/(2K), about 0.01 at p = 97."""
 
 
 def recompute(run: Run) -> dict[str, float]:
-    """Accuracies, FFS and FCR of the final weights, under their history names.
+    """Accuracies and spectral measures of the final weights, under their history names.
 
     The accuracies come from the textbook forward pass, not from the folded one that recorded the history.
     """
@@ -29,9 +29,9 @@ def recompute(run: Run) -> dict[str, float]:
     ).double()
     layers = {"embedding": weights.W_E, "neuron_logit": model.neuron_logit_map(weights)}
     found = {
-        f"{measure}_{layer}": function(matrix[: config.p])
+        f"{measure}_{layer}": value
         for layer, matrix in layers.items()
-        for measure, function in (("ffs", measures.ffs), ("fcr", measures.fcr))
+        for measure, value in measures.layer_measures(matrix[: config.p])._asdict().items()
     }
     for part, mask in (("train", table.train), ("test", ~table.train)):
         each = correct[:, mask].mean(dim=1).tolist()

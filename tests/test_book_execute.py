@@ -7,6 +7,7 @@ import papermill
 import pytest
 from book_sample import HEADER
 
+from grokbook import RunStore
 from grokbook.book import execute
 from grokbook.book.execute import (
     NotebookError,
@@ -167,7 +168,7 @@ def repository(tmp_path, monkeypatch):
     for name, text in {
         "library/a.py": "x = 1",
         "constraints.txt": "torch==2.13.0",
-        "runs/abc/run.json": "{}",
+        "runs/abc/provenance.json": "{}",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -175,7 +176,8 @@ def repository(tmp_path, monkeypatch):
 
 
 def key(root: Path, **parameters: object) -> str:
-    return cache_key(root / "notebooks" / "one.md", parameters, root, library=root / "library")
+    store = RunStore(root / ".grokbook/runs", [root / "runs"])
+    return cache_key(root / "notebooks" / "one.md", parameters, root, library=root / "library", store=store)
 
 
 @pytest.mark.parametrize(
@@ -185,26 +187,32 @@ def key(root: Path, **parameters: object) -> str:
         "library/a.py",
         "library/sub/new.py",
         "constraints.txt",
-        "runs/abc/run.json",
-        "runs/d/run.json",
+        "runs/abc/provenance.json",
+        "runs/d/provenance.json",
+        ".grokbook/runs/e/provenance.json",
     ],
 )
 def test_the_key_follows_everything_a_notebook_depends_on(repository, name):
     before = key(repository)
     assert key(repository) == before
     path = repository / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("# something else")
     assert key(repository) != before
 
 
-def test_the_key_follows_parameters_names_and_the_store(repository, monkeypatch):
+def test_the_key_follows_parameters_and_names(repository):
     keys = {key(repository), key(repository, p=3), key(repository, p=5)}
     (repository / "library" / "a.py").rename(repository / "library" / "b.py")
     keys.add(key(repository))
+    assert len(keys) == 4
+
+
+def test_the_key_looks_at_the_store_that_notebooks_use(repository, monkeypatch):
     monkeypatch.setenv("GROKBOOK_STORE", str(repository / "elsewhere"))
-    keys.add(key(repository))
-    assert len(keys) == 5
+    before = cache_key(repository / "notebooks" / "one.md", {}, repository)
+    (repository / "elsewhere" / "run").mkdir(parents=True)
+    assert cache_key(repository / "notebooks" / "one.md", {}, repository) != before
 
 
 def test_the_key_ignores_what_has_no_influence(repository):

@@ -220,7 +220,9 @@ def test_verify_finds_a_run_that_contradicts_itself(stored, mine, tiny_run, tiny
 
 def test_notebook_passes_parameters_with_their_types(mine, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr(execute, "execute_notebook", lambda *arguments: seen.update(zip("sop", arguments, strict=True)))
+    monkeypatch.setattr(
+        execute, "execute_notebook", lambda *arguments, progress: seen.update(zip("sop", arguments, strict=True))
+    )
     (tmp_path / "own.md").write_text("# mine")
     given = {"p": "59", "fraction": "0.4", "operations": "['a+b', 'ab']", "max_steps": "None", "device": "cpu"}
     pairs = [part for name, value in given.items() for part in ("-p", name, value)]
@@ -237,7 +239,9 @@ def test_notebook_passes_parameters_with_their_types(mine, tmp_path, monkeypatch
 def test_parameters_may_stand_anywhere(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     seen = []
-    monkeypatch.setattr(execute, "execute_notebook", lambda source, output, parameters: seen.append(parameters))
+    monkeypatch.setattr(
+        execute, "execute_notebook", lambda source, output, parameters, progress: seen.append(parameters)
+    )
     assert grokbook("notebook", *arguments).exit_code == 0
     assert seen == [{"p": 59}]
 
@@ -261,7 +265,9 @@ def test_malformed_notebook_arguments_are_one_line(tmp_path, monkeypatch, argume
 def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     seen = []
-    monkeypatch.setattr(execute, "execute_notebook", lambda source, output, parameters: seen.append((source, output)))
+    monkeypatch.setattr(
+        execute, "execute_notebook", lambda source, output, parameters, progress: seen.append((source, output))
+    )
     assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
     assert seen == [(store.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
     assert_short_error(grokbook("notebook", "elementry"), 2, "elementry")

@@ -151,6 +151,10 @@ def test_label_reads_well():
     assert config.label == "PG-E a+b → a-b (p=97, r=0.3, seed 2)"
 
 
+def test_no_name_reads_as_an_option():
+    assert RunConfig(operations=("-a-b",)).name.startswith("0-a-b-p97")
+
+
 def test_frozen_weights_are_those_named_in_either_field():
     source = RunConfig(operations=("a+b",))
     config = RunConfig(operations=("a-b",), source=source, transplant=("W_O", "W_Q"), frozen=("W_E",))

@@ -6,7 +6,7 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from grokbook import data
@@ -160,6 +160,7 @@ def test_every_pair_is_drawn_alike() -> None:
         ({"operations": ["a+b"]}, "Operation objects, not str"),
         ({"operations": [None]}, "Operation objects, not NoneType"),
         ({"operations": parse("a+b", "ab", "b+a")}, "operation a+b is given twice"),
+        ({"operations": parse("97a+97b")}, "97a+97b has the same value at every pair mod 97: there must be something"),
     ],
 )
 def test_check_refuses(change: dict[str, object], complaint: str) -> None:
@@ -173,6 +174,23 @@ def test_check_refuses(change: dict[str, object], complaint: str) -> None:
 @given(st.integers(1, 10**8))
 def test_the_test_set_is_never_empty(n_pairs: int) -> None:
     assert data.n_train(n_pairs, math.nextafter(1, 0)) == n_pairs - 1
+
+
+@given(
+    st.dictionaries(st.tuples(st.integers(0, 8), st.integers(0, 8)), st.integers(-6, 6), min_size=1, max_size=4),
+    st.sampled_from([3, 5, 7]),
+)
+def test_constant_operations_are_those_with_one_value(coefficients: dict[tuple[int, int], int], p: int) -> None:
+    assume(any(c for exponents, c in coefficients.items() if exponents != (0, 0)))  # the parser's own refusal
+    operation = Operation.from_coefficients(coefficients)
+    values = {operation(a, b, p) for a in range(p) for b in range(p)}
+    assert data.is_constant(operation, p) == (len(values) == 1)
+
+
+def test_fermat_makes_constants() -> None:
+    assert data.is_constant(Operation.parse("a^3 - a + 2"), 3)
+    assert data.is_constant(Operation.parse("a^3*b - a*b^3"), 3)
+    assert not data.is_constant(Operation.parse("a^2"), 3)
 
 
 def test_make_checks_first() -> None:

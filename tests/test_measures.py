@@ -47,6 +47,29 @@ def test_agrees_with_the_printed_formulas(half: int, n: int, seed: int, eta: flo
     assert measures.fcr(matrix) == pytest.approx(fcr)
 
 
+def test_weighted_fcr_in_closed_form() -> None:
+    # Ratios 1/4 at a strong frequency, 1 at one a hundred times weaker: (1 + 0.04) / (4 + 0.04).
+    layer = torch.stack([4 * wave("cos", 2), wave("sin", 2), 0.04 * wave("cos", 5), 0.04 * wave("sin", 5)], dim=1)
+    spectrum = fourier.spectrum(layer)
+    assert measures.weighted_fcr_of(spectrum) == pytest.approx(1.04 / 4.04)
+    assert measures.fcr_of(spectrum) == pytest.approx((K - 1 + 0.25) / K), "the plain mean hardly sees it"
+
+
+@given(half=st.integers(1, 20), n=st.integers(1, 8), seed=st.integers(0, 2**32))
+def test_weighted_fcr_is_a_mean_of_the_ratios(half: int, n: int, seed: int) -> None:
+    transformed = np.fft.rfft(random(2 * half + 1, n, seed=seed).numpy(), axis=0)[1:]
+    u, v = np.linalg.norm(transformed.real, axis=1), np.linalg.norm(transformed.imag, axis=1)
+    expected = np.average(np.minimum(u / v, v / u), weights=np.maximum(u, v))
+    spectrum = fourier.spectrum(random(2 * half + 1, n, seed=seed))
+    assert measures.weighted_fcr_of(spectrum) == pytest.approx(expected)
+
+
+def test_weighted_fcr_at_its_ends() -> None:
+    assert measures.weighted_fcr_of(fourier.spectrum(torch.ones(P, 2))) == 1.0
+    assert measures.weighted_fcr_of(fourier.spectrum(wave("sin", 3)[:, None])) == 0.0
+    assert math.isnan(measures.weighted_fcr_of(fourier.spectrum(torch.full((P, 2), math.nan))))
+
+
 @pytest.mark.parametrize("kind", ["cos", "sin"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_one_wave(kind: str, dtype: torch.dtype) -> None:

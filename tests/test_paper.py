@@ -77,9 +77,13 @@ def test_budgets_belong_to_operations_however_they_are_written():
     assert paper.budget("(a+b)(a-b)") == 100_000
     assert paper.budget("b*a") == paper.DEFAULT_BUDGET == 40_000
     assert paper.single("a-b", max_steps=60).max_steps == 60
-    short = paper.pre_grokked(Transfer.parse("PG-E a+b -> a-b"), max_steps=60)
-    assert (short.max_steps, short.source.max_steps) == (60, 60)
-    assert paper.pre_grokked(Transfer.parse("PG-E a+b -> a-b")).source.max_steps == 40_000
+    transfer = Transfer.parse("PG-E a+b -> a-b")
+    of = [(c.max_steps, c.source.max_steps) for c in (
+        paper.pre_grokked(transfer),
+        paper.pre_grokked(transfer, max_steps=60),
+        paper.pre_grokked(transfer, max_steps=60, source_max_steps=70),
+    )]  # fmt: skip
+    assert of == [(40_000, 40_000), (60, 40_000), (60, 70)], "a short target must not cut its source short"
 
 
 @pytest.mark.parametrize(

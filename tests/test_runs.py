@@ -33,8 +33,9 @@ def reseal(folder):
 def assert_damaged(folder, file, problem=""):
     with pytest.raises(DamagedRun) as error:
         runs.read(folder)
-    assert str(error.value).startswith(f"{folder.name}/{file}: "), error.value
+    assert str(error.value).startswith(f"{folder / file}: "), error.value
     assert problem in str(error.value)
+    assert str(error.value).endswith("; delete this folder to have the run trained anew")
 
 
 def test_a_run_is_five_files(folder):

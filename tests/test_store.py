@@ -117,7 +117,8 @@ def test_folders_come_once_sorted_and_only_visible_ones(tmp_path, tiny_run, tiny
     folders = list(mine.folders())
     names = sorted(run.config.name for run in (tiny_run, tiny_mixture, tiny_transfer))
     assert [folder.name for folder in folders] == names
-    assert mine.folder(tiny_mixture.config) == mine.path / tiny_mixture.config.name
+    assert mine.folder(tiny_mixture.config) == published.path / tiny_mixture.config.name, "published ones go first"
+    assert mine.folder(tiny_transfer.config) == mine.path / tiny_transfer.config.name
     assert mine.folder(tiny_run.config) == published.path / tiny_run.config.name
 
 
@@ -161,6 +162,25 @@ def test_a_source_is_trained_once_and_kept(empty, tiny, trainings):
     later = tiny("ab+b", max_steps=3, source=source, transplant=EMBEDDING)
     empty.ensure([later], "cpu", progress=False)
     assert trainings[3:] == [later.label]
+
+
+def test_a_source_is_read_only_where_it_is_needed(empty, tiny_run, tiny_transfer, no_training):
+    (empty.put(tiny_run) / WEIGHTS).write_bytes(b"")
+    empty.put(tiny_transfer)
+    assert tiny_transfer.config.source == tiny_run.config
+    assert_same_run(empty.ensure([tiny_transfer.config], "cpu")[0], tiny_transfer)
+
+
+def test_a_store_that_may_not_train_names_all_that_is_missing(empty, tiny, tiny_run, no_training):
+    empty.put(tiny_run)
+    reader = RunStore(empty.path, stored_only=True)
+    assert_same_run(reader.ensure([tiny_run.config], "cpu")[0], tiny_run)
+    heir = tiny("a-b", source=tiny(seed=8), transplant=EMBEDDING)
+    with pytest.raises(store.RunsMissing) as error:
+        reader.ensure([tiny(seed=9), tiny_run.config, heir], "cpu")
+    assert str(error.value).startswith("training is off (GROKBOOK_STORED_ONLY) and not stored in")
+    assert all(label in str(error.value) for label in (str(empty.path), tiny(seed=9).label, heir.label))
+    assert tiny_run.config.label not in str(error.value).replace(heir.label, "")
 
 
 def test_the_device_is_checked_before_any_work(empty, tiny, monkeypatch):
@@ -210,6 +230,13 @@ def test_the_environment_names_the_default_store(monkeypatch, tmp_path):
     assert default_store().path == root / ".grokbook" / "runs"
     monkeypatch.setenv("GROKBOOK_STORE", "")
     assert default_store().path == root / ".grokbook" / "runs"
+
+
+def test_the_environment_can_forbid_training(monkeypatch):
+    monkeypatch.delenv("GROKBOOK_STORED_ONLY", raising=False)
+    assert not default_store().stored_only
+    monkeypatch.setenv("GROKBOOK_STORED_ONLY", "1")
+    assert default_store().stored_only
 
 
 def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path):

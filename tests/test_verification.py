@@ -23,7 +23,7 @@ def test_untouched_runs_agree(every_run):
 def test_what_is_recomputed_is_what_the_history_says(every_run):
     for run in every_run:
         recomputed = verification.recompute(run)
-        measured = {f"{m}_{layer}" for m in ("ffs", "fcr") for layer in ("embedding", "neuron_logit")}
+        measured = {f"{m}_{layer}" for m in ("ffs", "fcr", "gini") for layer in ("embedding", "neuron_logit")}
         accuracies = {column for column in run.history if "accuracy" in column}
         assert set(recomputed) == measured | accuracies
         for name, value in recomputed.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from grokbook.book.execute import PACKAGE, NotebookError, execute_all
+from grokbook.store import STORED_ONLY_VARIABLE
 
 STAMP = ".grokbook-inputs"
 LOCK = ".lock"
@@ -23,7 +24,7 @@ class BuildError(RuntimeError):
 
 
 def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = False) -> Path:
-    """Execute `root/notebooks/*.md` and build `root/book` into `out/_build/html`.
+    """Execute `root/notebooks/*.md` from stored runs, training nothing, and build `root/book` into `out/_build/html`.
 
     Sphinx reports a warning only for pages it reads, so a second incremental build would hide it: every build starts
     from nothing, and one whose inputs are those of the last successful build is skipped whole. Safe to call from
@@ -48,7 +49,7 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
     index, stamp = target / "html" / "index.html", target / "html" / STAMP
     target.mkdir(parents=True, exist_ok=True)
     with FileLock(target / LOCK):
-        execute_all(root / "notebooks", book / "notebooks", jobs, force=force)
+        execute_all(root / "notebooks", book / "notebooks", jobs, env={STORED_ONLY_VARIABLE: "1"}, force=force)
         inputs = fingerprint(root)
         if not force and index.exists() and stamp.exists() and stamp.read_text() == inputs:
             print("site up to date", flush=True)

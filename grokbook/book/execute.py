@@ -25,6 +25,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from grokbook.runs import PROVENANCE
+from grokbook.store import RunStore, default_store
+
 PACKAGE = Path(__file__).resolve().parents[1]
 LITERAL_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
@@ -169,7 +172,7 @@ def execute_notebook(
         metadata: Kept in the executed notebook under `metadata.grokbook`.
         env: Environment variables for the kernel, on top of this process's own.
         renderer: Plotly's renderer in the kernel. The default stores figures as JSON alone.
-        progress: Show papermill's progress bar.
+        progress: Pass on what the notebook writes to its error stream, like progress bars, while it runs.
 
     Raises:
         ParameterError: Before any work, see `check_parameters`.
@@ -187,7 +190,8 @@ def execute_notebook(
                 parameters,
                 kernel_name="python3",
                 language="python",
-                progress_bar=progress,
+                progress_bar=False,
+                stderr_file=sys.stderr if progress else None,
                 cwd=source.resolve().parent,
                 kernel_manager_class=_kernel_manager(kernel_env, sockets),
             )
@@ -217,13 +221,15 @@ def _write(notebook: NotebookNode, output: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def cache_key(source: Path, parameters: Mapping[str, Any], root: Path, library: Path = PACKAGE) -> str:
+def cache_key(
+    source: Path, parameters: Mapping[str, Any], root: Path, *, library: Path = PACKAGE, store: RunStore | None = None
+) -> str:
     """Hash everything an executed notebook depends on.
 
     That is the notebook's text, its parameters, every Python file of the library, `root/constraints.txt`, and the
-    names and sizes of the published runs (their names are content hashes): `$GROKBOOK_STORE`, else `root/runs`.
+    stored runs (in the default store if none is given): each provenance file holds the checksums of all others of
+    its run.
     """
-    store = Path(os.environ.get("GROKBOOK_STORE") or root / "runs")
     constraints = root / "constraints.txt"
     digest = hashlib.sha256()
 
@@ -235,8 +241,9 @@ def cache_key(source: Path, parameters: Mapping[str, Any], root: Path, library: 
     add("constraints", constraints.read_bytes() if constraints.exists() else b"")
     for path in sorted(library.rglob("*.py")):
         add(path.relative_to(library).as_posix(), path.read_bytes())
-    for path in sorted(store.rglob("*")):
-        add(path.relative_to(store).as_posix(), str(path.stat().st_size).encode() if path.is_file() else b"")
+    for folder in (store or default_store()).folders():
+        file = folder / PROVENANCE
+        add(folder.name, file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
 
 
@@ -253,6 +260,7 @@ def execute_all(
     jobs: int = 2,
     *,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    env: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Execute every `notebooks/*.md` whose `cache_key` is not the one in its executed copy in `out`.
@@ -265,6 +273,7 @@ def execute_all(
         out: Folder of executed notebooks.
         jobs: Notebooks at a time. Kernels share the cores unless `OMP_NUM_THREADS` is set already.
         parameters: Per notebook stem, values that replace its defaults.
+        env: Environment variables for the kernels, on top of this process's own.
         force: Execute even what is up to date.
 
     Returns:
@@ -278,6 +287,7 @@ def execute_all(
     for stray in set(out.glob("*.ipynb")) - set(outputs.values()):
         stray.unlink()
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // jobs))
+    kernel_env = {"OMP_NUM_THREADS": threads, **(env or {})}
     failures = []
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         running: dict[Future[float], Path] = {}
@@ -287,7 +297,7 @@ def execute_all(
             if not force and _stored_key(outputs[source]) == key:
                 print(f"{source.stem:<20} up to date", flush=True)
             else:
-                running[pool.submit(_execute_timed, source, outputs[source], values, key, threads)] = source
+                running[pool.submit(_execute_timed, source, outputs[source], values, key, kernel_env)] = source
         for future in as_completed(running):
             name = running[future].stem
             try:
@@ -300,8 +310,10 @@ def execute_all(
     return list(outputs.values())
 
 
-def _execute_timed(source: Path, output: Path, parameters: Mapping[str, Any], key: str, threads: str) -> float:
+def _execute_timed(
+    source: Path, output: Path, parameters: Mapping[str, Any], key: str, env: Mapping[str, str]
+) -> float:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     start = time.perf_counter()
-    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env={"OMP_NUM_THREADS": threads})
+    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env=env)
     return time.perf_counter() - start
