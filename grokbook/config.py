@@ -17,6 +17,7 @@ from grokbook.operations import Operation
 from grokbook.weights import MODULES, Weights
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
+_ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")  # decide when to stop, and nothing before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +163,12 @@ class RunConfig:
     @cached_property
     def hash(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(self.to_dict())
+
+    @cached_property
+    def trajectory(self) -> str:
+        """A hash of all but where the run ends: configs that share it go through the same weights, step by step."""
+        return _digest({name: value for name, value in self.to_dict().items() if name not in _ENDING})
 
     @cached_property
     def name(self) -> str:
@@ -172,6 +177,11 @@ class RunConfig:
         readable = re.sub(r"^-", "0-", readable)  # a name that begins with a minus reads as an option
         kind = "-pg" if self.source is not None else ""
         return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _whole(name: str, value: Any) -> int:

@@ -44,28 +44,33 @@ with warnings.catch_warnings():
     torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1), check_invariants=False)
 
 
+class Contexts(NamedTuple):
+    """The different (op, b) of each run of a stack, as token ids."""
+
+    op: Int[Tensor, "run ctx"]
+    b: Int[Tensor, "run ctx"]
+
+
 class Rows(NamedTuple):
-    """Examples of a stack of runs in the form that the folded pass reads: token ids, and which context a row has."""
+    """Examples of a stack of runs in the form that the folded pass reads: first token, and which context a row has."""
 
     a: Int[Tensor, "run row"]
     ctx: Int[Tensor, "run row"]
-    ctx_op: Int[Tensor, "run ctx"]
-    ctx_b: Int[Tensor, "run ctx"]
+    contexts: Contexts
 
     @classmethod
     def of(cls, tokens: Int[Tensor, "run row 3"]) -> Rows:
-        """Split rows of tokens (a, op, b) into first tokens and contexts. All runs must have equally many contexts.
+        """Split rows of tokens (a, op, b) into first tokens and contexts.
 
-        Contexts are numbered in the order of their (op, b) codes.
+        Contexts are numbered in the order of their (op, b) codes. A run with fewer of them than another repeats its
+        first one: no row refers to the repetitions.
         """
-        code = tokens[..., 1] * (tokens.max() + 1) + tokens[..., 2]
-        found = [torch.unique(row, return_inverse=True) for row in code]
-        if len({len(codes) for codes, _ in found}) > 1:
-            raise ValueError("the runs of a stack must have equally many different (op, b)")
-        codes = torch.stack([codes for codes, _ in found])
-        ctx = torch.stack([place for _, place in found])
         base = tokens.max() + 1
-        return cls(tokens[..., 0].contiguous(), ctx, codes // base, codes % base)
+        found = [torch.unique(run[:, 1] * base + run[:, 2], return_inverse=True) for run in tokens]
+        n_ctx = max(len(codes) for codes, _ in found)
+        codes = torch.stack([torch.cat([codes, codes[:1].expand(n_ctx - len(codes))]) for codes, _ in found])
+        ctx = torch.stack([place for _, place in found])
+        return cls(tokens[..., 0].contiguous(), ctx, Contexts(codes // base, codes % base))
 
 
 class Tables(NamedTuple):
@@ -85,7 +90,7 @@ def padded(d_vocab: int) -> int:
     return -(-d_vocab // _ALIGN) * _ALIGN
 
 
-def fold(w: Weights, rows: Rows) -> Tables:
+def fold(w: Weights, contexts: Contexts) -> Tables:
     """Everything that depends on one token or one context only. ``w`` carries a run axis; differentiable."""
     n_runs, n_heads, d_model, d_head = w.W_Q.shape
     W_U = F.pad(w.W_U, (0, padded(w.d_vocab) - w.d_vocab))
@@ -96,16 +101,18 @@ def fold(w: Weights, rows: Rows) -> Tables:
     def at(table: Tensor, ids: Tensor) -> Tensor:  # the rows `ids` [run, ctx] of a table [run, head, vocab, d_head]
         return table.gather(2, ids[:, None, :, None].expand(-1, n_heads, -1, d_head))
 
-    query_ctx = at(query, rows.ctx_b) / math.sqrt(d_head)
-    score_op = (query_ctx * at(key, rows.ctx_op)).sum(-1)
-    score_b = (query_ctx * at(key, rows.ctx_b)).sum(-1)
+    query_ctx = at(query, contexts.b) / math.sqrt(d_head)
+    score_op = (query_ctx * at(key, contexts.op)).sum(-1)
+    score_b = (query_ctx * at(key, contexts.b)).sum(-1)
     score = key @ query_ctx.transpose(-1, -2) - torch.logaddexp(score_op, score_b).unsqueeze(2)
-    mixture = torch.lerp(at(value, rows.ctx_op), at(value, rows.ctx_b), torch.sigmoid(score_b - score_op).unsqueeze(-1))
+    mixture = torch.lerp(
+        at(value, contexts.op), at(value, contexts.b), torch.sigmoid(score_b - score_op).unsqueeze(-1)
+    )
 
     head_maps = w.W_O @ maps.unsqueeze(1)  # [run, head, d_head, out]
     entries_ctx = mixture @ head_maps
     # α V + (1 − α) C = α (V − C) + C, and the last C joins the residual path.
-    embedded = w.W_E.gather(1, rows.ctx_b[..., None].expand(-1, -1, d_model))
+    embedded = w.W_E.gather(1, contexts.b[..., None].expand(-1, -1, d_model))
     residual = embedded @ maps + entries_ctx.sum(1)
     entries = torch.cat([(value @ head_maps).flatten(1, 2), entries_ctx.flatten(1, 2), residual], dim=1)
     return Tables(entries, score, w.W_out @ W_U)
@@ -115,7 +122,7 @@ class Plan(NamedTuple):
     """Index arithmetic of a fixed set of rows: which table entries each row sums, and the reverse of it."""
 
     rows: Rows
-    score_at: Int[Tensor, "run head row"]
+    score_at: Int[Tensor, "run row"]
     entry: Int[Tensor, "run_row term"]
     """Entries summed by each row, as indices into all runs' entries; terms are V (head), C (head), residual."""
     row_start: Int[Tensor, " run_row_1"]
@@ -127,7 +134,7 @@ class Plan(NamedTuple):
     @classmethod
     def of(cls, rows: Rows, n_heads: int, d_vocab: int) -> Plan:
         n_runs, n_rows = rows.a.shape
-        n_ctx = rows.ctx_op.shape[1]
+        n_ctx = rows.contexts.op.shape[1]
         device = rows.a.device
         heads = torch.arange(n_heads, device=device)
         first_ctx, first_residual = n_heads * d_vocab, n_heads * (d_vocab + n_ctx)
@@ -146,7 +153,7 @@ class Plan(NamedTuple):
         every_entry = torch.arange(n_runs * n_entries, device=device)
         return cls(
             rows=rows,
-            score_at=(rows.a * n_ctx + rows.ctx)[:, None].expand(-1, n_heads, -1),
+            score_at=rows.a * n_ctx + rows.ctx,
             entry=entry,
             row_start=torch.arange(0, flat.numel() + 1, entry.shape[1], device=device),
             source_row=source_term // entry.shape[1],
@@ -154,10 +161,27 @@ class Plan(NamedTuple):
             entry_start=torch.searchsorted(flat[source_term], every_entry),
         )
 
+    def put(self, slot: int, single: Plan) -> None:
+        """Write the plan of a single run of the same sizes into the place of run ``slot``, without new memory."""
+        n_runs, n_rows = self.rows.a.shape
+        n_terms = self.entry.shape[1]
+        for mine, its in zip((self.rows.a, self.rows.ctx, *self.rows.contexts, self.score_at),
+                             (single.rows.a, single.rows.ctx, *single.rows.contexts, single.score_at), strict=True):
+            mine[slot] = its[0]
+        # What is flattened over runs counts through all of them.
+        for mine, its, offset in (
+            (self.entry, single.entry, len(single.entry_start)),
+            (self.source_row, single.source_row, n_rows),
+            (self.source_term, single.source_term, n_rows * n_terms),
+            (self.entry_start, single.entry_start, n_rows * n_terms),
+        ):
+            mine.unflatten(0, (n_runs, -1))[slot] = its + slot * offset
+
 
 def term_weights(score: Float[Tensor, "run head vocab ctx"], plan: Plan) -> Float[Tensor, "run_row term"]:
     """What each term of a row counts: α for V, −α for C, 1 for the residual path. Differentiable."""
-    alpha = torch.sigmoid(score.flatten(2).gather(2, plan.score_at)).transpose(1, 2).flatten(0, 1)
+    at = plan.score_at.unsqueeze(1).expand(-1, score.shape[1], -1)
+    alpha = torch.sigmoid(score.flatten(2).gather(2, at)).transpose(1, 2).flatten(0, 1)
     return torch.cat([alpha, -alpha, alpha.new_ones(len(alpha), 1)], dim=1)
 
 
@@ -179,9 +203,29 @@ def _forward(
 @torch.no_grad()
 def folded_logits(w: Weights, plan: Plan) -> Float[Tensor, "run row vocab"]:
     """Logits at the last position for all rows of a stack of runs."""
-    tables = fold(w, plan.rows)
+    tables = fold(w, plan.rows.contexts)
     _, logits = _forward(tables, term_weights(tables.score, plan), plan)
     return logits[..., : w.d_vocab]
+
+
+@torch.no_grad()
+def table_logits(w: Weights, contexts: Contexts, n_operands: int) -> Float[Tensor, "run operand ctx vocab"]:
+    """Logits at the last position for every first token 0..n_operands-1 in every context.
+
+    On a whole table the sums over heads are products of small matrices: no indices, a tenth of the memory.
+    """
+    tables = fold(w, contexts)
+    n_runs, n_heads, n_vocab, n_ctx = tables.score.shape
+    d_mlp = tables.neuron_logit.shape[1]
+    from_a, from_ctx, residual = tables.entries.split([n_heads * n_vocab, n_heads * n_ctx, n_ctx], dim=1)
+    alpha = torch.sigmoid(tables.score[:, :, :n_operands])  # [run, head, operand, ctx]
+    from_a = from_a.unflatten(1, (n_heads, n_vocab))[:, :, :n_operands]
+    sums = alpha.permute(0, 2, 3, 1) @ from_a.transpose(1, 2)  # [run, operand, ctx, out]
+    sums -= (alpha.permute(0, 3, 2, 1) @ from_ctx.unflatten(1, (n_heads, n_ctx)).transpose(1, 2)).transpose(1, 2)
+    sums += residual.unsqueeze(1)
+    logits = sums[..., d_mlp:].flatten(1, 2)
+    post = sums[..., :d_mlp].relu_().flatten(1, 2)
+    return torch.baddbmm(logits, post, tables.neuron_logit).unflatten(1, (n_operands, n_ctx))[..., : w.d_vocab]
 
 
 def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: float) -> None:
@@ -190,7 +234,7 @@ def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: floa
     The softmax is taken in float64 (released code). The part that works on rows is differentiated here by hand,
     because it needs only two buffers of that size; the part that works on tables is left to autograd.
     """
-    tables = fold(w, plan.rows)
+    tables = fold(w, plan.rows.contexts)
     weights = term_weights(tables.score, plan)
     with torch.no_grad():
         gradients = _table_gradients(

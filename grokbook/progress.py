@@ -1,10 +1,11 @@
-"""Progress of a training run: a bar in a terminal or notebook, plain lines in a log file."""
+"""Progress of training: a bar in a terminal or notebook, plain lines in a log file."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -32,9 +33,16 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, *, total: int, start: int = 0, stream: Stream | None = None, enabled: bool = True
+        self,
+        label: str,
+        *,
+        total: int,
+        start: int = 0,
+        stream: Stream | None = None,
+        enabled: bool = True,
+        unit: str = "step",
     ) -> None:
-        self._label, self._total, self._start = label, total, start
+        self._label, self._total, self._start, self._unit = label, total, start, unit
         self._stream: Stream = sys.stderr if stream is None else stream
         self._began = self._last_line = time.monotonic()
         live = self._stream.isatty() or type(self._stream).__module__.startswith("ipykernel.")
@@ -44,7 +52,7 @@ class Progress:
                 total=total,
                 initial=start,
                 desc=label,
-                unit="step",
+                unit=unit,
                 file=self._stream,
                 mininterval=0.5,
                 dynamic_ncols=True,
@@ -56,22 +64,33 @@ class Progress:
 
     def update(self, step: int, row: Mapping[str, float]) -> None:
         """Show an evaluation: ``row`` is a row of the history."""
-        status = f"train {row['train_accuracy']:.1%}, test {row['test_accuracy']:.1%}"
+        self.show(step, f"train {row['train_accuracy']:.1%}, test {row['test_accuracy']:.1%}")
+
+    def show(self, done: int, status: str) -> None:
+        """Show how far it is, and a word on it."""
         if self._bar is not None:
             self._bar.set_postfix_str(status, refresh=False)
-            self._bar.update(step - self._bar.n)
+            self._bar.update(done - self._bar.n)
         elif self._enabled and time.monotonic() - self._last_line >= LOG_SECONDS:
             self._last_line = time.monotonic()
-            self._line(step, status)
+            self._line(done, status)
 
-    def _line(self, step: int, status: str) -> None:
-        rate = (step - self._start) / (time.monotonic() - self._began)
-        left = (self._total - step) / rate / 60 if rate else float("inf")
+    def _line(self, done: int, status: str) -> None:
+        rate = (done - self._start) / (time.monotonic() - self._began)
+        left = (self._total - done) / rate / 60 if rate else float("inf")
+        pace = f"{rate:.1f} steps/s, " if self._unit == "step" else ""
         print(
-            f"{self._label}: step {step}/{self._total}, {status}, {rate:.1f} steps/s, {left:.0f} min left",
+            f"{self._label}: {self._unit} {done}/{self._total}, {status}, {pace}{left:.0f} min left",
             file=self._stream,
             flush=True,
         )
+
+    def note(self, message: str) -> None:
+        """Write a line of its own, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(message, file=self._stream)
+        elif self._enabled:
+            print(message, file=self._stream, flush=True)
 
     def finish(self, message: str) -> None:
         """Close the bar and say how the run ended."""
@@ -91,3 +110,73 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Reporter(Protocol):
+    """What training tells about its runs, each by its label."""
+
+    def begin(self, label: str, *, start: int, total: int) -> None: ...
+    def update(self, label: str, step: int, row: Mapping[str, float]) -> None: ...
+    def end(self, label: str, message: str) -> None: ...
+
+
+class RunByRun:
+    """Reports runs that are trained one after the other, each with a :class:`Progress` of its own."""
+
+    def __init__(self, stream: Stream | None, enabled: bool) -> None:
+        self._stream, self._enabled = stream, enabled
+        self._current: Progress | None = None
+
+    def begin(self, label: str, *, start: int, total: int) -> None:
+        self._current = Progress(label, total=total, start=start, stream=self._stream, enabled=self._enabled)
+
+    def update(self, label: str, step: int, row: Mapping[str, float]) -> None:
+        assert self._current is not None
+        self._current.update(step, row)
+
+    def end(self, label: str, message: str) -> None:
+        assert self._current is not None
+        self._current.finish(message)
+
+    def close(self) -> None:
+        if self._current is not None:
+            self._current.close()
+
+
+class Together:
+    """Reports runs that are trained in one stack: how many are done, and the rate of them all."""
+
+    def __init__(self, total: int, stream: Stream | None, enabled: bool) -> None:
+        self._bar = Progress(f"{total} runs", total=total, stream=stream, enabled=enabled, unit="run")
+        self._done, self._made = 0, 0
+        self._steps: dict[str, int] = {}
+        self._began = time.monotonic()
+
+    def begin(self, label: str, *, start: int, total: int) -> None:
+        self._steps[label] = start
+
+    def update(self, label: str, step: int, row: Mapping[str, float]) -> None:
+        self._made += step - self._steps[label]
+        self._steps[label] = step
+        rate = self._made / max(time.monotonic() - self._began, 1e-9)
+        self._bar.show(self._done, f"{len(self._steps)} running, {rate:,.0f} run-steps/s")
+
+    def end(self, label: str, message: str) -> None:
+        self._done += 1
+        del self._steps[label]
+        self._bar.note(f"{label}: {message}")
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+@contextmanager
+def reporter(
+    total: int, *, together: bool, stream: Stream | None = None, enabled: bool = True
+) -> Iterator[RunByRun | Together]:
+    """Report ``total`` runs, trained in one stack or one after the other."""
+    report = Together(total, stream, enabled) if together else RunByRun(stream, enabled)
+    try:
+        yield report
+    finally:
+        report.close()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,17 +93,20 @@ class Run:
         return float(self.history["test_accuracy"].max())
 
 
-def grok_step(config: RunConfig, history: pd.DataFrame) -> int | None:
-    """The grok step of a history, possibly of a run still in progress (see :func:`grokbook.measures.grok_step`)."""
-    train, test = (
-        history[[f"{part}_accuracy", *per_operation(config, f"{part}_accuracy")]].min(axis=1)
-        for part in ("train", "test")
-    )
-    # Histories are stored in float32: compared in that precision, a run in progress and its record agree.
+def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.DataFrame) -> int | None:
+    """The grok step of a history, possibly of a run still in progress (see :func:`grokbook.measures.grok_step`).
+
+    Any columns by name will do: a data frame, or plain lists.
+    """
+
+    def worst(column: str) -> np.ndarray:
+        # Histories are stored in float32: compared in that precision, a run in progress and its record agree.
+        names = per_operation(config, column) or [column]
+        return np.min([np.asarray(history[name], dtype=np.float32) for name in names], axis=0)
+
     threshold = float(np.float32(config.grok_accuracy))
-    return measures.grok_step(
-        history["step"], train.astype("float32"), test.astype("float32"), threshold, config.sustain
-    )
+    train, test = worst("train_accuracy"), worst("test_accuracy")
+    return measures.grok_step(np.asarray(history["step"]), train, test, threshold, config.sustain)
 
 
 def history_columns(config: RunConfig) -> tuple[str, ...]:

@@ -27,6 +27,11 @@ def next_evaluation(step: int, eval_every: int, last: int) -> int:
     return min(regular, min(logarithmic, default=last), last)
 
 
+def evaluates(step: int, eval_every: int) -> bool:
+    """Whether ``step`` is evaluated in a run of any length that reaches it (the last step is, besides)."""
+    return step % eval_every == 0 or step in log_steps(EVALUATIONS_PER_DECADE, step)
+
+
 def records_spectra(step: int, last: int) -> bool:
     """Whether the one-dimensional spectra are recorded at ``step`` (the final step is, besides)."""
     return step in log_steps(EVALUATIONS_PER_DECADE, last)

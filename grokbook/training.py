@@ -1,48 +1,33 @@
-"""Training runs from configs: evaluation schedule, stop rule, pre-grokked modules, checkpoints.
+"""Training runs from configs: which run together, in which order, and when each of them ends.
 
-The history of a run has one row per evaluation, with the columns
-
-    step                                                        optimiser updates made
-    train_loss, test_loss                                       mean cross-entropy in nats; summed over operations
-    train_accuracy, test_accuracy                               share of pairs; mean over operations
-    ffs_embedding, fcr_embedding, gini_embedding                measures of W_E (paper §7)
-    ffs_neuron_logit, fcr_neuron_logit, gini_neuron_logit       measures of W_L = W_U W_out (Appendix H)
-    weight_norm                                                 L2 norm of all weights together
-
-and for a mixture the losses and accuracies of each operation, named like ``test_accuracy[a+b]``.
+On a CPU runs are trained one after the other. On CUDA, runs that stack (:func:`grokbook.engine.stack_key`) are trained
+together; one that ends makes room for the next. What is written down is described in :mod:`grokbook.record`.
 """
 
 from __future__ import annotations
 
-import math
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
-from grokbook import fourier, measures, model, provenance, runs, schedule
+from grokbook import engine, model, provenance, schedule
+from grokbook.checkpoints import Checkpoints, damaged
 from grokbook.config import RunConfig
-from grokbook.engine import Evaluation, Stack
-from grokbook.progress import Progress
-from grokbook.runs import DamagedRun, Run, Spectra
+from grokbook.engine import Stack
+from grokbook.progress import Reporter, reporter
+from grokbook.record import Observation, Record, TrainingDiverged, observe
+from grokbook.runs import Run
 from grokbook.weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
 INIT_STREAM = 1
 """Stream of the seed that initial weights are drawn from; the split of the data has its own (``grokbook.data``)."""
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is no longer a finite number; the message says at which step and for which config."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -67,6 +52,7 @@ def train(
     sources: Iterable[Run] = (),
     on_finish: Callable[[Run], None] | None = None,
     checkpoints: Path | None = None,
+    slots: int | None = None,
     progress: bool = True,
 ) -> list[Run]:
     """Train each config and return the runs in order.
@@ -79,33 +65,25 @@ def train(
         on_finish: called with each run as soon as it ends, sources included: keep it there, and an interrupt later
             loses nothing.
         checkpoints: folder for the states of runs in progress; a run found there continues where it was.
+        slots: how many runs are trained together at most; by default one on a CPU, what fits on CUDA.
         progress: whether to report to standard error.
 
     Raises:
-        ValueError: the device is unknown.
-        TrainingDiverged: a loss is not finite.
+        ValueError: the device is unknown, or a run does not fit into memory.
+        TrainingDiverged: a loss is not finite. The other runs are trained to their ends first.
         DamagedRun: a checkpoint cannot be read.
     """
-    resolved = resolve_device(device)
-    finished = {run.config: run for run in sources}
     wanted = list(configs)
-
-    def ensure(config: RunConfig) -> None:
-        if config in finished:
-            return
-        if config.source is not None:
-            ensure(config.source)
-        file = None if checkpoints is None else checkpoints / f"{config.name}.safetensors"
-        run = _train_one(config, finished, resolved, file, progress)
-        if on_finish is not None:
-            on_finish(run)
-        if file is not None:  # only now: had the run not been kept, its last state must be
-            file.unlink(missing_ok=True)
-        finished[config] = run
-
-    for config in wanted:
-        ensure(config)
-    return [finished[config] for config in wanted]
+    trainer = Trainer(
+        resolve_device(device),
+        finished={run.config: run for run in sources},
+        on_finish=on_finish,
+        checkpoints=None if checkpoints is None else Checkpoints(checkpoints),
+        slots=slots,
+        progress=progress,
+    )
+    trainer.train(wanted)
+    return [trainer.finished[config] for config in wanted]
 
 
 def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Weights:
@@ -120,199 +98,200 @@ def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Weig
     return fresh._replace(**{name: getattr(donor, name) for name in config.transplant})
 
 
-def _train_one(
-    config: RunConfig,
-    sources: Mapping[RunConfig, Run],
-    device: torch.device,
-    file: Path | None,
-    progress: bool,
-) -> Run:
-    """Train a run from its start, or from its checkpoint ``file``."""
-    stack = Stack([config], [initial_weights(config, sources)], device)
-    record = Record(config)
-    if file is not None and file.exists():
-        record = load_checkpoint(file, stack, config)
-    began, saved = time.monotonic() - record.seconds, time.monotonic()
-    with Progress(config.label, total=config.max_steps, start=stack.step, enabled=progress) as bar:
-        while True:
-            if not record.reached(stack.step):
-                record.add(stack.step, stack.evaluate(), stack.weights.unstack()[0])
-                bar.update(stack.step, record.rows[-1])
-            last = record.last_step()
-            if stack.step >= last:
+def with_sources(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """The configs, each once, and before each the runs it starts from."""
+    found: dict[RunConfig, None] = {}
+    for config in configs:
+        if config.source is not None:
+            found |= dict.fromkeys(with_sources([config.source]))
+        found[config] = None
+    return list(found)
+
+
+@dataclass
+class Trainer:
+    """Trains configs as :func:`train` does, and tells apart what became of each: finished, failed, or not ours."""
+
+    device: torch.device
+    finished: dict[RunConfig, Run] = field(default_factory=dict)
+    on_finish: Callable[[Run], None] | None = None
+    checkpoints: Checkpoints | None = None
+    slots: int | None = None
+    progress: bool = True
+    claim: Callable[[RunConfig], bool] | None = None
+    """Asked before a run begins; it is left alone if the answer is no."""
+    failed: dict[RunConfig, TrainingDiverged] = field(default_factory=dict)
+
+    def train(self, configs: Iterable[RunConfig]) -> None:
+        """Train what is not finished, sources before their heirs.
+
+        Raises:
+            TrainingDiverged: after all others were trained, the first failure, with the number of further ones.
+        """
+        left = [config for config in with_sources(configs) if config not in self.finished]
+        for config in left:
+            engine.check_memory(config, self.device)
+        while ready := [config for config in left if config.source is None or config.source in self.finished]:
+            left = [config for config in left if config not in ready]
+            groups: dict[object, list[RunConfig]] = {}
+            for config in ready:
+                groups.setdefault(engine.stack_key(config), []).append(config)
+            for group in groups.values():
+                self._train_group(group)
+        if self.failed:
+            first, *others = self.failed.values()
+            raise TrainingDiverged(f"{first}" + (f"; and {len(others)} more" if others else "")) from first
+
+    def _train_group(self, group: list[RunConfig]) -> None:
+        """Train configs that stack, as many at a time as there are slots."""
+        waiting = (config for config in group if self.claim is None or self.claim(config))
+        slots = min(self.slots or engine.slots(group[0], self.device), len(group))
+        first = list(islice(waiting, slots))
+        if not first:
+            return
+        lanes = _Lanes(Stack(first, [initial_weights(config, self.finished) for config in first], self.device))
+        with reporter(len(group), together=slots > 1, enabled=self.progress) as report:
+            for run, config in enumerate(first):
+                self._begin(lanes, run, config, report)
+            saved = time.monotonic()
+            while lanes.busy:
+                for run, seen in lanes.look():
+                    self._write_down(lanes, run, seen, report)
+                self._refill(lanes, waiting, report)
+                if self.checkpoints is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self._save(lanes, lanes.busy)
+                    saved = time.monotonic()
+                lanes.advance()
+
+    def _begin(self, lanes: _Lanes, run: int, config: RunConfig, report: Reporter) -> None:
+        """Start the record of a run that has just been put into a place of the stack, or go on from its state."""
+        state = None if self.checkpoints is None else self.checkpoints.load(config)
+        lanes.records[run] = record = Record(config)
+        if state is not None:
+            try:
+                lanes.stack.load_state(run, state.tensors, state.step)
+            except (KeyError, RuntimeError) as error:
+                raise damaged(state.file, error) from error
+            lanes.records[run] = record = state.record
+        report.begin(record.config.label, start=lanes.stack.steps[run], total=config.max_steps)
+
+    def _refill(self, lanes: _Lanes, waiting: Iterator[RunConfig], report: Reporter) -> None:
+        """Let waiting runs take the places of those that ended; without any, drop places that are no longer used."""
+        for run in lanes.free if lanes.aligned else ():
+            config = next(waiting, None)
+            if config is None:
+                lanes.more = False
                 break
-            record.seconds = time.monotonic() - began
-            if file is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save_checkpoint(file, stack, record)
-                saved = time.monotonic()
-            stack.advance(schedule.next_evaluation(stack.step, config.eval_every, last))
-        record.seconds = time.monotonic() - began
-        weights = stack.weights.map(lambda t: t.detach().cpu()).unstack()[0]
-        record.add_final(stack.step, stack.evaluate(), weights)
-        run = record.to_run(weights, device)
-        ending = f"grokked at step {run.grok_step}" if run.grok_step is not None else "did not grok"
-        bar.finish(f"{ending}; {run.steps} steps in {record.seconds:.0f} s")
-    return run
+            lanes.stack.replace(run, config, initial_weights(config, self.finished))
+            self._begin(lanes, run, config, report)
+        if not lanes.more:
+            lanes.shrink()
+
+    def _write_down(self, lanes: _Lanes, run: int, seen: Observation, report: Reporter) -> None:
+        """Record an evaluation, and end the run if it was its last."""
+        record, step = lanes.record(run), lanes.stack.steps[run]
+        try:
+            if record.step < step:  # else it was stored after its last evaluation, and goes on from there
+                record.add(step, seen)
+        except TrainingDiverged as error:
+            self.failed[record.config] = error
+            report.end(record.config.label, str(error))
+            lanes.records[run] = None
+            return
+        report.update(record.config.label, step, seen.outcome)
+        if step >= record.last_step:
+            self._end(lanes, run, seen, report)
+
+    def _end(self, lanes: _Lanes, run: int, seen: Observation, report: Reporter) -> None:
+        """Turn a record into a finished run and hand it over."""
+        record, step = lanes.record(run), lanes.stack.steps[run]
+        if self.checkpoints is not None and record.cut_short:
+            self._save(lanes, [run])
+        record.add_final(step, seen)
+        facts = {**provenance.describe(self.device), **({"stacked": len(lanes.records)} if lanes.together else {})}
+        finished = record.to_run(lanes.stack.weights_of(run), facts)
+        lanes.records[run] = None
+        ending = "did not grok" if finished.grok_step is None else f"grokked at step {finished.grok_step}"
+        report.end(record.config.label, f"{ending}; {step} steps in {record.seconds:.0f} s")
+        if self.on_finish is not None:
+            self.on_finish(finished)
+        if self.checkpoints is not None:  # only now: had the run not been kept, its last state must be
+            self.checkpoints.close(record.config, keep=record.cut_short)
+        self.finished[record.config] = finished
+
+    def _save(self, lanes: _Lanes, chosen: Iterable[int]) -> None:
+        """Save the states of runs in progress. Where that fails, training goes on without."""
+        assert self.checkpoints is not None
+        for run in chosen:
+            record, step = lanes.record(run), lanes.stack.steps[run]
+            if record.step < 0:
+                continue  # it has only just entered
+            try:
+                self.checkpoints.save(record.config, step, lanes.stack.state(run), record)
+            except OSError as error:
+                warnings.warn(f"the state of {record.config.label} could not be saved: {error}", stacklevel=2)
 
 
-class Record:
-    """What is written down while a run trains."""
+class _Lanes:
+    """The places of a stack and the records of the runs in them; a place without a record is free."""
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self.rows: list[dict[str, float]] = []
-        self.spectra: list[tuple[int, Tensor, Tensor]] = []
-        self.maps: list[tuple[int, Tensor]] = []
-        self.seconds = 0.0
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._grok_step: int | None = None
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.records: list[Record | None] = [None] * len(stack.configs)
+        self.together = len(stack.configs) > 1
+        self.more = True
+        """Whether other runs may be waiting for a place."""
+        self._clock = 0
+        self._since = time.monotonic()
 
-    def reached(self, step: int) -> bool:
-        """Whether ``step`` has been evaluated."""
-        return bool(self.rows) and self.rows[-1]["step"] >= step
+    @property
+    def busy(self) -> list[int]:
+        return [run for run, record in enumerate(self.records) if record is not None]
 
-    def last_step(self) -> int:
-        """Where the run ends, as far as is known now: the budget, or a tail beyond the grok step."""
-        if self._grok_step is None:
-            self._grok_step = runs.grok_step(self.config, pd.DataFrame(self.rows))
-        if self._grok_step is None:
-            return self.config.max_steps
-        return min(self.config.max_steps, max(self._grok_step + self.config.tail, int(self.rows[-1]["step"])))
+    @property
+    def free(self) -> list[int]:
+        return [run for run, record in enumerate(self.records) if record is None]
 
-    def add(self, step: int, evaluation: Evaluation, weights: Weights) -> None:
-        """Write down an evaluation, and the spectra where the schedule asks for them."""
-        row = {"step": float(step), **_losses(self.config, evaluation)}
-        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["test_loss"])):
-            before = int(self.rows[-1]["step"]) if self.rows else 0
-            raise TrainingDiverged(
-                f"train loss {row['train_loss']}, test loss {row['test_loss']} at step {step} "
-                f"(last finite at step {before}): {self.config.to_dict()}"
-            )
-        spectra = layer_spectra(self.config, weights)
-        for layer, spectrum in spectra.items():
-            found = measures.measures_of(spectrum)
-            row |= {f"{name}_{layer}": value for name, value in found._asdict().items()}
-        row["weight_norm"] = measures.weight_norm(weights)
-        self.rows.append(row)
-        if schedule.records_spectra(step, self.config.max_steps):
-            self._add_spectra(step, spectra)
-        if schedule.records_map(step, self.config.max_steps):
-            self._add_map(step, evaluation)
+    @property
+    def aligned(self) -> bool:
+        """Whether a run may enter: only where its regular evaluations fall together with those of the others."""
+        return not self.busy or self._clock % self.stack.configs[0].eval_every == 0
 
-    def add_final(self, step: int, evaluation: Evaluation, weights: Weights) -> None:
-        """Record the spectra of the last step, wherever it falls."""
-        if self.spectra[-1][0] != step:
-            self._add_spectra(step, layer_spectra(self.config, weights))
-        if self.maps[-1][0] != step:
-            self._add_map(step, evaluation)
+    def record(self, run: int) -> Record:
+        record = self.records[run]
+        assert record is not None
+        return record
 
-    def _add_spectra(self, step: int, spectra: Mapping[str, fourier.Spectrum]) -> None:
-        embedding, neuron_logit = (spectra[layer].to_rows().float().cpu() for layer in runs.LAYERS)
-        self.spectra.append((step, embedding, neuron_logit))
+    def look(self) -> list[tuple[int, Observation]]:
+        """Evaluate the runs whose schedule says so."""
+        now = time.monotonic()
+        for run in self.busy:
+            self.record(run).seconds += now - self._since
+        self._since = now
+        due = [run for run in self.busy if self._to_go(run) == 0]
+        return list(zip(due, observe(self.stack, due), strict=True)) if due else []
 
-    def _add_map(self, step: int, evaluation: Evaluation) -> None:
-        p = self.config.p
-        side = math.isqrt(evaluation.logits.shape[2])
-        logits = evaluation.logits[0].unflatten(1, (side, side))[:, :p, :p, :p]
-        self.maps.append((step, torch.stack([fourier.spectrum_2d(one) for one in logits]).cpu()))
+    def _to_go(self, run: int) -> int:
+        """Updates until a run is evaluated next; 0 if it is now."""
+        step, record = self.stack.steps[run], self.record(run)
+        if record.step < step and (step >= record.last_step or schedule.evaluates(step, record.config.eval_every)):
+            return 0
+        return schedule.next_evaluation(step, record.config.eval_every, record.last_step) - step
 
-    def history(self) -> pd.DataFrame:
-        frame = pd.DataFrame(self.rows)
-        return frame.astype({name: "int32" if name == "step" else "float32" for name in frame.columns})
+    def advance(self) -> None:
+        """Train up to the next evaluation of any run, or to where a waiting run may enter."""
+        if not self.busy or (self.free and self.more and self.aligned):
+            return
+        steps = min(self._to_go(run) for run in self.busy)
+        if self.free and self.more:
+            every = self.stack.configs[0].eval_every
+            steps = min(steps, every - self._clock % every)
+        self.stack.advance(steps)
+        self._clock += steps
 
-    def to_spectra(self) -> Spectra:
-        steps, embedding, neuron_logit = zip(*self.spectra, strict=True)
-        map_steps, maps = zip(*self.maps, strict=True)
-        return Spectra(
-            torch.tensor(steps),
-            torch.stack(embedding),
-            torch.stack(neuron_logit),
-            torch.tensor(map_steps),
-            torch.stack(maps),
-        )
-
-    def to_run(self, weights: Weights, device: torch.device) -> Run:
-        complete = self._grok_step is not None and self.rows[-1]["step"] >= self._grok_step + self.config.tail
-        facts: dict[str, Any] = {
-            **provenance.describe(device),
-            "started": self.started,
-            "wall_seconds": round(self.seconds, 1),
-            "stopped": "tail after grokking" if complete else "step budget",
-        }
-        spectra = self.to_spectra()
-        if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
-            spectra = spectra._replace(logits=spectra.logits.half())
-        return Run(
-            config=self.config,
-            history=self.history(),
-            spectra=spectra,
-            weights=weights,
-            provenance=facts,
-        )
-
-
-def layer_spectra(config: RunConfig, weights: Weights) -> dict[str, fourier.Spectrum]:
-    """Spectra of the two layers that the paper looks at, over the p residues."""
-    return {
-        "embedding": fourier.spectrum(weights.W_E[: config.p].detach()),
-        "neuron_logit": fourier.spectrum(model.neuron_logit_map(weights)[: config.p].detach()),
-    }
-
-
-def _losses(config: RunConfig, evaluation: Evaluation) -> dict[str, float]:
-    """The loss and accuracy columns of one run."""
-    columns: dict[str, float] = {}
-    for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
-        values = getattr(evaluation, name)[0].tolist()
-        total = sum(values)
-        columns[name] = total if name.endswith("loss") else total / len(values)
-    for name in tuple(columns):
-        values = getattr(evaluation, name)[0].tolist()
-        columns |= dict(zip(runs.per_operation(config, name), values, strict=False))
-    return columns
-
-
-def save_checkpoint(file: Path, stack: Stack, record: Record) -> None:
-    """Write the state of a run in progress, atomically."""
-    columns = list(record.rows[0])
-    spectra = record.to_spectra()
-    tensors = stack.state() | {f"spectra.{name}": t for name, t in spectra._asdict().items()}
-    tensors["history"] = torch.tensor([[row[name] for name in columns] for row in record.rows], dtype=torch.float64)
-    facts = {
-        "step": str(stack.step),
-        "columns": "\n".join(columns),
-        "seconds": repr(record.seconds),
-        "started": record.started,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        save_file({name: t.contiguous() for name, t in tensors.items()}, temporary, metadata=facts)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def load_checkpoint(file: Path, stack: Stack, config: RunConfig) -> Record:
-    """Bring ``stack`` to the state in ``file`` and return the record up to there.
-
-    Raises:
-        DamagedRun: the file cannot be read or does not fit the config.
-    """
-    record = Record(config)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            facts: dict[str, str] = opened.metadata()
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
-        columns = facts["columns"].split("\n")
-        spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
-        record.rows = [dict(zip(columns, row, strict=True)) for row in tensors.pop("history").tolist()]
-        record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
-        record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits.float(), strict=True))
-        record.seconds, record.started = float(facts["seconds"]), facts["started"]
-        stack.load_state(tensors, int(facts["step"]))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DamagedRun(
-            f"the checkpoint {file} cannot be read ({error}); delete it to train this run from its start"
-        ) from error
-    return record
+    def shrink(self) -> None:
+        """Drop the free places once they are half of all: they cost as much as the others."""
+        busy = self.busy
+        if busy and 2 * len(busy) <= len(self.records):
+            self.stack.keep(busy)
+            self.records = [self.records[run] for run in busy]

@@ -124,8 +124,8 @@ def test_extreme_attention_stays_finite(tiny):
 def test_rows_are_split_into_first_tokens_and_contexts():
     tokens = torch.tensor([[(4, 8, 1), (0, 7, 2), (4, 8, 1), (2, 7, 2)], [(1, 7, 0), (1, 9, 3), (5, 7, 0), (0, 7, 0)]])
     rows = folded.Rows.of(tokens)
-    assert rows.ctx_op.shape == (2, 2)
-    back = torch.stack([rows.a, rows.ctx_op.gather(1, rows.ctx), rows.ctx_b.gather(1, rows.ctx)], dim=-1)
+    assert rows.contexts.op.shape == (2, 2)
+    back = torch.stack([rows.a, rows.contexts.op.gather(1, rows.ctx), rows.contexts.b.gather(1, rows.ctx)], dim=-1)
     assert torch.equal(back, tokens)
 
 

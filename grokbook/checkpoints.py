@@ -1,0 +1,111 @@
+"""States of runs in progress, so that a killed process costs about a minute, and a larger budget nothing done before.
+
+A state is one safetensors file: weights and optimiser, the record so far, the step. It is written beside its place
+and renamed. The state of a run that its budget has ended stays under the name of its trajectory, and a config that
+differs in its ending alone goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from grokbook import runs, schedule
+from grokbook.config import RunConfig
+from grokbook.record import Record
+from grokbook.runs import DamagedRun, Spectra
+
+
+class State(NamedTuple):
+    """A run between two updates."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    """What the next update depends on, see :meth:`grokbook.engine.Stack.state`."""
+    record: Record
+    file: Path
+
+
+class Checkpoints:
+    """A folder of states. It is made when the first one is saved."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, config: RunConfig) -> State | None:
+        """The state to go on from: the run's own, else that of the same run with a smaller budget; None if none.
+
+        Raises:
+            DamagedRun: the file cannot be read or does not fit the config; the message says what to delete.
+        """
+        for file in self._files(config):
+            if file.exists():
+                state = _read(file, config)
+                if state.step <= config.max_steps:
+                    return state
+        return None
+
+    def save(self, config: RunConfig, step: int, tensors: dict[str, Tensor], record: Record) -> None:
+        """Write the state of a run, atomically."""
+        own, _ = self._files(config)
+        _write(own, step, tensors, record)
+
+    def close(self, config: RunConfig, *, keep: bool) -> None:
+        """A run is stored: its state goes, or is kept for a config with a larger budget."""
+        own, ended = self._files(config)
+        if keep and own.exists():
+            os.replace(own, ended)
+        elif not keep:
+            own.unlink(missing_ok=True)
+            ended.unlink(missing_ok=True)
+
+    def _files(self, config: RunConfig) -> tuple[Path, Path]:
+        return self.folder / f"{config.name}.safetensors", self.folder / f"ended-{config.trajectory}.safetensors"
+
+
+def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) -> None:
+    columns = {name: torch.tensor(values, dtype=torch.float64) for name, values in record.history.items()}
+    parts = {
+        "": tensors,
+        "history.": columns,
+        "spectra.": record.to_spectra()._asdict(),
+    }
+    named = {prefix + name: t.contiguous() for prefix, part in parts.items() for name, t in part.items()}
+    facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        save_file(named, temporary, metadata=facts)
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(file: Path, config: RunConfig) -> State:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            facts: dict[str, str] = opened.metadata()
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+        record = Record(config)
+        spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
+        columns = {name: tensors.pop(f"history.{name}").tolist() for name in runs.history_columns(config)}
+        # The last row of a run with another budget may fall where this one does not look.
+        kept = [i for i, step in enumerate(columns["step"]) if schedule.evaluates(int(step), config.eval_every)]
+        record.history = {name: [values[i] for i in kept] for name, values in columns.items()}
+        record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
+        record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
+        record.seconds, record.started = float(facts["seconds"]), facts["started"]
+        return State(int(facts["step"]), tensors, record, file)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(file, error) from error
+
+
+def damaged(file: Path, error: object) -> DamagedRun:
+    """What to say of a state that cannot be used."""
+    return DamagedRun(f"the checkpoint {file} cannot be read ({error}); delete it to train this run from its start")

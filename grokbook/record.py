@@ -1,0 +1,186 @@
+"""What is written down while a run trains, and the run that this becomes.
+
+The history of a run has one row per evaluation, with the columns
+
+    step                                                        optimiser updates made
+    train_loss, test_loss                                       mean cross-entropy in nats; summed over operations
+    train_accuracy, test_accuracy                               share of pairs; mean over operations
+    ffs_embedding, fcr_embedding, gini_embedding                measures of W_E (paper §7)
+    ffs_neuron_logit, fcr_neuron_logit, gini_neuron_logit       measures of W_L = W_U W_out (Appendix H)
+    weight_norm                                                 L2 norm of all weights together
+
+and for a mixture the losses and accuracies of each operation, named like ``test_accuracy[a+b]``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokbook import fourier, measures, model, runs, schedule
+from grokbook.config import RunConfig
+from grokbook.engine import Evaluation, Stack
+from grokbook.fourier import Spectrum
+from grokbook.runs import Run, Spectra
+from grokbook.weights import Weights
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a finite number; the message says at which step and for which config."""
+
+
+class Observation(NamedTuple):
+    """One run of a stack, looked at between two updates. Small parts are on the CPU."""
+
+    outcome: Mapping[str, float]
+    """Losses and accuracies under their history names."""
+    embedding: Float[Tensor, " p"]
+    neuron_logit: Float[Tensor, " p"]
+    """Spectra of the two layers as rows, see ``Spectrum.to_rows``."""
+    weight_norm: float
+    logits: Float[Tensor, "operation pair vocab"]
+
+
+def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
+    """Evaluate some runs of a stack, all at once: the device is asked for numbers a handful of times."""
+    evaluation = stack.evaluate(chosen)
+    weights = stack.weights.map(lambda w: w.detach()[list(chosen)])
+    spectra = [rows.cpu() for rows in layer_spectra(stack.configs[0].p, weights)]
+    norms = sum(w.double().square().flatten(1).sum(1) for w in weights).sqrt().tolist()
+    outcomes = _outcomes([stack.configs[run] for run in chosen], evaluation)
+    return [Observation(*parts) for parts in zip(outcomes, *spectra, norms, evaluation.logits, strict=True)]
+
+
+def layer_spectra(p: int, weights: Weights) -> tuple[Float[Tensor, "run p"], Float[Tensor, "run p"]]:
+    """Spectra, as rows, of the two layers that the paper looks at, for each run of a stack: W_E and W_L."""
+    neuron_logit = torch.vmap(lambda *matrices: model.neuron_logit_map(Weights(*matrices)))(*weights)
+    spectrum = torch.vmap(lambda layer: fourier.spectrum(layer).to_rows())
+    return spectrum(weights.W_E[:, :p]).float(), spectrum(neuron_logit[:, :p]).float()
+
+
+def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:
+    """The loss and accuracy columns of each run."""
+    names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    values = torch.stack([getattr(evaluation, name) for name in names], dim=1).tolist()  # [run][name][operation]
+    outcomes = []
+    for config, of_run in zip(configs, values, strict=True):
+        columns = {
+            name: sum(each) if name.endswith("loss") else sum(each) / len(each)
+            for name, each in zip(names, of_run, strict=True)
+        }
+        for name, each in zip(names, of_run, strict=True):
+            columns |= dict(zip(runs.per_operation(config, name), each, strict=False))
+        outcomes.append(columns)
+    return outcomes
+
+
+class Record:
+    """What is written down while a run trains."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.history: dict[str, list[float]] = {name: [] for name in runs.history_columns(config)}
+        self.spectra: list[tuple[int, Tensor, Tensor]] = []
+        self.maps: list[tuple[int, Tensor]] = []
+        self.seconds = 0.0
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._grok_step: int | None = None
+
+    @property
+    def step(self) -> int:
+        """The last step that was evaluated; -1 if none was."""
+        return int(self.history["step"][-1]) if self.history["step"] else -1
+
+    @property
+    def grok_step(self) -> int | None:
+        """The grok step, as soon as the record shows it."""
+        if self._grok_step is None and self.step >= 0:
+            self._grok_step = runs.grok_step(self.config, self.history)
+        return self._grok_step
+
+    @property
+    def last_step(self) -> int:
+        """Where the run ends, as far as is known now: the budget, or a tail beyond the grok step."""
+        if self.grok_step is None:
+            return self.config.max_steps
+        return min(self.config.max_steps, max(self.grok_step + self.config.tail, self.step))
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run ends by its budget: with a larger one it would go on."""
+        return self.grok_step is None or self.step < self.grok_step + self.config.tail
+
+    def add(self, step: int, seen: Observation) -> None:
+        """Write down an evaluation, and the spectra where the schedule asks for them.
+
+        Raises:
+            TrainingDiverged: a loss is not finite; nothing is written down.
+        """
+        if not all(math.isfinite(seen.outcome[name]) for name in ("train_loss", "test_loss")):
+            raise TrainingDiverged(
+                f"train loss {seen.outcome['train_loss']}, test loss {seen.outcome['test_loss']} at step {step} "
+                f"(last finite at step {max(self.step, 0)}): {self.config.to_dict()}"
+            )
+        row = {"step": float(step), **seen.outcome, "weight_norm": seen.weight_norm}
+        for layer in runs.LAYERS:
+            found = measures.measures_of(Spectrum.of_rows(getattr(seen, layer)))
+            row |= {f"{name}_{layer}": value for name, value in found._asdict().items()}
+        for name, values in self.history.items():
+            values.append(row[name])
+        if schedule.records_spectra(step, self.config.max_steps):
+            self.spectra.append((step, seen.embedding, seen.neuron_logit))
+        if schedule.records_map(step, self.config.max_steps):
+            self._add_map(step, seen)
+
+    def add_final(self, step: int, seen: Observation) -> None:
+        """Record the spectra of the last step, wherever it falls."""
+        if self.spectra[-1][0] != step:
+            self.spectra.append((step, seen.embedding, seen.neuron_logit))
+        if self.maps[-1][0] != step:
+            self._add_map(step, seen)
+
+    def _add_map(self, step: int, seen: Observation) -> None:
+        p = self.config.p
+        side = math.isqrt(seen.logits.shape[1])
+        logits = seen.logits.unflatten(1, (side, side))[:, :p, :p, :p]
+        self.maps.append((step, torch.stack([fourier.spectrum_2d(one) for one in logits]).float().cpu()))
+
+    def to_spectra(self) -> Spectra:
+        steps, embedding, neuron_logit = zip(*self.spectra, strict=True)
+        map_steps, maps = zip(*self.maps, strict=True)
+        return Spectra(
+            torch.tensor(steps),
+            torch.stack(embedding),
+            torch.stack(neuron_logit),
+            torch.tensor(map_steps),
+            torch.stack(maps),
+        )
+
+    def to_history(self) -> pd.DataFrame:
+        frame = pd.DataFrame(self.history)
+        return frame.astype({name: "int32" if name == "step" else "float32" for name in frame.columns})
+
+    def to_run(self, weights: Weights, facts: Mapping[str, Any]) -> Run:
+        """The finished run; ``facts`` go into its provenance."""
+        spectra = self.to_spectra()
+        if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
+            spectra = spectra._replace(logits=spectra.logits.half())
+        return Run(
+            config=self.config,
+            history=self.to_history(),
+            spectra=spectra,
+            weights=weights,
+            provenance={
+                **facts,
+                "started": self.started,
+                "wall_seconds": round(self.seconds, 1),
+                "stopped": "step budget" if self.cut_short else "tail after grokking",
+            },
+        )
