@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from grokbook import figures
@@ -46,3 +48,9 @@ def test_seeds_share_a_legend_entry_and_groups_do_not_share_a_style(wave_run, ti
         assert len({trace.line.color for trace in drawn}) == 8
         assert len({(trace.line.color, trace.line.dash) for trace in drawn}) == 8
         assert len({trace.line.dash for trace in drawn}) >= 6, "told apart without colour"
+
+
+def test_a_run_that_comes_twice_is_drawn_once(wave_run):
+    twice = figures.by_operation([wave_run, replace(wave_run)])
+    assert len(figures.accuracy_curves(twice).data) == 3, "train, test and the grok step"
+    assert len(figures.progress_measures(twice).data) == 3

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 
 from grokbook import figures
@@ -15,7 +17,8 @@ def test_the_outcome_table_has_a_row_per_run(wave_run, tiny_run):
     assert table.iloc[0].to_dict() == {
         "run": "waves",
         "seed": 0,
-        "steps": 30,
+        "steps": "30",
+        "budget": "30",
         "grok step": "10",
         "best test accuracy": "100.0%",
         "FFS W_E": "0.12",
@@ -24,3 +27,11 @@ def test_the_outcome_table_has_a_row_per_run(wave_run, tiny_run):
         "FCR W_L": "0.20",
     }
     assert table["grok step"].tolist() == ["10", "–"]
+
+
+def test_the_outcome_table_sets_steps_beside_the_budget(tiny, wave_run):
+    history = wave_run.history.assign(step=1000 * wave_run.history["step"])
+    run = replace(wave_run, config=tiny(p=11, max_steps=40_000), history=history)
+    (row,) = figures.outcome_table({"waves": [run]}).to_dict("records")
+    assert list(row)[:5] == ["run", "seed", "steps", "budget", "grok step"]
+    assert (row["steps"], row["budget"], row["grok step"]) == ("30,000", "40,000", "10,000")

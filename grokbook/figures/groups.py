@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grokbook.config import RunConfig
 from grokbook.figures.style import label_of
 from grokbook.runs import Run
 
@@ -16,9 +17,15 @@ Group = Mapping[str, Sequence[Run]]
 
 
 def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Group runs under their operations' pretty names, in the order in which they come."""
-    groups: dict[str, list[Run]] = {}
+    """Group runs under their operations' pretty names, in the order in which they come.
+
+    A run that comes twice counts once: a+b and b+a, say, are one config.
+    """
+    distinct: dict[RunConfig, Run] = {}
     for run in runs:
+        distinct.setdefault(run.config, run)
+    groups: dict[str, list[Run]] = {}
+    for run in distinct.values():
         groups.setdefault(label_of(run), []).append(run)
     return groups
 

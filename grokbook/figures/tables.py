@@ -14,7 +14,7 @@ def table(frame: pd.DataFrame) -> HTML:
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:
-    """One row per run: how it ended, and its measures at the end."""
+    """One row per run: how it ended, and its measures at the end. Budget: the steps it could have had."""
     rows = []
     for label, runs in groups.items():
         for run in runs:
@@ -23,8 +23,9 @@ def outcome_table(groups: Group) -> pd.DataFrame:
                 {
                     "run": label,
                     "seed": run.config.seed,
-                    "steps": run.steps,
-                    "grok step": "–" if run.grok_step is None else str(run.grok_step),
+                    "steps": f"{run.steps:,}",
+                    "budget": f"{run.config.max_steps:,}",
+                    "grok step": "–" if run.grok_step is None else f"{run.grok_step:,}",
                     "best test accuracy": f"{run.best_test_accuracy:.1%}",
                     **{
                         f"{measure.upper()} {symbol}": f"{final[f'{measure}_{layer}']:.2f}"
