@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from figure_runs import planted, single_frequency
 from hypothesis import settings
 
 from grokbook import Run, RunConfig, train
@@ -53,3 +54,20 @@ def tiny_transfer(tiny, tiny_run) -> Run:
     """a-b with the embedding of the tiny a+b run, frozen."""
     config = tiny("a-b", source=tiny_run.config, transplant=("W_E",))
     return train([config], "cpu", sources=[tiny_run], progress=False)[0]
+
+
+@pytest.fixture
+def wave_run(tiny) -> Run:
+    """A run whose layers and logits are single waves; see `figure_runs`."""
+    return planted(tiny)
+
+
+@pytest.fixture(params=["tiny", "mixture", "transfer", "grokked", "planted", "p = 3"])
+def any_run(request, tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run) -> Run:
+    """Each kind of run in turn."""
+    match request.param:
+        case "planted":
+            return planted(tiny)
+        case "p = 3":
+            return single_frequency(tiny)
+    return {"tiny": tiny_run, "mixture": tiny_mixture, "transfer": tiny_transfer, "grokked": grokked_run}[request.param]

@@ -109,7 +109,7 @@ def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool 
 
 
 PACKAGE = ROOT / "grokbook"
-NEEDS_BOOK = {PACKAGE / "figures.py", *(PACKAGE / "book").rglob("*.py")}
+NEEDS_BOOK = {*(PACKAGE / "figures").rglob("*.py"), *(PACKAGE / "book").rglob("*.py")}
 NEEDS_TEST = {PACKAGE / "book" / "picture.py"}  # draws a committed picture in the tests' browser
 
 

@@ -1,0 +1,45 @@
+"""Plotly figures and tables from runs: each a pure function of what it is given.
+
+Every figure carries ``layout.meta`` with a ``name``, a ``caption`` that says what it shows, with numbers taken from
+the runs, and ``alt``, a text for readers who do not see it. Colours are safe for colour-blind readers, and nothing is
+told by colour alone. Backgrounds and text colours are left to the page.
+
+What is where; a module imports only from those above it:
+
+    style     colours, dashes, names, the step axis, sizes, and the texts in ``layout.meta``
+    groups    runs under the label they are drawn with, their curves, and how they ended in words
+    sliders   frames over training, with a slider and a play button
+    curves    accuracy, FFS and FCR of many runs against step
+    spectra   one run in the Fourier basis: bars, maps, spectrograms
+    tables    the numbers at the end
+"""
+
+from __future__ import annotations
+
+from grokbook.figures.curves import accuracy_curves, progress_measures
+from grokbook.figures.groups import Group, by_operation
+from grokbook.figures.spectra import layer_spectra, logit_map, overview, spectrogram
+from grokbook.figures.style import COSINE, DASHES, LAYERS, PALETTE, PLAIN_LAYERS, SINE, STEP_AXIS, Layer, pretty
+from grokbook.figures.tables import outcome_table, table
+
+__all__ = [
+    "COSINE",
+    "DASHES",
+    "LAYERS",
+    "PALETTE",
+    "PLAIN_LAYERS",
+    "SINE",
+    "STEP_AXIS",
+    "Group",
+    "Layer",
+    "accuracy_curves",
+    "by_operation",
+    "layer_spectra",
+    "logit_map",
+    "outcome_table",
+    "overview",
+    "pretty",
+    "progress_measures",
+    "spectrogram",
+    "table",
+]

@@ -1,0 +1,121 @@
+"""Many runs against step: accuracy, and the progress measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokbook.figures.groups import Group, change, curve, outcome
+from grokbook.figures.style import (
+    DASHES,
+    PALETTE,
+    PLAIN_LAYERS,
+    STEP_AXIS,
+    Layer,
+    arrange,
+    describe,
+    share_step_axis,
+)
+from grokbook.runs import Run
+
+
+def accuracy_curves(groups: Group, *, name: str = "accuracy") -> go.Figure:
+    """Train (thin, dotted) and test accuracy against step; the grok step of each run is marked."""
+    figure = go.Figure()
+    for run, label, colour, dash, first in _styled(groups):
+        figure.add_scatter(
+            **curve(run, "train_accuracy"),
+            line={"color": colour, "width": 1, "dash": "dot"},
+            legendgroup=label,
+            showlegend=False,
+            hovertemplate=f"train %{{y:.1%}} at step %{{x}}<extra>{label}</extra>",
+        )
+        figure.add_scatter(
+            **curve(run, "test_accuracy"),
+            line={"color": colour, "width": 2, "dash": dash},
+            name=label,
+            legendgroup=label,
+            showlegend=first,
+            hovertemplate=f"test %{{y:.1%}} at step %{{x}}<extra>{label}</extra>",
+        )
+        if run.grok_step is not None:
+            figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour))
+    figure.update_layout(xaxis=STEP_AXIS, yaxis={"title": "accuracy", "tickformat": ".0%", "range": [-0.03, 1.05]})
+    arrange(figure, height=430, legend_y=1.02)
+    summary = "; ".join(f"{label}: {outcome(runs)}" for label, runs in groups.items())
+    return describe(
+        figure,
+        name=name,
+        caption=f"Test accuracy against training step; dotted: train accuracy, diamond: grok step. {summary}.",
+        alt=f"Curves of train and test accuracy on a logarithmic step axis. {summary}.",
+    )
+
+
+def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | None = None) -> go.Figure:
+    """FFS, FCR and test accuracy against step on one time axis (paper Fig 10 and 19); grok steps as vertical lines."""
+    columns = {f"ffs_{layer}": "FFS", f"fcr_{layer}": "FCR", "test_accuracy": "test accuracy"}
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
+    for run, label, colour, dash, first in _styled(groups):
+        for row, (column, title) in enumerate(columns.items(), start=1):
+            figure.add_scatter(
+                **curve(run, column),
+                line={"color": colour, "dash": dash, "width": 1.8},
+                name=label,
+                legendgroup=label,
+                showlegend=row == 1 and first,
+                hovertemplate=f"{title} %{{y:.3f}} at step %{{x}}<extra>{label}</extra>",
+                row=row,
+                col=1,
+            )
+        if run.grok_step is not None:
+            figure.add_vline(x=run.grok_step, line={"color": colour, "width": 1, "dash": dash}, opacity=0.7)
+    for row, title in enumerate(columns.values(), start=1):
+        figure.update_yaxes(title=title, range=[-0.04, 1.06], row=row, col=1)
+    share_step_axis(figure, rows=3)
+    arrange(figure, height=640, legend_y=1.02)
+    summary = "; ".join(
+        f"{label}: FFS {change(runs, f'ffs_{layer}')}, FCR {change(runs, f'fcr_{layer}')}"
+        for label, runs in groups.items()
+    )
+    return describe(
+        figure,
+        name=name or f"measures-{layer}",
+        caption=f"FFS and FCR of the {PLAIN_LAYERS[layer]} with test accuracy; vertical lines mark grok steps. "
+        f"From initialisation to the end — {summary}.",
+        alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
+    )
+
+
+class _Styled(NamedTuple):
+    """A run of a group, and how it is drawn."""
+
+    run: Run
+    label: str
+    colour: str
+    dash: str
+    first: bool
+    """Whether it stands in the legend for its group."""
+
+
+def _styled(groups: Group) -> Iterator[_Styled]:
+    """Every run, group by group; each group has a colour and a dash of its own."""
+    for index, (label, runs) in enumerate(groups.items()):
+        colour, dash = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)]
+        for seed_index, run in enumerate(runs):
+            yield _Styled(run, label, colour, dash, first=seed_index == 0)
+
+
+def _grok_mark(run: Run, step: int, label: str, colour: str) -> dict[str, Any]:
+    """A diamond on the curve of test accuracy, as a scatter trace takes it."""
+    return {
+        "x": [step],
+        "y": [float(run.history.loc[run.history["step"] == step, "test_accuracy"].iloc[0])],
+        "mode": "markers",
+        "marker": {"color": colour, "size": 9, "symbol": "diamond"},
+        "legendgroup": label,
+        "showlegend": False,
+        "hovertemplate": f"{label} grokked at step {step}<extra></extra>",
+    }

@@ -1,0 +1,59 @@
+"""Frames over training, with a slider and a play button."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+
+def thinned(steps: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Indices of those ``steps`` that are among the ``wanted`` ones: sliders of a run then agree."""
+    among = set(wanted)
+    return [index for index, step in enumerate(steps) if step in among]
+
+
+def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]]) -> None:
+    """Frames by training step, a slider that starts at the last of them, and a play button."""
+    figure.frames = [
+        go.Frame(name=str(step), data=traces, traces=list(range(len(traces)))) for step, traces in frames.items()
+    ]
+    figure.update_layout(sliders=[_slider(list(frames))], updatemenus=[_play_button()])
+
+
+def _slider(steps: Sequence[int]) -> dict[str, Any]:
+    return {
+        "active": len(steps) - 1,
+        "currentvalue": {"prefix": "step ", "xanchor": "left"},
+        "pad": {"t": 45, "l": 60},
+        "steps": [{"label": str(step), "method": "animate", "args": [[str(step)], _animation()]} for step in steps],
+    }
+
+
+def _play_button() -> dict[str, Any]:
+    """A button that plays all frames from the first one on."""
+    play = {
+        "label": "▶",
+        "method": "animate",
+        "args": [None, {**_animation(milliseconds=250), "fromcurrent": False}],
+    }
+    return {
+        "type": "buttons",
+        "showactive": False,
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 62, "r": 10},
+        "buttons": [play],
+    }
+
+
+def _animation(milliseconds: int = 0) -> dict[str, Any]:
+    """Each frame is drawn at once, and stays for so long before the next one."""
+    return {
+        "mode": "immediate",
+        "frame": {"duration": milliseconds, "redraw": True},
+        "transition": {"duration": 0},
+    }

@@ -1,0 +1,233 @@
+"""One run in the Fourier basis: spectra of its layers, the map of its logits, and both through training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, UInt8
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from grokbook.figures.groups import curve, outcome
+from grokbook.figures.sliders import add_slider, thinned
+from grokbook.figures.style import (
+    COSINE,
+    LAYERS,
+    PALETTE,
+    PLAIN_LAYERS,
+    SINE,
+    Layer,
+    arrange,
+    describe,
+    label_of,
+    share_step_axis,
+)
+from grokbook.fourier import Spectrum, frequency_labels
+from grokbook.runs import Run
+
+
+def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None) -> go.Figure:
+    """Cosine norms (upwards) and sine norms (downwards) per frequency, of both layers; a slider over training."""
+    label, steps = label or label_of(run), run.spectra.step.tolist()
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=list(LAYERS.values())
+    )
+    shown = thinned(steps, run.spectra.logits_step.tolist())
+    figure.add_traces(_bars(run, shown[-1]))
+    add_slider(figure, {steps[time]: _bars(run, time) for time in shown})
+    for row, layer in enumerate(LAYERS, start=1):
+        limit = 1.05 * _largest(Spectrum.of_rows(_rows(run, layer)[shown]))
+        figure.update_yaxes(range=[-limit, limit], title="norm", row=row, col=1)
+    figure.update_xaxes(title="frequency k", row=2, col=1)
+    figure.update_layout(barmode="relative", bargap=0.15)
+    arrange(figure, height=560, legend_y=1.06, t=80, b=120)
+    finding = "; ".join(
+        f"{PLAIN_LAYERS[layer]}: FFS {_final(run, 'ffs', layer):.2f}, FCR {_final(run, 'fcr', layer):.2f}"
+        for layer in LAYERS
+    )
+    return describe(
+        figure,
+        name=name or f"spectra-{run.config.hash}",
+        caption=f"{label}: norms of the cosine (up) and sine (down, hatched) components per frequency. "
+        f"At the end (step {run.steps}) {finding}.",
+        alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, "
+        f"with a slider over training. At the end, {finding}.",
+    )
+
+
+def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Figure:
+    """The logits in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
+
+    Colours are relative to the largest component but constant × constant, which says nothing about a or b.
+    """
+    label, p, labels = label_of(run), run.config.p, frequency_labels(run.config.p)
+    maps = run.spectra.logits[:, operation].float().numpy()
+    figure = go.Figure(
+        go.Heatmap(
+            z=_percent(maps[-1]),
+            zmin=0,
+            zmax=100,
+            colorscale="Viridis",
+            colorbar={"title": {"text": "% of max", "side": "right"}, "thickness": 12, "len": 0.9},
+            hovertemplate="a: %{x}<br>b: %{y}<br>%{z} % of the largest<extra></extra>",
+            x=labels,
+            y=labels,
+        )
+    )
+    # Frames carry z alone: the rest is the same in all of them.
+    steps = run.spectra.logits_step.tolist()
+    add_slider(figure, {step: [go.Heatmap(z=_percent(norms))] for step, norms in zip(steps, maps, strict=True)})
+    ticks = [labels[0], *(f"cos {k}" for k in range(10, p // 2 + 1, 10))]
+    for axis, over in (("xaxis", "a"), ("yaxis", "b")):
+        figure.update_layout({axis: {"title": f"component over {over}", "tickvals": ticks, "type": "category"}})
+    figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
+    arrange(figure, height=620, l=70, t=30, b=130)
+    strongest = _strongest(maps[-1], labels)
+    return describe(
+        figure,
+        name=name or f"logits-{run.config.hash}-{operation}",
+        caption=f"{label}: norm of the logits in the 2-D Fourier basis. Strongest components at the end: {strongest}.",
+        alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}, with a slider over training. "
+        f"Strongest at the end: {strongest}.",
+    )
+
+
+def spectrogram(run: Run, layer: Layer = "embedding", *, name: str | None = None) -> go.Figure:
+    """Cosine and sine norms of one layer against frequency and step: all of training in one picture."""
+    label, spectrum = label_of(run), _after_start(run, layer)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=["cosine", "sine"])
+    for row, norms in ((1, spectrum.cosine), (2, spectrum.sine)):
+        _add_heatmap(figure, run, norms, row=row, coloraxis="coloraxis")
+        figure.update_yaxes(title="frequency k", row=row, col=1)
+    if run.grok_step is not None:
+        figure.add_vline(x=run.grok_step, line={"color": "white", "width": 1.5, "dash": "dash"})
+    share_step_axis(figure, rows=2)
+    figure.update_layout(
+        coloraxis={
+            "colorscale": "Viridis",
+            "cmin": 0,
+            "cmax": _largest(spectrum),
+            "colorbar": {"title": "norm", "thickness": 12},
+        }
+    )
+    arrange(figure, height=520, t=50)
+    marked = f" Dashed: grok step {run.grok_step}." if run.grok_step is not None else " It did not grok."
+    return describe(
+        figure,
+        name=name or f"spectrogram-{layer}-{run.config.hash}",
+        caption=f"{label}: norms of the Fourier components of the {PLAIN_LAYERS[layer]} through training.{marked}",
+        alt=f"Two heatmaps, cosine and sine, of frequency against step for the {PLAIN_LAYERS[layer]} of {label}."
+        f"{marked}",
+    )
+
+
+def overview(run: Run, *, name: str = "overview") -> go.Figure:
+    """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
+    for part, dash, colour in (("train", "dot", PALETTE[6]), ("test", "solid", PALETTE[1])):
+        figure.add_scatter(
+            **curve(run, f"{part}_accuracy"),
+            name=f"{part} accuracy",
+            line={"dash": dash, "color": colour, "width": 2.5},
+            row=1,
+            col=1,
+        )
+    combined = _after_start(run, "embedding").combined
+    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", showscale=False)
+    share_step_axis(figure, rows=2)
+    figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)
+    figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
+    arrange(figure, height=520, legend_y=1.01, l=65, t=40)
+    text = (
+        f"{label_of(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; "
+        f"{outcome([run])}."
+    )
+    return describe(figure, name=name, caption=text, alt=text)
+
+
+def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
+    """The recorded norms of a layer in float32, in the order of :func:`grokbook.fourier.basis`."""
+    return getattr(run.spectra, layer).float()
+
+
+def _after_start(run: Run, layer: Layer) -> Spectrum:
+    """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
+    return Spectrum.of_rows(_rows(run, layer)[run.spectra.step > 0])
+
+
+def _largest(spectrum: Spectrum) -> float:
+    """The largest norm of any cosine or sine; the constant is not drawn."""
+    return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
+
+
+def _final(run: Run, measure: str, layer: Layer) -> float:
+    return float(run.history[f"{measure}_{layer}"].iloc[-1])
+
+
+def _bars(run: Run, time: int) -> list[go.Bar]:
+    """Cosines (upwards) and sines (downwards) of both layers at one of the recorded times."""
+    traces = []
+    for row, layer in enumerate(LAYERS, start=1):
+        spectrum = Spectrum.of_rows(_rows(run, layer)[time])
+        for wave, norms, sign, colour, pattern in (
+            ("cos", spectrum.cosine.numpy(), 1, COSINE, ""),
+            ("sin", spectrum.sine.numpy(), -1, SINE, "/"),
+        ):
+            traces.append(
+                go.Bar(
+                    x=_frequencies(spectrum.cosine),
+                    y=sign * norms,
+                    customdata=norms,
+                    name="cosine" if wave == "cos" else "sine",
+                    legendgroup=wave,
+                    showlegend=row == 1,
+                    xaxis=f"x{row}",
+                    yaxis=f"y{row}",
+                    marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
+                    hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{PLAIN_LAYERS[layer]}</extra>",
+                )
+            )
+    return traces
+
+
+def _frequencies(norms: Float[Tensor, "*time K"]) -> np.ndarray:
+    """1, …, K."""
+    return np.arange(1, norms.shape[-1] + 1)
+
+
+def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *, row: int, **colours: Any) -> None:
+    """Draw norms at every recorded step but 0: steps to the right, frequencies upwards."""
+    figure.add_heatmap(
+        x=run.spectra.step[run.spectra.step > 0].numpy(),
+        y=_frequencies(norms),
+        z=norms.T.numpy(),
+        hovertemplate="step %{x}, k = %{y}: norm %{z:.3g}<extra></extra>",
+        row=row,
+        col=1,
+        **colours,
+    )
+
+
+def _percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:
+    """Whole percents of the largest component but the first (constant × constant); one byte per cell.
+
+    Axis 0 of ``norms`` is the component over a, that of the result the one over b, as a heatmap takes it.
+    """
+    top = _without_constant(norms).max()
+    return np.clip(np.rint(100 * norms.T / top if top else norms.T), 0, 100).astype(np.uint8)
+
+
+def _strongest(norms: Float[np.ndarray, "p p"], labels: Sequence[str], count: int = 4) -> str:
+    """The largest components but constant × constant, in words."""
+    order = np.argsort(_without_constant(norms), axis=None)[::-1][:count]
+    pairs = (np.unravel_index(index, norms.shape) for index in order)
+    return ", ".join(f"{labels[i]} × {labels[j]}" for i, j in pairs)
+
+
+def _without_constant(norms: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    rest = norms.copy()
+    rest[0, 0] = 0
+    return rest

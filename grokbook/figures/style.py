@@ -1,0 +1,61 @@
+"""What all figures share: colours, dashes, names, the step axis, sizes, and the texts that go with a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from grokbook.operations import Operation
+from grokbook.runs import Run
+
+Layer = Literal["embedding", "neuron_logit"]
+
+LAYERS: Mapping[Layer, str] = {
+    "embedding": "embedding W<sub>E</sub>",
+    "neuron_logit": "neuron–logit map W<sub>L</sub>",
+}
+PLAIN_LAYERS: Mapping[Layer, str] = {"embedding": "embedding", "neuron_logit": "neuron–logit map"}
+PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee8866")
+"""Paul Tol's bright scheme (and his orange): distinct for colour-blind readers, on light and on dark."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
+COSINE, SINE = PALETTE[0], "#ee8866"
+LOG_STEPS = {"type": "log", "dtick": 1}
+STEP_AXIS = {**LOG_STEPS, "title": "step"}
+
+
+def pretty(operation: str) -> str:
+    """How an operation is written in a figure."""
+    return Operation.parse(operation).pretty
+
+
+def label_of(run: Run) -> str:
+    """The operations of a run, as they are written in a figure."""
+    return ", ".join(map(pretty, run.config.operations))
+
+
+def share_step_axis(figure: go.Figure, rows: int) -> None:
+    """Give stacked plots one logarithmic step axis, with its title below the last of the ``rows``."""
+    figure.update_xaxes(LOG_STEPS)
+    figure.update_xaxes(title="step", row=rows, col=1)
+
+
+def arrange(figure: go.Figure, *, height: int, legend_y: float | None = None, **margin: int) -> None:
+    """Set the size of a figure, and its legend in a line above the plots.
+
+    Args:
+        figure: what to arrange.
+        height: of the whole figure, in pixels.
+        legend_y: where the legend stands, in heights of the plots; None leaves it as it is.
+        margin: pixels at the left, right, top and bottom (l, r, t, b) where they are not the usual ones.
+    """
+    if legend_y is not None:
+        figure.update_layout(legend={"orientation": "h", "yanchor": "bottom", "y": legend_y, "x": 0})
+    figure.update_layout(height=height, margin={"l": 60, "r": 20, "t": 60, "b": 55, **margin})
+
+
+def describe(figure: go.Figure, *, name: str, caption: str, alt: str) -> go.Figure:
+    """Put into a figure what the book takes from it: file name, caption, and a text in its place."""
+    figure.update_layout(meta={"name": name, "caption": caption, "alt": alt})
+    return figure

@@ -1,0 +1,50 @@
+"""A run whose Fourier structure is known, for the tests of `grokbook.figures`."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from grokbook import Run, RunConfig, fourier, runs
+from grokbook.runs import Spectra
+from grokbook.training import initial_weights
+
+
+def planted(tiny: Callable[..., RunConfig], p: int = 11) -> Run:
+    """A run with known structure: W_E is cos 3, W_L is 2 sin 2, and logits are cos 2 over a times sin 4 over b."""
+    config = tiny(p=p)
+    x = torch.arange(p, dtype=torch.float64)
+    wave = lambda function, k: function(2 * math.pi * k * x / p)  # noqa: E731
+    embedding = torch.outer(wave(torch.cos, 3), torch.ones(4, dtype=torch.float64))
+    neuron_logit = torch.outer(wave(torch.sin, 2), torch.full((4,), 2.0, dtype=torch.float64))
+    logits = torch.outer(wave(torch.cos, 2), wave(torch.sin, 4))[..., None].expand(p, p, 3) + 1000.0
+    flat = torch.rand(p, generator=torch.Generator().manual_seed(0))
+    last = tuple(fourier.spectrum(layer).to_rows().float() for layer in (embedding, neuron_logit))
+    step = torch.tensor([0, 1, 10, 20, 30])
+    early_map = torch.rand(1, p, p, generator=torch.Generator().manual_seed(1))
+    spectra = Spectra(
+        step,
+        torch.stack([flat, flat, flat, flat, last[0]]),
+        torch.stack([flat, flat, flat, flat, last[1]]),
+        torch.tensor([0, 10, 30]),
+        torch.stack([early_map, early_map, fourier.spectrum_2d(logits)[None]]).half(),
+    )
+    columns = {name: np.linspace(0.1, 0.2, 5, dtype=np.float32) for name in runs.history_columns(config)}
+    columns |= {"step": step.numpy(), "train_accuracy": np.array([0, 1, 1, 1, 1.0])}
+    columns |= {"test_accuracy": np.array([0, 0.25, 1, 1, 1.0]), "ffs_embedding": np.array([0.7, 0.7, 0.6, 0.3, 0.125])}
+    weights, history = initial_weights(config, {}), pd.DataFrame(columns)
+    return Run(config=config, history=history, spectra=spectra, weights=weights, provenance={})
+
+
+def single_frequency(tiny: Callable[..., RunConfig]) -> Run:
+    """A run with p = 3, which has one frequency."""
+    run = planted(tiny, p=5)
+    cut = run.spectra._replace(
+        embedding=run.spectra.embedding[:, :3],
+        neuron_logit=run.spectra.neuron_logit[:, :3],
+        logits=run.spectra.logits[..., :3, :3],
+    )
+    return replace(run, config=tiny(p=3), spectra=cut)

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import numpy as np
+
+from grokbook import figures
+
+
+def test_accuracy_curves_draw_what_the_history_says(wave_run):
+    figure = figures.accuracy_curves(figures.by_operation([wave_run]))
+    train, test, grok = figure.data
+    assert list(test.x) == list(train.x) == [1, 10, 20, 30]
+    assert list(train.y) == [1, 1, 1, 1]
+    assert list(test.y) == [0.25, 1, 1, 1]
+    assert (test.name, test.showlegend, train.showlegend) == ("a+b", True, False)
+    assert (list(grok.x), list(grok.y)) == ([10], [1.0])
+    assert figure.layout.xaxis.type == "log"
+    assert "a+b: grokked at step 10." in figure.layout.meta["caption"]
+
+
+def test_captions_carry_the_numbers_of_the_runs(wave_run, tiny_run, grokked_run):
+    not_grokked = figures.accuracy_curves({"tiny": [tiny_run]}).layout.meta["caption"]
+    assert f"not grokked within 30 steps (best test accuracy {tiny_run.best_test_accuracy:.1%})" in not_grokked
+    seeds = figures.accuracy_curves({"some": [wave_run, tiny_run, grokked_run]}).layout.meta["caption"]
+    assert f"grokked in 2 of 3 seeds at steps 10–{grokked_run.grok_step}" in seeds
+    measures = figures.progress_measures({"waves": [wave_run]}).layout.meta["caption"]
+    assert "waves: FFS 0.70 → 0.12, FCR 0.10 → 0.20" in measures
+
+
+def test_measures_are_drawn_on_one_time_axis_with_the_grok_step(wave_run):
+    figure = figures.progress_measures({"waves": [wave_run]})
+    ffs, fcr, accuracy = figure.data
+    np.testing.assert_allclose(ffs.y, [0.7, 0.6, 0.3, 0.125])
+    np.testing.assert_allclose(fcr.y, wave_run.history["fcr_embedding"][1:])
+    np.testing.assert_allclose(accuracy.y, [0.25, 1, 1, 1])
+    titles = [figure.layout[f"yaxis{row}"].title.text for row in ("", 2, 3)]
+    assert titles == ["FFS", "FCR", "test accuracy"]
+    assert {shape.x0 for shape in figure.layout.shapes} == {10}
+    other = figures.progress_measures({"waves": [wave_run]}, "neuron_logit")
+    np.testing.assert_allclose(other.data[0].y, wave_run.history["ffs_neuron_logit"][1:])
+
+
+def test_seeds_share_a_legend_entry_and_groups_do_not_share_a_style(wave_run, tiny_run):
+    many = {f"group {i}": [wave_run, tiny_run] for i in range(8)}
+    for figure in (figures.accuracy_curves(many), figures.progress_measures(many)):
+        shown = [trace.name for trace in figure.data if trace.showlegend]
+        assert shown == list(many)
+        drawn = [trace for trace in figure.data if trace.showlegend]
+        assert len({trace.line.color for trace in drawn}) == 8
+        assert len({(trace.line.color, trace.line.dash) for trace in drawn}) == 8
+        assert len({trace.line.dash for trace in drawn}) >= 6, "told apart without colour"
+
+
+def test_a_run_that_comes_twice_is_drawn_once(wave_run):
+    twice = figures.by_operation([wave_run, replace(wave_run)])
+    assert len(figures.accuracy_curves(twice).data) == 3, "train, test and the grok step"
+    assert len(figures.progress_measures(twice).data) == 3

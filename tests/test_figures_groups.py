@@ -1,0 +1,27 @@
+from dataclasses import replace
+
+from grokbook import figures
+
+
+def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
+    groups = figures.by_operation([tiny_mixture, tiny_run, grokked_run, wave_run])
+    assert {label: [run.config.p for run in group] for label, group in groups.items()} == {
+        ", ".join(map(figures.pretty, ("a-b", "ab+b", "a^2+b"))): [7],
+        "a+b": [7, 11],
+        "a²": [11],
+    }
+
+
+def test_a_run_that_comes_twice_is_in_its_group_once(tiny, tiny_run):
+    """However it was asked for: b+a is the same config as a+b."""
+    again = replace(tiny_run, config=tiny("b+a"))
+    (group,) = figures.by_operation([tiny_run, again, tiny_run]).values()
+    assert len(group) == 1
+    assert group[0] is tiny_run
+
+
+def test_seeds_and_pre_grokked_runs_are_runs_of_their_own(tiny, tiny_run, tiny_transfer):
+    other_seed = replace(tiny_run, config=tiny(seed=1))
+    from_scratch = replace(tiny_run, config=tiny("a-b"))
+    groups = figures.by_operation([tiny_run, from_scratch, other_seed, tiny_transfer])
+    assert {label: len(group) for label, group in groups.items()} == {"a+b": 2, figures.pretty("a-b"): 2}
