@@ -6,9 +6,10 @@ Furuta, Minegishi, Iwasawa and Matsuo, 2024 (arXiv 2402.16726).
 from grokbook import data, fourier, measures, model
 from grokbook.config import RunConfig
 from grokbook.operations import Operation
+from grokbook.record import TrainingDiverged
 from grokbook.runs import DamagedRun, Run
 from grokbook.store import RunStore, default_store
-from grokbook.training import TrainingDiverged, train
+from grokbook.training import train
 
 __all__ = [
     "DamagedRun",

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from grokbook import runs, schedule
@@ -76,12 +75,12 @@ def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) ->
         "history.": columns,
         "spectra.": record.to_spectra()._asdict(),
     }
-    named = {prefix + name: t.contiguous() for prefix, part in parts.items() for name, t in part.items()}
+    named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
     facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     try:
-        save_file(named, temporary, metadata=facts)
+        runs.save_tensors(named, temporary, facts)
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)

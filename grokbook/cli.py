@@ -17,8 +17,9 @@ from rich.table import Table
 
 from grokbook import runs as run_files
 from grokbook import store as stores
-from grokbook import training, verification
+from grokbook import verification
 from grokbook.config import RunConfig
+from grokbook.record import TrainingDiverged
 from grokbook.runs import DamagedRun, Run
 from grokbook.weights import EMBEDDING
 
@@ -32,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @contextmanager
 def _short_errors(*expected: type[Exception]) -> Iterator[None]:
     """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
-    kinds: list[type[Exception]] = [ValueError, KeyError, FileNotFoundError, DamagedRun, training.TrainingDiverged]
+    kinds: list[type[Exception]] = [ValueError, KeyError, OSError, DamagedRun, TrainingDiverged]
     try:
         yield
     except (*kinds, *expected) as error:

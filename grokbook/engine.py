@@ -124,10 +124,8 @@ class Stack:
         n_operands = data.n_operands(first.p, first.operands)
         self._scale = len(first.operations) / self._data.train_labels.shape[1]  # mean over pairs, sum over operations
         self._n_operands = n_operands
-        self._flat, self._gradient = flat, torch.zeros_like(flat)
-        self.weights = _views(self._flat, first)
-        for weight, gradient in zip(self.weights, _views(self._gradient, first), strict=True):
-            weight.grad = gradient
+        self._flat, flat_gradient = flat, torch.zeros_like(flat)
+        self.weights, self._gradients = _views(flat, first), _views(flat_gradient, first)
         # One vector per run: to AdamW each run is a parameter, with its own count of steps.
         rows = [row.detach().requires_grad_() for row in flat]
         self._optimiser = torch.optim.AdamW(
@@ -138,7 +136,7 @@ class Stack:
             fused=True,
             capturable=self.device.type == "cuda",
         )
-        for row, gradient in zip(rows, self._gradient, strict=True):
+        for row, gradient in zip(rows, flat_gradient, strict=True):
             row.grad = gradient
             self._optimiser.state[row] = {
                 "step": torch.zeros((), dtype=torch.float32, device=self.device),
@@ -159,6 +157,8 @@ class Stack:
         needed = {name for c in self.configs for name in Weights._fields if name not in c.frozen_weights}
         for name, weight in self.weights._asdict().items():
             weight.requires_grad_(name in needed)
+            if name not in needed:
+                getattr(self._gradients, name).zero_()
         self._frozen = frozen if frozen.any() else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._to_warm_up = WARM_UP if self.device.type == "cuda" else 0
@@ -208,8 +208,9 @@ class Stack:
         self.steps = [step + max(steps, 0) for step in self.steps]
 
     def _update(self) -> None:
-        self._gradient.zero_()
-        folded.backward(self.weights, self._data.plan, self._data.train_labels, self._scale)
+        gradients = folded.gradients(self.weights, self._data.plan, self._data.train_labels, self._scale)
+        for name, gradient in gradients.items():
+            getattr(self._gradients, name).copy_(gradient)
         self._optimiser.step()
         if self._frozen is not None:  # weight decay moved them
             with torch.no_grad():
@@ -301,7 +302,8 @@ def _single_data(config: RunConfig, device: torch.device) -> _Data:
         op=table.tokens[:, :1, 1].to(device).expand(-1, n).flatten().unsqueeze(0),
         b=torch.arange(n, device=device).repeat(n_operations).unsqueeze(0),
     )
-    rows = folded.Rows(tokens[..., 0].flatten().unsqueeze(0), (first_ctx + tokens[..., 2]).flatten().unsqueeze(0), contexts)
+    a, ctx = tokens[..., 0], first_ctx + tokens[..., 2]
+    rows = folded.Rows(a.flatten().unsqueeze(0), ctx.flatten().unsqueeze(0), contexts)
     return _Data(
         folded.Plan.of(rows, config.n_heads, config.d_vocab),
         table.labels[:, table.train].flatten().unsqueeze(0).to(device),

@@ -105,9 +105,7 @@ def fold(w: Weights, contexts: Contexts) -> Tables:
     score_op = (query_ctx * at(key, contexts.op)).sum(-1)
     score_b = (query_ctx * at(key, contexts.b)).sum(-1)
     score = key @ query_ctx.transpose(-1, -2) - torch.logaddexp(score_op, score_b).unsqueeze(2)
-    mixture = torch.lerp(
-        at(value, contexts.op), at(value, contexts.b), torch.sigmoid(score_b - score_op).unsqueeze(-1)
-    )
+    mixture = torch.lerp(at(value, contexts.op), at(value, contexts.b), torch.sigmoid(score_b - score_op).unsqueeze(-1))
 
     head_maps = w.W_O @ maps.unsqueeze(1)  # [run, head, d_head, out]
     entries_ctx = mixture @ head_maps
@@ -165,8 +163,11 @@ class Plan(NamedTuple):
         """Write the plan of a single run of the same sizes into the place of run ``slot``, without new memory."""
         n_runs, n_rows = self.rows.a.shape
         n_terms = self.entry.shape[1]
-        for mine, its in zip((self.rows.a, self.rows.ctx, *self.rows.contexts, self.score_at),
-                             (single.rows.a, single.rows.ctx, *single.rows.contexts, single.score_at), strict=True):
+        for mine, its in zip(
+            (self.rows.a, self.rows.ctx, *self.rows.contexts, self.score_at),
+            (single.rows.a, single.rows.ctx, *single.rows.contexts, single.score_at),
+            strict=True,
+        ):
             mine[slot] = its[0]
         # What is flattened over runs counts through all of them.
         for mine, its, offset in (
@@ -228,8 +229,8 @@ def table_logits(w: Weights, contexts: Contexts, n_operands: int) -> Float[Tenso
     return torch.baddbmm(logits, post, tables.neuron_logit).unflatten(1, (n_operands, n_ctx))[..., : w.d_vocab]
 
 
-def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: float) -> None:
-    """Add to ``.grad`` of the weights the gradient of ``scale`` times the summed cross-entropy of the rows.
+def gradients(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: float) -> dict[str, Tensor]:
+    """The gradient of ``scale`` times the summed cross-entropy of the rows, by each matrix that requires one.
 
     The softmax is taken in float64 (released code). The part that works on rows is differentiated here by hand,
     because it needs only two buffers of that size; the part that works on tables is left to autograd.
@@ -237,12 +238,16 @@ def backward(w: Weights, plan: Plan, labels: Int[Tensor, "run row"], scale: floa
     tables = fold(w, plan.rows.contexts)
     weights = term_weights(tables.score, plan)
     with torch.no_grad():
-        gradients = _table_gradients(
+        by_table = _table_gradients(
             Tables(*(t.detach() for t in tables)), weights.detach(), plan, labels, w.d_vocab, scale
         )
-    outputs = zip((tables.entries, weights, tables.neuron_logit), gradients, strict=True)
-    trained = [(output, gradient) for output, gradient in outputs if output.requires_grad]
-    torch.autograd.backward([output for output, _ in trained], [gradient for _, gradient in trained])
+    outputs = zip((tables.entries, weights, tables.neuron_logit), by_table, strict=True)
+    through = [(output, gradient) for output, gradient in outputs if output.requires_grad]
+    leaves = {name: matrix for name, matrix in w._asdict().items() if matrix.requires_grad}
+    found = torch.autograd.grad(
+        [output for output, _ in through], list(leaves.values()), [gradient for _, gradient in through]
+    )
+    return dict(zip(leaves, found, strict=True))
 
 
 def _table_gradients(

@@ -14,7 +14,6 @@ looks like a result.
 """
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -131,11 +130,6 @@ def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:
         return 0.0
     ranks = torch.arange(1 - n, n, 2, dtype=torch.float64)
     return float((ranks * x).sum() / (n * total))
-
-
-def weight_norm(weights: Iterable[Tensor]) -> float:
-    """The L2 norm of all entries of all tensors together (the quantity that weight decay pulls down)."""
-    return math.sqrt(sum(float(weight.detach().double().square().sum()) for weight in weights))
 
 
 def grok_step(

@@ -112,6 +112,7 @@ class Progress:
         self.close()
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """What training tells about its runs, each by its label."""
 

@@ -53,7 +53,7 @@ def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
     evaluation = stack.evaluate(chosen)
     weights = stack.weights.map(lambda w: w.detach()[list(chosen)])
     spectra = [rows.cpu() for rows in layer_spectra(stack.configs[0].p, weights)]
-    norms = sum(w.double().square().flatten(1).sum(1) for w in weights).sqrt().tolist()
+    norms = torch.stack([w.double().square().flatten(1).sum(1) for w in weights]).sum(0).sqrt().tolist()
     outcomes = _outcomes([stack.configs[run] for run in chosen], evaluation)
     return [Observation(*parts) for parts in zip(outcomes, *spectra, norms, evaluation.logits, strict=True)]
 

@@ -126,11 +126,19 @@ def write(run: Run, folder: Path) -> None:
     """Write a run into an existing empty folder, and its checksums with it."""
     (folder / CONFIG).write_text(json.dumps(run.config.to_dict(), indent=2, sort_keys=True) + "\n")
     run.history.to_parquet(folder / HISTORY, index=False, compression="zstd")
-    save_file({name: t.contiguous() for name, t in run.spectra._asdict().items()}, folder / SPECTRA)
-    save_file({name: t.contiguous() for name, t in run.weights._asdict().items()}, folder / WEIGHTS)
+    save_tensors(run.spectra._asdict(), folder / SPECTRA)
+    save_tensors(run.weights._asdict(), folder / WEIGHTS)
     checksums = {name: _sha256(folder / name) for name in (CONFIG, HISTORY, SPECTRA, WEIGHTS)}
     provenance = {**run.provenance, "sha256": checksums}
     (folder / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n")
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, facts: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file. ``OSError`` if that is not possible (safetensors has an error of its own for it)."""
+    try:
+        save_file({name: t.contiguous() for name, t in tensors.items()}, path, metadata=dict(facts or {}) or None)
+    except safetensors.SafetensorError as error:
+        raise OSError(f"{path.name} cannot be written: {error}") from error
 
 
 def read(folder: Path) -> Run:
@@ -191,6 +199,3 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-__all__ = ["DamagedRun", "Run", "Spectra", "grok_step", "history_columns", "per_operation", "read", "write"]

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import torch
+
 from grokbook import runs, training
+from grokbook.checkpoints import Checkpoints
 from grokbook.config import RunConfig
+from grokbook.locks import RunLocks
 from grokbook.runs import Run
+from grokbook.training import Trainer
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
 STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
 """Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
+
+POLL_SECONDS = 1.0
+"""How often to look for a run that another process is training."""
 
 
 class RunsMissing(KeyError):
@@ -50,6 +60,11 @@ class RunStore:
         self.stored_only = stored_only
 
     @property
+    def in_progress(self) -> Path:
+        """Where the states and locks of runs are that are being trained."""
+        return self.path / ".in-progress"
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """The folders that are looked in, in this order: a published run goes before one's own of the same config."""
         return (*self.published, self.path)
@@ -75,21 +90,27 @@ class RunStore:
         return runs.read(folder)
 
     def put(self, run: Run) -> Path:
-        """Store a run by one atomic rename; if it is there already, the stored one stays."""
+        """Store a run by one atomic rename; if it is there already, the stored one stays.
+
+        Raises:
+            OSError: it cannot be written, for want of space, say; the store is as it was before.
+        """
         final = self.path / run.config.name
         if final.exists():
             return final
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.path))
+        temporary = None
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.path))
             runs.write(run, temporary)
             temporary.chmod(0o755)
             temporary.rename(final)
-        except OSError:
+        except OSError as error:
             if not final.exists():  # else another process stored the same run first
-                raise
+                raise OSError(error.errno, f"cannot store {run.config.label}: {error.strerror or error}") from error
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
         return final
 
     def folders(self) -> Iterator[Path]:
@@ -101,46 +122,69 @@ class RunStore:
                     found.setdefault(folder.name, folder)
         return iter([found[name] for name in sorted(found)])
 
-    def ensure(self, configs: Iterable[RunConfig], device: str = "auto", *, progress: bool = True) -> list[Run]:
+    def ensure(
+        self, configs: Iterable[RunConfig], device: str = "auto", *, slots: int | None = None, progress: bool = True
+    ) -> list[Run]:
         """Return the runs in order, training (and storing) those that are missing, sources before their heirs.
 
-        A run that was interrupted goes on from its last checkpoint.
+        A run that was interrupted goes on from its last state. One that another process is training is left to it and
+        waited for.
 
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
+            OSError: the store cannot be written to; found out before any training.
+            TrainingDiverged: a loss is not finite. All other runs are trained and stored first.
             KeyboardInterrupt: on Ctrl-C; what was finished is stored, and the message says how to go on.
         """
         wanted = list(configs)
-        training.resolve_device(device)
-        missing = [config for config in dict.fromkeys(wanted) if config not in self]
+        resolved = training.resolve_device(device)
+        known = {config: self.get(config) for config in dict.fromkeys(wanted) if config in self}
+        missing = [config for config in dict.fromkeys(wanted) if config not in known]
         if missing and self.stored_only:
             raise RunsMissing(
                 f"training is off ({STORED_ONLY_VARIABLE}) and not stored in {' or '.join(map(str, self.places))}: "
                 + "; ".join(config.label for config in missing)
             )
-        needed = dict.fromkeys([*wanted, *_sources(missing)])
-        runs_by_config = {config: self.get(config) for config in needed if config in self}
-
-        def keep(run: Run) -> None:
-            self.put(run)
-            runs_by_config[run.config] = run
-
         try:
-            training.train(
-                missing,
-                device,
-                sources=runs_by_config.values(),
-                on_finish=keep,
-                checkpoints=self.path / ".in-progress",
-                progress=progress,
-            )
+            with RunLocks(self.in_progress, done=self.__contains__) as locks:
+                self._train(missing, known, locks, resolved, slots, progress)
         except KeyboardInterrupt:
-            left = sum(config not in runs_by_config for config in missing)
+            left = sum(config not in known for config in missing)
             raise KeyboardInterrupt(
                 f"interrupted with {left} of {len(set(wanted))} runs still to train. Finished runs are kept in "
-                f"{self.path}, and so is the last checkpoint of the one in progress: repeat the command to go on."
+                f"{self.path}, and so is the last checkpoint of what was in progress: repeat the command to go on."
             ) from None
-        return [runs_by_config[config] for config in wanted]
+        return [known[config] for config in wanted]
+
+    def _train(
+        self,
+        missing: list[RunConfig],
+        known: dict[RunConfig, Run],
+        locks: RunLocks,
+        device: torch.device,
+        slots: int | None,
+        progress: bool,
+    ) -> None:
+        """Add the missing runs to ``known``: trained here, or read once another process has stored them."""
+        trainer = Trainer(
+            device,
+            finished=known,
+            on_finish=self.put,
+            checkpoints=Checkpoints(self.in_progress),
+            locks=locks,
+            slots=slots,
+            progress=progress,
+        )
+        waited = False
+        while left := [config for config in training.with_sources(missing) if config not in known]:
+            known |= {config: self.get(config) for config in left if config in self}
+            before = len(known)
+            trainer.train(left)
+            if len(known) == before:
+                if not waited and progress:
+                    print(f"waiting for {len(left)} runs that another process is training", file=sys.stderr)
+                waited = True
+                time.sleep(POLL_SECONDS)
 
 
 def default_store() -> RunStore:
@@ -159,11 +203,3 @@ def checkout() -> Path | None:
     """The checkout this library runs from; None when it is installed elsewhere."""
     root = Path(__file__).resolve().parent.parent
     return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
-
-
-def _sources(configs: Iterable[RunConfig]) -> Iterator[RunConfig]:
-    """The runs that the configs start from, and those that these start from."""
-    for config in configs:
-        if config.source is not None:
-            yield config.source
-            yield from _sources([config.source])

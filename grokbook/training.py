@@ -20,6 +20,7 @@ from grokbook import engine, model, provenance, schedule
 from grokbook.checkpoints import Checkpoints, damaged
 from grokbook.config import RunConfig
 from grokbook.engine import Stack
+from grokbook.locks import RunLocks
 from grokbook.progress import Reporter, reporter
 from grokbook.record import Observation, Record, TrainingDiverged, observe
 from grokbook.runs import Run
@@ -50,7 +51,7 @@ def train(
     device: str = "auto",
     *,
     sources: Iterable[Run] = (),
-    on_finish: Callable[[Run], None] | None = None,
+    on_finish: Callable[[Run], object] | None = None,
     checkpoints: Path | None = None,
     slots: int | None = None,
     progress: bool = True,
@@ -114,12 +115,12 @@ class Trainer:
 
     device: torch.device
     finished: dict[RunConfig, Run] = field(default_factory=dict)
-    on_finish: Callable[[Run], None] | None = None
+    on_finish: Callable[[Run], object] | None = None
     checkpoints: Checkpoints | None = None
     slots: int | None = None
     progress: bool = True
-    claim: Callable[[RunConfig], bool] | None = None
-    """Asked before a run begins; it is left alone if the answer is no."""
+    locks: RunLocks | None = None
+    """Taken before a run begins; where that is refused, it is left to whoever has it."""
     failed: dict[RunConfig, TrainingDiverged] = field(default_factory=dict)
 
     def train(self, configs: Iterable[RunConfig]) -> None:
@@ -144,7 +145,7 @@ class Trainer:
 
     def _train_group(self, group: list[RunConfig]) -> None:
         """Train configs that stack, as many at a time as there are slots."""
-        waiting = (config for config in group if self.claim is None or self.claim(config))
+        waiting = (config for config in group if self.locks is None or self.locks.take(config))
         slots = min(self.slots or engine.slots(group[0], self.device), len(group))
         first = list(islice(waiting, slots))
         if not first:
@@ -197,6 +198,8 @@ class Trainer:
             self.failed[record.config] = error
             report.end(record.config.label, str(error))
             lanes.records[run] = None
+            if self.locks is not None:
+                self.locks.give_back(record.config)
             return
         report.update(record.config.label, step, seen.outcome)
         if step >= record.last_step:
@@ -218,6 +221,8 @@ class Trainer:
         if self.checkpoints is not None:  # only now: had the run not been kept, its last state must be
             self.checkpoints.close(record.config, keep=record.cut_short)
         self.finished[record.config] = finished
+        if self.locks is not None:
+            self.locks.give_back(record.config)
 
     def _save(self, lanes: _Lanes, chosen: Iterable[int]) -> None:
         """Save the states of runs in progress. Where that fails, training goes on without."""

@@ -1,13 +1,14 @@
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 
-from grokbook import data, engine, model
+from grokbook import RunConfig, data, engine, model
 from grokbook.engine import Stack
 from grokbook.training import initial_weights
-from grokbook.weights import Weights
+from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
 
 CPU = torch.device("cpu")
 
@@ -68,7 +69,7 @@ def test_training_is_adamw_on_the_textbook_loss(tiny, operations, changes):
     config = tiny(*operations, **changes)
     stack = stack_of(config)
     stack.advance(3)
-    assert stack.step == 3
+    assert stack.steps == [3]
     assert_close(stack.weights.unstack()[0], adamw_by_hand(config, 3), 1e-9)
 
 
@@ -149,21 +150,20 @@ def test_the_mixture_loss_is_the_sum_over_operations(tiny):
 
 def test_evaluation_changes_nothing(tiny):
     quiet, watched = stack_of(tiny()), stack_of(tiny())
-    for step in range(1, 6):
-        quiet.advance(step)
+    for _ in range(5):
+        quiet.advance(1)
         watched.evaluate()
-        watched.advance(step)
+        watched.advance(1)
     assert all(torch.equal(*pair) for pair in zip(quiet.weights, watched.weights, strict=True))
 
 
-def test_advance_goes_to_a_step_and_never_back(tiny):
-    stack = stack_of(tiny())
-    stack.advance(4)
-    kept = stack.weights.map(lambda w: w.detach().clone())
-    stack.advance(4)
-    stack.advance(2)
-    assert stack.step == 4
-    assert all(torch.equal(*pair) for pair in zip(stack.weights, kept, strict=True))
+def test_advance_counts_steps_whatever_their_portions(tiny):
+    at_once, in_parts = stack_of(tiny()), stack_of(tiny())
+    at_once.advance(6)
+    for portion in (1, 0, 3, 2):
+        in_parts.advance(portion)
+    assert at_once.steps == in_parts.steps == [6]
+    assert all(torch.equal(*pair) for pair in zip(at_once.weights, in_parts.weights, strict=True))
 
 
 @pytest.mark.parametrize("changes", [{}, {"frozen": ("W_E",)}])
@@ -171,21 +171,149 @@ def test_a_state_continues_bit_for_bit(tiny, changes):
     config = tiny("a*b", **changes)
     through = Stack([config], [initial_weights(config, {})], CPU)
     through.advance(5)
-    state = {name: value.clone() for name, value in through.state().items()}
-    through.advance(12)
-    resumed = Stack([config], [initial_weights(tiny("a*b", seed=9), {})], CPU)
+    state = through.state(0)
+    through.advance(7)
+    other = tiny("a*b", seed=9)
+    resumed = Stack([other], [initial_weights(other, {})], CPU)
     resumed.advance(2)  # whatever it was before
-    resumed.load_state(state, 5)
-    resumed.advance(12)
-    assert resumed.step == 12
-    after, expected = resumed.state(), through.state()
+    resumed.replace(0, config, initial_weights(config, {}))
+    resumed.load_state(0, state, 5)
+    resumed.advance(7)
+    assert resumed.steps == [12]
+    after, expected = resumed.state(0), through.state(0)
     assert after.keys() == expected.keys()
     assert all(torch.equal(after[name], expected[name]) for name in expected)
 
 
-def test_unequal_runs_are_not_stacked(tiny):
-    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
-        stack_of(tiny(p=5), tiny(p=7))
+# --- stacks whose runs come and go ----------------------------------------------------------------
+
+
+def mixed(tiny, tiny_run):
+    """Runs that differ in all that a stack allows: operation, seed, what is frozen, where it comes from."""
+    heir = tiny("a-b", seed=4, source=tiny_run.config, transplant=TRANSFORMER)
+    return [tiny("a+b", seed=0), tiny("a*b", seed=1, frozen=EMBEDDING), heir, tiny("ab+b", seed=3, frozen=("W_U",))]
+
+
+def assert_as_if_alone(stack, run, config, start, steps, tolerance=1e-8):
+    alone = Stack([config], [start], CPU)
+    alone.advance(steps)
+    assert_close(stack.weights.unstack()[run], alone.weights.unstack()[0].map(torch.Tensor.detach), tolerance)
+    for stacked, single in zip(stack.evaluate([run]), alone.evaluate(), strict=True):
+        torch.testing.assert_close(stacked, single, rtol=1e-7, atol=1e-7)
+
+
+def test_frozen_weights_may_differ_within_a_stack(tiny, tiny_run):
+    configs = mixed(tiny, tiny_run)
+    starts = [initial_weights(c, {tiny_run.config: tiny_run}).map(torch.Tensor.double) for c in configs]
+    stack = Stack(configs, starts, CPU)
+    stack.advance(9)
+    for run, (config, start) in enumerate(zip(configs, starts, strict=True)):
+        for name in config.frozen_weights:
+            assert torch.equal(getattr(stack.weights, name)[run], getattr(start, name)), (config.label, name)
+        assert_as_if_alone(stack, run, config, start, 9)
+
+
+def test_a_run_that_enters_later_trains_as_if_alone(tiny, tiny_run):
+    configs = mixed(tiny, tiny_run)
+    starts = [initial_weights(c, {tiny_run.config: tiny_run}).map(torch.Tensor.double) for c in configs]
+    stack = Stack(configs[:2], starts[:2], CPU)
+    stack.advance(5)
+    stack.replace(0, configs[2], starts[2])
+    stack.advance(4)
+    stack.replace(1, configs[3], starts[3])
+    stack.advance(6)
+    assert stack.steps == [10, 6]
+    for run, index in enumerate((2, 3)):
+        assert_as_if_alone(stack, run, configs[index], starts[index], stack.steps[run])
+
+
+def test_runs_that_stay_go_on_as_if_nothing_had_happened(tiny, tiny_run):
+    configs = mixed(tiny, tiny_run)
+    starts = [initial_weights(c, {tiny_run.config: tiny_run}).map(torch.Tensor.double) for c in configs]
+    stack = Stack(configs, starts, CPU)
+    stack.advance(5)
+    stack.keep([1, 3])
+    assert stack.configs == [configs[1], configs[3]]
+    stack.advance(4)
+    assert stack.steps == [9, 9]
+    for run, index in enumerate((1, 3)):
+        assert_as_if_alone(stack, run, configs[index], starts[index], 9)
+
+
+def test_some_runs_can_be_evaluated_by_themselves(tiny, monkeypatch):
+    monkeypatch.setattr(engine, "EVALUATED_TOGETHER", 2)
+    stack = stack_of(*(tiny(seed=seed) for seed in range(5)))
+    stack.advance(3)
+    for found, everything in zip(stack.evaluate([3, 1]), stack.evaluate(), strict=True):
+        torch.testing.assert_close(found, everything[[3, 1]], rtol=1e-12, atol=1e-12)
+
+
+def test_what_a_stack_hands_out_is_its_own(tiny):
+    stack = stack_of(tiny())
+    weights, state = stack.weights_of(0), stack.state(0)
+    kept = weights.map(torch.clone), {name: value.clone() for name, value in state.items()}
+    stack.advance(2)
+    assert all(torch.equal(*pair) for pair in zip(weights, kept[0], strict=True))
+    assert all(torch.equal(state[name], kept[1][name]) for name in state)
+
+
+@pytest.mark.parametrize("changes", [{"p": 5}, {"fraction": 0.5}, {"lr": 1e-3}, {"d_mlp": 16}, {"operands": "vocab"}])
+def test_unequal_runs_are_not_stacked(tiny, changes):
+    other = tiny(**changes)
+    with pytest.raises(ValueError, match="must agree"):
+        stack_of(tiny(), other)
+    with pytest.raises(ValueError, match="must agree"):
+        stack_of(tiny()).replace(0, other, start(other))
+
+
+def test_a_training_set_that_misses_a_context_stacks_too(tiny):
+    """At this fraction some b never stand in a training pair, and not the same ones for each seed."""
+    configs = [tiny(fraction=0.1, seed=seed) for seed in range(3)]
+    stack = stack_of(*configs)
+    stack.advance(4)
+    for run, config in enumerate(configs):
+        assert_as_if_alone(stack, run, config, start(config), 4)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def test_what_cannot_fit_is_refused_with_its_size(monkeypatch):
+    config = RunConfig(operations=("a+b",), p=997)
+    monkeypatch.setattr(engine, "memory", lambda device: 24 * 10**9)
+    with pytest.raises(ValueError, match=r"p=997.*needs about \d+ GB of memory, and cpu has 24 GB"):
+        engine.check_memory(config, CPU)
+    engine.check_memory(RunConfig(operations=("a+b",)), CPU)
+
+
+def test_the_estimate_of_memory_covers_what_a_run_takes():
+    """Peak resident memory of a real process that trains and evaluates, against the same one that does neither."""
+    code = (
+        "import resource, sys, torch; torch.set_num_threads(1)\n"
+        "import grokbook as gb; from grokbook import engine; from grokbook.training import initial_weights\n"
+        "config = gb.RunConfig(operations=('a+b',), p=199, fraction=0.6)\n"
+        "if sys.argv[1] == 'train':\n"
+        "    stack = engine.Stack([config], [initial_weights(config, {})], torch.device('cpu'))\n"
+        "    stack.advance(2); stack.evaluate()\n"
+        "print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sum(engine.bytes_needed(config)))"
+    )
+
+    def peak(mode):
+        found = subprocess.run([sys.executable, "-c", code, mode], capture_output=True, text=True, check=True)
+        return map(int, found.stdout.split())
+
+    (idle, _), (busy, estimate) = peak("rest"), peak("train")
+    assert 0.4 * (busy - idle) < estimate < 2.5 * (busy - idle)
+
+
+def test_one_run_at_a_time_on_a_cpu_and_what_fits_on_cuda(monkeypatch):
+    config, cuda = RunConfig(operations=("a+b",)), torch.device("cuda")
+    assert engine.slots(config, CPU) == 1
+    for there, expected in ((1, 1), (10**12, engine.MAX_SLOTS)):
+        monkeypatch.setattr(engine, "memory", lambda device, there=there: there)
+        assert engine.slots(config, cuda) == expected
+    monkeypatch.setattr(engine, "memory", lambda device: 3 * 10**9)
+    assert 1 < engine.slots(config, cuda) < engine.MAX_SLOTS
 
 
 def test_freed_memory_is_only_kept_on_linux(monkeypatch):

@@ -206,11 +206,6 @@ def test_gini_of_nonsense(values: list[float]) -> None:
         measures.gini(torch.tensor(values))
 
 
-def test_weight_norm_is_that_of_all_entries_together() -> None:
-    assert measures.weight_norm([torch.tensor([[3.0]]), torch.tensor([0.0, -4.0])]) == 5.0
-    assert measures.weight_norm([]) == 0.0
-
-
 def test_grok_step_with_irregular_evaluations() -> None:
     steps = [0, 10, 100, 130, 700, 1129, 1130, 5000]
     train = [0, 1, 1, 1, 1, 1, 1, 1]

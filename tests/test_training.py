@@ -8,9 +8,11 @@ from same import assert_same_run
 from test_schedule import walk
 
 from grokbook import TrainingDiverged, data, fourier, measures, model, runs, schedule, train, training
+from grokbook.checkpoints import Checkpoints
 from grokbook.engine import Stack
+from grokbook.record import Record, observe
 from grokbook.runs import DamagedRun
-from grokbook.training import Record, initial_weights, resolve_device
+from grokbook.training import initial_weights, resolve_device
 from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
 
 
@@ -168,33 +170,45 @@ def test_a_run_that_does_not_ends_with_its_budget(tiny_run):
 def record_of(config, test_accuracy: dict[int, float]) -> Record:
     record = Record(config)
     for step, accuracy in test_accuracy.items():
-        columns = dict.fromkeys(runs.history_columns(config), 1.0)
-        record.rows.append({**columns, "step": step, "test_accuracy": accuracy})
+        append(record, step, accuracy)
     return record
+
+
+def append(record: Record, step: int, test_accuracy: float) -> None:
+    for name, values in record.history.items():
+        values.append(float({"step": step, "test_accuracy": test_accuracy}.get(name, 1.0)))
 
 
 def test_the_end_is_known_once_grokking_has_lasted(tiny):
     config = tiny(max_steps=1000, sustain=20, tail=50)
     record = record_of(config, {0: 0.0, 10: 0.995, 20: 0.99, 29: 1.0})
-    assert record.last_step() == 1000
-    record.rows.append({**record.rows[-1], "step": 30})
-    assert record.last_step() == 60
-    record.rows.append({**record.rows[-1], "step": 40, "test_accuracy": 0.1})
-    assert record.last_step() == 60, "a later failure does not move the end"
+    assert (record.last_step, record.cut_short) == (1000, True)
+    append(record, 30, 1.0)
+    assert (record.last_step, record.cut_short) == (60, True)
+    append(record, 40, 0.1)
+    assert record.last_step == 60, "a later failure does not move the end"
+    append(record, 60, 0.1)
+    assert not record.cut_short
 
 
 def test_the_tail_ends_with_the_budget_and_never_in_the_past(tiny):
     accuracies = {0: 0.0, 10: 1.0, 40: 1.0}
-    assert record_of(tiny(max_steps=45, sustain=20, tail=50), accuracies).last_step() == 45
-    assert record_of(tiny(max_steps=1000, sustain=20, tail=5), accuracies).last_step() == 40
+    assert record_of(tiny(max_steps=45, sustain=20, tail=50), accuracies).last_step == 45
+    assert record_of(tiny(max_steps=1000, sustain=20, tail=5), accuracies).last_step == 40
+
+
+def test_a_tail_that_the_budget_cuts_is_not_called_a_tail(tiny):
+    run = trained(tiny("a^2", p=11, fraction=0.8, max_steps=400, sustain=30, tail=395))[0]
+    assert run.grok_step is not None
+    assert run.provenance["stopped"] == "step budget"
 
 
 @pytest.mark.parametrize("threshold", [0.9, 0.95, 0.99, 0.7])
 def test_the_stop_rule_and_the_stored_history_agree_to_the_last_bit(tiny, threshold):
     """Histories are stored in float32, where 0.9 is less than 0.9."""
     record = record_of(tiny(max_steps=1000, grok_accuracy=threshold), {0: 0.0, 10: threshold, 20: threshold})
-    assert record.last_step() == 20
-    assert runs.grok_step(record.config, record.history()) == 10
+    assert record.last_step == 20
+    assert runs.grok_step(record.config, record.to_history()) == 10
 
 
 # --- pre-grokked runs -----------------------------------------------------------------------------
@@ -232,7 +246,7 @@ def test_sources_are_trained_first_once_and_handed_over(tiny):
     other = tiny("ab+b", max_steps=3, source=first, transplant=EMBEDDING)
     finished = []
     found = trained(third, other, third, on_finish=lambda run: finished.append(run.config))
-    assert finished == [first, second, third, other]
+    assert finished == [first, second, other, third], "one generation after the other"
     assert [run.config for run in found] == [third, other, third]
     assert torch.equal(found[1].weights.W_E, trained(first)[0].weights.W_E)
 
@@ -259,12 +273,12 @@ def interrupt_at(monkeypatch, step: int, *, midway: bool = False) -> None:
     """Press Ctrl-C before the stack moves on from ``step``; midway, one update later."""
     advance = Stack.advance
 
-    def interrupted(self: Stack, to_step: int) -> None:
-        if self.step >= step:
+    def interrupted(self: Stack, steps: int) -> None:
+        if self.steps[0] >= step:
             if midway:
-                advance(self, self.step + 1)
+                advance(self, 1)
             raise KeyboardInterrupt
-        advance(self, to_step)
+        advance(self, steps)
 
     monkeypatch.setattr(Stack, "advance", interrupted)
 
@@ -280,10 +294,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, mon
     assert [file.suffix for file in tmp_path.iterdir()] == [".safetensors"]
     seen = []
     advance = Stack.advance
-    monkeypatch.setattr(Stack, "advance", lambda self, to: (seen.append(self.step), advance(self, to)))
+    monkeypatch.setattr(Stack, "advance", lambda self, steps: (seen.append(self.steps[0]), advance(self, steps)))
     assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
     assert seen[0] == step, "the run went on from its checkpoint"
-    assert not list(tmp_path.iterdir()), "a finished run leaves no checkpoint"
+    assert not (tmp_path / f"{tiny().name}.safetensors").exists(), "a finished run is no longer in progress"
 
 
 def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
@@ -292,55 +306,71 @@ def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
         interrupt_at(context, 20)
         with pytest.raises(KeyboardInterrupt):
             trained(tiny(), checkpoints=tmp_path)
-    (file,) = tmp_path.iterdir()
-    record = training.load_checkpoint(file, Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu")), tiny())
-    record.seconds += 5000
-    stack = Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu"))
-    training.load_checkpoint(file, stack, tiny())
-    training.save_checkpoint(file, stack, record)
+    checkpoints = Checkpoints(tmp_path)
+    state = checkpoints.load(tiny())
+    state.record.seconds += 5000
+    checkpoints.save(tiny(), state.step, state.tensors, state.record)
     provenance = trained(tiny(), checkpoints=tmp_path)[0].provenance
     assert provenance["wall_seconds"] > 5000
-    assert provenance["started"] == record.started
+    assert provenance["started"] == state.record.started
 
 
 def test_checkpoints_are_written_at_intervals(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "save_checkpoint", lambda *_: pytest.fail("saved within the first minute"))
-    trained(tiny(), checkpoints=tmp_path)
+    run = tiny("a^2", p=11, fraction=0.8, max_steps=400, sustain=30, tail=50)  # groks: ends without a state
+    monkeypatch.setattr(Checkpoints, "save", lambda *_: pytest.fail("saved within the first minute"))
+    trained(run, checkpoints=tmp_path)
 
 
-def test_a_failed_checkpoint_leaves_the_last_good_one(tiny, tmp_path, monkeypatch):
-    stack = Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu"))
-    record = Record(tiny())
-    record.add(0, stack.evaluate(), stack.weights.unstack()[0])
-    file = tmp_path / "run.safetensors"
-    training.save_checkpoint(file, stack, record)
-    before = file.read_bytes()
-
-    def disk_full(tensors, path, metadata):
-        path.write_bytes(b"half")
+def test_training_goes_on_where_no_state_can_be_saved(tiny, tiny_run, tmp_path, monkeypatch):
+    def disk_full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(training, "save_file", disk_full)
-    with pytest.raises(OSError, match="no space"):
-        training.save_checkpoint(file, stack, record)
-    assert file.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [file]
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(Checkpoints, "save", disk_full)
+    with pytest.warns(UserWarning, match=r"the state of a\+b .* could not be saved: no space left"):
+        (run,) = trained(tiny(), checkpoints=tmp_path)
+    assert_same_run(run, tiny_run)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "of another shape"])
-def test_a_damaged_checkpoint_is_named_and_refused(tiny, tmp_path, monkeypatch, damage):
-    config = tiny()
-    file = tmp_path / f"{config.name}.safetensors"
-    other = tiny(d_mlp=8)
+@pytest.mark.parametrize("damage", ["truncated", "empty", "of another shape", "of another optimiser"])
+def test_a_damaged_checkpoint_is_named_and_refused(tiny, tmp_path, damage):
+    config, other = tiny(), tiny(d_mlp=8) if damage == "of another shape" else tiny()
     stack = Stack([other], [initial_weights(other, {})], torch.device("cpu"))
     record = Record(other)
-    record.add(0, stack.evaluate(), stack.weights.unstack()[0])
-    training.save_checkpoint(file, stack, record)
-    if damage != "of another shape":
+    record.add(0, observe(stack, [0])[0])
+    tensors = stack.state(0)
+    if damage == "of another optimiser":
+        del tensors["optimiser.exp_avg"]
+    Checkpoints(tmp_path).save(config, 0, tensors, record)
+    (file,) = tmp_path.iterdir()
+    if damage in ("truncated", "empty"):
         file.write_bytes(file.read_bytes()[: 200 if damage == "truncated" else 0])
     with pytest.raises(DamagedRun, match=r"delete it") as error:
         trained(config, checkpoints=tmp_path)
     assert str(file) in str(error.value)
+
+
+# --- a larger budget ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [10, 17, 20])
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(tiny, tiny_run, tmp_path, monkeypatch, budget):
+    trained(tiny(max_steps=budget), checkpoints=tmp_path)
+    began = []
+    advance = Stack.advance
+    monkeypatch.setattr(Stack, "advance", lambda self, steps: (began.append(self.steps[0]), advance(self, steps)))
+    assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
+    assert began[0] == budget
+
+
+def test_a_smaller_budget_starts_anew(tiny, tiny_run, tmp_path):
+    trained(tiny(), checkpoints=tmp_path)
+    short = trained(tiny(max_steps=17), checkpoints=tmp_path)[0]
+    assert short.steps == 17
+    assert_same_run(short, trained(tiny(max_steps=17))[0])
+
+
+# --- divergence -----------------------------------------------------------------------------------
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tiny):
@@ -357,11 +387,11 @@ def test_a_loss_that_starts_as_nan_stops_the_run(tiny, monkeypatch):
         trained(tiny())
 
 
-def test_runs_finished_before_a_divergence_are_handed_over(tiny):
+def test_a_divergence_does_not_stop_the_other_runs(tiny):
     finished = []
-    with pytest.raises(TrainingDiverged):
-        trained(tiny(max_steps=2), tiny(lr=1e30), on_finish=lambda run: finished.append(run.config))
-    assert finished == [tiny(max_steps=2)]
+    with pytest.raises(TrainingDiverged, match="and 1 more"):
+        trained(tiny(lr=1e30), tiny(max_steps=2), tiny(lr=2e30), on_finish=lambda run: finished.append(run.config))
+    assert finished == [tiny(max_steps=2)], "one run's failure is not another's"
 
 
 # --- reporting ------------------------------------------------------------------------------------
@@ -388,7 +418,86 @@ def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_p
 
     with pytest.raises(OSError, match="no space"):
         train([tiny()], "cpu", on_finish=full_disk, checkpoints=tmp_path, progress=False)
-    (checkpoint,) = tmp_path.iterdir()
+    checkpoint = tmp_path / f"{tiny().name}.safetensors"
+    assert checkpoint.exists()
     (again,) = train([tiny()], "cpu", checkpoints=tmp_path, progress=False)
     pd.testing.assert_frame_equal(again.history, tiny_run.history)
     assert not checkpoint.exists()
+
+
+# --- stacks ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixture(tiny, tiny_run):
+    """More runs than slots, of unequal lengths: one groks early, budgets and evaluation schedules differ."""
+    grokking = {"p": 11, "fraction": 0.8, "max_steps": 400, "sustain": 30, "tail": 50}
+    return [
+        tiny("a^2", **grokking),
+        tiny("a+b", p=11, fraction=0.8, max_steps=37),
+        tiny("b^2", seed=1, **grokking),
+        tiny("a*b", p=11, fraction=0.8, max_steps=25, frozen=EMBEDDING),
+        tiny("a-b", p=11, fraction=0.8, max_steps=60, seed=2),
+    ]
+
+
+@pytest.mark.parametrize("slots", [2, 3, 8])
+def test_runs_trained_together_are_the_runs_trained_alone(mixture, slots):
+    together = trained(*mixture, slots=slots)
+    for run, config in zip(together, mixture, strict=True):
+        alone = trained(config)[0]
+        assert run.config == config
+        assert run.history["step"].tolist() == alone.history["step"].tolist()
+        assert run.spectra.step.tolist() == alone.spectra.step.tolist()
+        assert run.grok_step == alone.grok_step
+        early = run.history["step"] <= 20
+        pd.testing.assert_frame_equal(run.history[early], alone.history[early], rtol=1e-3, atol=1e-3)
+        assert run.provenance["stacked"] >= 1
+        assert "stacked" not in alone.provenance
+
+
+def test_runs_that_are_trained_together_are_handed_over_as_they_end(mixture):
+    order = []
+    trained(*mixture, slots=5, on_finish=lambda run: order.append(run.steps))
+    assert order == sorted(order)
+    assert len(order) == 5
+
+
+def test_one_of_a_stack_may_diverge(tiny, monkeypatch):
+    good = [tiny(seed=seed, max_steps=12) for seed in range(3)]
+    start = training.initial_weights
+
+    def poisoned(config, sources):
+        weights = start(config, sources)
+        return weights.map(lambda w: w * math.nan) if config.seed == 1 else weights
+
+    monkeypatch.setattr(training, "initial_weights", poisoned)
+    finished = []
+    with pytest.raises(TrainingDiverged, match="at step 0"):
+        trained(*good, slots=3, on_finish=lambda run: finished.append(run.config.seed))
+    assert finished == [0, 2]
+
+
+def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as context:
+        advance, calls = Stack.advance, []
+
+        def interrupted(self, steps):
+            calls.append(steps)
+            if len(calls) == 25:
+                raise KeyboardInterrupt
+            advance(self, steps)
+
+        context.setattr(Stack, "advance", interrupted)
+        done = []
+        with pytest.raises(KeyboardInterrupt):
+            trained(*mixture, slots=3, checkpoints=tmp_path, on_finish=done.append)
+    in_progress = [file.name for file in tmp_path.iterdir() if not file.name.startswith("ended-")]
+    assert len(in_progress) == 3
+    again = trained(*mixture, slots=3, checkpoints=tmp_path, sources=done)
+    for run, config in zip(again, mixture, strict=True):
+        alone = trained(config)[0]
+        assert run.history["step"].tolist() == alone.history["step"].tolist()
+        assert run.grok_step == alone.grok_step
+    assert not [file for file in tmp_path.iterdir() if not file.name.startswith("ended-")]

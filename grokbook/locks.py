@@ -1,0 +1,57 @@
+"""Locks on runs: of two processes that want the same run, one trains it. A dead process holds none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from grokbook.config import RunConfig
+
+
+class RunLocks:
+    """The runs this process may train; a context manager that gives all of them back.
+
+    A run is locked by its trajectory: configs that differ in their ending alone share their states on disk.
+
+    Args:
+        folder: where the lock files are; made when the first lock is taken.
+        done: whether a run needs no training any more; asked once its lock is held.
+    """
+
+    def __init__(self, folder: Path, done: Callable[[RunConfig], bool] = lambda config: False) -> None:
+        self._folder, self._done = folder, done
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, config: RunConfig) -> bool:
+        """Whether the run is ours now. Does not wait. A run of our own that shares its trajectory has to end first."""
+        if config.trajectory in self._held:
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder / f"{config.trajectory}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        if self._done(config):
+            lock.release()
+            return False
+        self._held[config.trajectory] = lock
+        return True
+
+    def give_back(self, config: RunConfig) -> None:
+        lock = self._held.pop(config.trajectory, None)
+        if lock is not None:
+            lock.release()
+
+    def __enter__(self) -> RunLocks:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for lock in self._held.values():
+            lock.release()
+        self._held.clear()
