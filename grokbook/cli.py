@@ -97,10 +97,11 @@ def list_runs(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table("id", "run", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
+        table = Table("id", "run", "p", "r", "seed", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
         for row in rows:
             grok = "–" if row["grok_step"] is None else str(row["grok_step"])
-            table.add_row(row["hash"][:8], row["label"], str(row["steps"]), grok, f"{row['best_test_accuracy']:.1%}")
+            shown = (row["hash"][:8], row["task"], row["p"], f"{row['fraction']:g}", row["seed"], row["steps"], grok)
+            table.add_row(*map(str, shown), f"{row['best_test_accuracy']:.1%}")
         Console().print(table)
     if damaged:
         raise typer.Exit(1)
@@ -231,6 +232,7 @@ def _summary(run: Run, folder: Path | None) -> dict[str, Any]:
         "name": run.config.name,
         "hash": run.config.hash,
         "label": run.config.label,
+        "task": run.config.task,
         "folder": str(folder),
         "p": run.config.p,
         "fraction": run.config.fraction,

@@ -127,14 +127,19 @@ class RunConfig:
         return tuple(name for name in Weights._fields if name in (*self.transplant, *self.frozen))
 
     @property
-    def label(self) -> str:
-        """A short readable description, for messages and plots."""
-        text = f"{', '.join(self.operations)} (p={self.p}, r={self.fraction:g}, seed {self.seed})"
+    def task(self) -> str:
+        """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b"."""
+        text = ", ".join(self.operations)
         if self.source is not None:
             modules = {weights: name for name, weights in MODULES.items()}
             module = modules.get(self.transplant, "+".join(self.transplant))
             text = f"{module} {', '.join(self.source.operations)} → {text}"
         return text
+
+    @property
+    def label(self) -> str:
+        """A short readable description, for messages and plots."""
+        return f"{self.task} (p={self.p}, r={self.fraction:g}, seed {self.seed})"
 
     def to_dict(self) -> dict[str, Any]:
         """Canonical plain values: fields at their default are left out, so a new field keeps old hashes."""
