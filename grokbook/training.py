@@ -196,7 +196,7 @@ class Trainer:
                 record.add(step, seen)
         except TrainingDiverged as error:
             self.failed[record.config] = error
-            report.end(record.config.label, str(error))
+            report.end(record.config.label, f"diverged at step {step}")
             lanes.records[run] = None
             if self.locks is not None:
                 self.locks.give_back(record.config)

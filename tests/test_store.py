@@ -25,13 +25,13 @@ def no_training(monkeypatch):
 @pytest.fixture
 def trainings(monkeypatch) -> list[str]:
     """Labels of the runs whose training began."""
-    began, train_one = [], training._train_one
+    began, start = [], training.initial_weights
 
-    def noted(config, *rest):
+    def noted(config, sources):
         began.append(config.label)
-        return train_one(config, *rest)
+        return start(config, sources)
 
-    monkeypatch.setattr(training, "_train_one", noted)
+    monkeypatch.setattr(training, "initial_weights", noted)
     return began
 
 
@@ -132,7 +132,7 @@ def test_ensure_trains_what_is_missing_and_keeps_it(empty, tiny, tiny_run, train
     assert [run.config for run in found] == [other, tiny(), other]
     assert trainings == [other.label]
     assert empty.get(other).config == other
-    assert {path.name for path in empty.path.iterdir()} == {other.name, tiny().name}
+    assert {path.name for path in empty.folders()} == {other.name, tiny().name}
 
 
 def test_ensure_trains_nothing_that_is_there(empty, tiny_run, no_training):
@@ -150,7 +150,7 @@ def test_published_runs_are_read_and_never_written(tmp_path, tiny, tiny_run, tra
     assert trainings == [heir.label]
     assert torch.equal(runs_[1].weights.W_E, tiny_run.weights.W_E)
     assert fingerprint(published.path) == before
-    assert [folder.name for folder in mine.path.iterdir()] == [heir.name]
+    assert [folder.name for folder in RunStore(mine.path).folders()] == [heir.name]
 
 
 def test_a_source_is_trained_once_and_kept(empty, tiny, trainings):
@@ -211,7 +211,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_r
     assert str(empty.path) in message
     assert "repeat the command to go on" in message
     assert list(empty.folders()) == [empty.path / short.name]
-    assert [file.stem for file in (empty.path / ".in-progress").iterdir()] == [tiny().name]
+    assert (empty.path / ".in-progress" / f"{tiny().name}.safetensors").exists()
 
     found = empty.ensure(wanted, "cpu", progress=False)
     assert_same_run(found[1], tiny_run)
