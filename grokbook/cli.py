@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +17,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from grokbook import experiments, sweeps, training, verification
 from grokbook import runs as run_files
 from grokbook import store as stores
-from grokbook import verification
 from grokbook.config import RunConfig
 from grokbook.record import TrainingDiverged
 from grokbook.runs import DamagedRun, Run
@@ -46,12 +48,12 @@ def _short_errors(*expected: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def _book_extra() -> Iterator[None]:
-    """Around imports of the book's tools, which come with an extra: say so where they are missing."""
+def _extra(name: str) -> Iterator[None]:
+    """Around imports of what comes with an extra: say so where it is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
-        message = f"this needs {error.name}, which comes with the extra: pip install 'grokbook[book]'"
+        message = f"this needs {error.name}, which comes with an extra: pip install 'grokbook[{name}]'"
         print(f"grokbook: {message}", file=sys.stderr)
         raise typer.Exit(2) from error
 
@@ -82,6 +84,42 @@ def train(
         store = stores.default_store()
         (run,) = store.ensure([config], device)
         _print_run(run, store.folder(config), as_json)
+
+
+@app.command()
+def sweep(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Experiments, see --list.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All experiments.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments and what is stored of each.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print what is missing and what it costs, and train nothing.")] = False,
+    p: Annotated[list[int] | None, typer.Option(help="Moduli in place of the experiment's own; repeatable.")] = None,
+    fraction: Annotated[list[float] | None, typer.Option(help="The same for fractions.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="The same for seeds.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Step budget in place of each operation's own.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core, on CUDA one.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, like tcp://host:8786.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Train what is missing of an experiment, on all cores or on a cluster."""
+    with _short_errors():
+        store = stores.default_store()
+        if listing:
+            _list_experiments(store)
+            return
+        chosen = [experiments.experiment(name) for name in (experiments.EXPERIMENTS if everything else names or ())]
+        if not chosen:
+            raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
+        found = (
+            experiment.configs(moduli=p or (), fractions=fraction or (), seeds=seed or (), max_steps=max_steps)
+            for experiment in chosen
+        )
+        configs = list(dict.fromkeys(chain.from_iterable(found)))
+        left = sweeps.missing(configs, store)
+        print(f"{len(configs)} runs, {len(left)} to train")
+        if left and dry_run:
+            _print_estimate(left, store, device, workers)
+        elif left:
+            _run_sweep(sweeps.Sweep(left, store, print), scheduler, device, workers)
 
 
 @runs_app.command("list")
@@ -153,7 +191,7 @@ def notebook(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the executed notebook goes.")] = None,
 ) -> None:
     """Execute a notebook with parameters of your own."""
-    with _book_extra():
+    with _extra("book"):
         from grokbook.book import execute
 
     with _short_errors(execute.NotebookError):
@@ -169,7 +207,7 @@ def book(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the site.")] = None,
 ) -> None:
     """Execute the notebooks and build the site; prints the path of index.html."""
-    with _book_extra():
+    with _extra("book"):
         from grokbook.book import build, execute
 
     with _short_errors(build.BuildError, execute.NotebookError):
@@ -177,6 +215,51 @@ def book(
         if root is None:
             raise FileNotFoundError("the book is built from a checkout; this grokbook is installed without one")
         print(build.build(root, output))
+
+
+def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
+    """The device by its own name, processes, and CPU threads of each."""
+    resolved, cores = training.resolve_device(device), len(os.sched_getaffinity(0))
+    workers = workers or (1 if resolved.type == "cuda" else cores)
+    return str(resolved), workers, max(1, cores // workers)
+
+
+def _run_sweep(sweep: sweeps.Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
+    if scheduler is None:
+        name, workers, threads = _workers(device, workers)
+        sweep.run(lambda: sweeps.local_executor(workers), workers=workers, device=name, threads=threads)
+    else:
+        with _extra("cluster"):
+            from grokbook import cluster
+        with cluster.dask_executor(scheduler) as (make_executor, at_a_time):
+            sweep.run(make_executor, workers=workers or at_a_time, device=device)
+    print(sweep.status())
+    for config, problem in sweep.failed.items():
+        print(f"grokbook: {config.label} failed: {problem}", file=sys.stderr)
+    if sweep.failed:
+        raise typer.Exit(1)
+
+
+def _list_experiments(store: stores.RunStore) -> None:
+    table = Table("name", "in the paper", "runs", "stored", box=box.SIMPLE_HEAD)
+    for name, experiment in experiments.EXPERIMENTS.items():
+        configs = experiment.configs()
+        table.add_row(name, experiment.where, str(len(configs)), str(sum(config in store for config in configs)))
+    Console().print(table)
+
+
+def _print_estimate(left: list[RunConfig], store: stores.RunStore, device: str, workers: int | None) -> None:
+    name, workers, _ = _workers(device, workers)
+    table = Table("p", "r", "operations", "runs", "steps at most", "ms a step", "hours at most", box=box.SIMPLE_HEAD)
+    hours = 0.0
+    for row in sweeps.estimate(left, name):
+        cost = row.steps * row.seconds_per_step / 3600 / workers
+        hours += cost
+        shown = (row.p, f"{row.fraction:g}", row.operations, row.runs, f"{row.steps:,}")
+        table.add_row(*map(str, shown), f"{1e3 * row.seconds_per_step:.3g}", f"{cost:.1f}")
+    Console().print(table)
+    size = sweeps.disk_estimate(store, len(left)) / 1e6
+    print(f"at most {hours:.1f} hours with {workers} workers on {name} (runs that grok end early), {size:,.0f} MB")
 
 
 def _find(name: str) -> Path:

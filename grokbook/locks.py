@@ -46,12 +46,15 @@ class RunLocks:
         if lock is not None:
             lock.release()
 
+    def give_all_back(self) -> None:
+        for lock in self._held.values():
+            lock.release()
+        self._held.clear()
+
     def __enter__(self) -> RunLocks:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for lock in self._held.values():
-            lock.release()
-        self._held.clear()
+        self.give_all_back()

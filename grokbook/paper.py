@@ -6,7 +6,7 @@ Only what defines the runs is here. Budgets are this book's: the paper gives eve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grokbook.config import RunConfig
@@ -51,11 +51,25 @@ def budget(operation: str) -> int:
 
 
 def single(
-    operation: str, *, p: int = 97, fraction: float = 0.3, seed: int = 0, max_steps: int | None = None
+    operation: str,
+    *,
+    p: int = 97,
+    fraction: float = 0.3,
+    seed: int = 0,
+    max_steps: int | None = None,
+    frozen: tuple[str, ...] = (),
 ) -> RunConfig:
     """One operation from scratch; ``max_steps=None`` takes its budget."""
     steps = budget(operation) if max_steps is None else max_steps
-    return RunConfig(operations=(operation,), p=p, fraction=fraction, seed=seed, max_steps=steps)
+    return RunConfig(operations=(operation,), p=p, fraction=fraction, seed=seed, max_steps=steps, frozen=frozen)
+
+
+def mixture(
+    operations: Sequence[str], *, p: int = 97, fraction: float = 0.3, seed: int = 0, max_steps: int | None = None
+) -> RunConfig:
+    """Several operations in one run (paper §5.3, Appendix D)."""
+    steps = DEFAULT_BUDGET if max_steps is None else max_steps
+    return RunConfig(operations=tuple(operations), p=p, fraction=fraction, seed=seed, max_steps=steps)
 
 
 def pre_grokked(

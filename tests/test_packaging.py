@@ -20,7 +20,9 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
-BOOK, TEST = ([Requirement(line) for line in PROJECT["optional-dependencies"][x]] for x in ("book", "test"))
+BOOK, CLUSTER, TEST = (
+    [Requirement(line) for line in PROJECT["optional-dependencies"][extra]] for extra in ("book", "cluster", "test")
+)
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
 PIN_LINES = [line for line in (ROOT / "constraints.txt").read_text("utf8").splitlines() if not line.startswith("#")]
 PINS = {canonicalize_name(name): version for name, version in (line.split("==") for line in PIN_LINES)}
@@ -110,16 +112,19 @@ def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool 
 
 PACKAGE = ROOT / "grokbook"
 NEEDS_BOOK = {*(PACKAGE / "figures").rglob("*.py"), *(PACKAGE / "book").rglob("*.py")}
+NEEDS_CLUSTER = {PACKAGE / "cluster.py"}
 NEEDS_TEST = {PACKAGE / "book" / "picture.py"}  # draws a committed picture in the tests' browser
 
 
 def test_imports_are_declared() -> None:
-    assert not undeclared(set(PACKAGE.rglob("*.py")) - NEEDS_TEST, names(CORE + BOOK))
+    assert not undeclared(set(PACKAGE.rglob("*.py")) - NEEDS_TEST - NEEDS_CLUSTER, names(CORE + BOOK))
+    assert not undeclared(NEEDS_CLUSTER, names(CORE + CLUSTER))
     assert not undeclared([*NEEDS_TEST, *(ROOT / "tests").glob("*.py")], names(CORE + BOOK + TEST))
 
 
-def test_core_can_be_imported_without_the_book_extra() -> None:
-    assert not undeclared(set(PACKAGE.rglob("*.py")) - NEEDS_BOOK, names(CORE), only_at_import=True)
+def test_core_can_be_imported_without_extras() -> None:
+    core = set(PACKAGE.rglob("*.py")) - NEEDS_BOOK - NEEDS_CLUSTER
+    assert not undeclared(core, names(CORE), only_at_import=True)
 
 
 def test_entry_points_lead_somewhere() -> None:

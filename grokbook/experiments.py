@@ -1,0 +1,140 @@
+"""The paper's experiments by name: which runs each of them consists of, and where the paper shows it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from grokbook import paper
+from grokbook.config import RunConfig
+from grokbook.paper import Transfer
+from grokbook.weights import EMBEDDING, MODULES
+
+FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+POWERS = tuple(f"a^{n}+b^{n}" for n in range(2, 8))
+SUMS = tuple(f"(a+b)^{n}" for n in range(2, 8))
+SCALED = ("2a+b", "2a-b", "2a+3b", "2a-3b")
+NOT_FACTORIZABLE = ("a^2+ab+b^2", "a^2+ab+b^2+a", "a^3+ab", "a^3+ab^2+b")
+FACTORIZABLE = (*SUMS, "(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2+a+b", "a^2-b^2")
+
+
+class Experiment(NamedTuple):
+    """One of the paper's experiments: its tasks, each of them at every modulus, fraction and seed."""
+
+    where: str
+    """Figures, tables and sections of the paper."""
+    from_scratch: tuple[str, ...] = ()
+    mixtures: tuple[tuple[str, ...], ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    random_embedding: tuple[str, ...] = ()
+    """Operations trained with a frozen random embedding."""
+    moduli: tuple[int, ...] = (97,)
+    fractions: tuple[float, ...] = (0.3,)
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def configs(
+        self,
+        *,
+        moduli: Sequence[int] = (),
+        fractions: Sequence[float] = (),
+        seeds: Sequence[int] = (),
+        max_steps: int | None = None,
+    ) -> list[RunConfig]:
+        """The runs, one seed of everything first; what is given replaces the experiment's own."""
+        found: dict[RunConfig, None] = {}
+        for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
+            at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
+            found |= dict.fromkeys(paper.single(operation, **at) for operation in self.from_scratch)
+            found |= dict.fromkeys(paper.mixture(operations, **at) for operations in self.mixtures)
+            found |= dict.fromkeys(paper.pre_grokked(transfer, **at) for transfer in self.transfers)
+            found |= dict.fromkeys(
+                paper.single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding
+            )
+        return list(found)
+
+
+def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable[str]) -> tuple[Transfer, ...]:
+    return tuple(
+        Transfer.parse(f"{module} {source} -> {target}")
+        for source, target, module in product(sources, targets, modules)
+    )
+
+
+_LINEAR_TRANSFERS = (*_transfers(["PG-E"], ["a+b"], SCALED), *_transfers(["PG-T"], ["ab"], ["ab+b", "ab-b"]))
+_QUADRATICS_AND_CUBICS = (
+    "a^2+ab+b^2",
+    "a^2+ab+b^2+a",
+    "a^2-b",
+    "(a-b)^2",
+    "a^3+ab",
+    "a^3+ab^2+b",
+    "(a+b)^3",
+    "(a-b)^3",
+)
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "elementary": Experiment("Fig 3, §5.1–5.2", from_scratch=paper.ELEMENTARY),
+    "pregrokked-elementary": Experiment(
+        "Fig 2, §5",
+        from_scratch=paper.ELEMENTARY,
+        transfers=_transfers(MODULES, paper.ELEMENTARY, paper.ELEMENTARY),
+    ),
+    "restricted-loss": Experiment("Fig 13, Table 4, Appendix E", from_scratch=("a+b", "a-b")),
+    "random-embedding": Experiment("Fig 14, Appendix F", random_embedding=paper.ELEMENTARY),
+    "mixture-elementary": Experiment("Fig 4, §5.3", mixtures=(paper.ELEMENTARY,), fractions=FRACTIONS),
+    "simple-polynomials": Experiment(
+        "Fig 5 and 6, §6.1",
+        from_scratch=("a^2+b", "a^2-b", "a^3+2b", "a^3-2b", "ab+a+b", "a^2+b^2", "a^2-b^2"),
+    ),
+    "high-degree": Experiment(
+        "Fig 7 and 8, §6.2",
+        from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE[:3], "(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2+a+b", *POWERS),
+    ),
+    "pregrokked-linear": Experiment("Fig 9, §6.3", from_scratch=(*SCALED, "ab+b", "ab-b"), transfers=_LINEAR_TRANSFERS),
+    "progress-measures": Experiment(
+        "Fig 10 and 19, §7, Appendix H",
+        from_scratch=(*paper.ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
+    ),
+    "mixture-polynomials": Experiment(
+        "Fig 11 and 12, Appendix D",
+        mixtures=(
+            ("a+b", "ab+b"),
+            ("a^2+b^2", "a^2+ab+b^2", "(a+b)^2"),
+            ("(a+b)^3", "a^3+ab"),
+            ("(a+b)^3", "a^3+ab^2+b"),
+        ),
+    ),
+    "summary-grid": Experiment(
+        "Table 5, Appendix I",
+        from_scratch=(
+            *paper.ELEMENTARY,
+            *SCALED,
+            *("ab+a+b", "ab+b", "ab-b"),
+            *("a^2+b", "a^2-b", "a^3+2b", "a^3-2b"),
+            *NOT_FACTORIZABLE,
+            *POWERS,
+            *FACTORIZABLE,
+        ),
+        transfers=_LINEAR_TRANSFERS,
+        fractions=FRACTIONS,
+    ),
+    "modulus": Experiment(
+        "Fig 20, Appendix J", from_scratch=("a^2+ab+b^2",), moduli=(59, 97, 113), fractions=FRACTIONS
+    ),
+    "pregrokked-polynomials": Experiment(
+        "Table 6, Appendix L",
+        from_scratch=_QUADRATICS_AND_CUBICS,
+        transfers=_transfers(MODULES, paper.ELEMENTARY, _QUADRATICS_AND_CUBICS),
+    ),
+}
+"""By the names that ``grokbook sweep`` takes."""
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name; ``ValueError`` with the nearest ones if there is none."""
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.4) or list(EXPERIMENTS)
+        raise ValueError(f"no experiment {name!r}; did you mean {' or '.join(near)}?")
+    return EXPERIMENTS[name]

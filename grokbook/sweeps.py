@@ -1,0 +1,295 @@
+"""Many runs on many workers: what is missing is packed into tasks for a ``concurrent.futures`` executor.
+
+Local processes by default; with Dask, the executor of a cluster's client. A worker that sees the store's folder keeps
+its runs there, with locks and checkpoints as in :meth:`grokbook.RunStore.ensure`; one that does not returns them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+
+from grokbook import engine, training
+from grokbook.checkpoints import Checkpoints
+from grokbook.config import RunConfig
+from grokbook.locks import RunLocks
+from grokbook.record import TrainingDiverged
+from grokbook.runs import Run
+from grokbook.store import RunStore
+from grokbook.training import Trainer
+
+MAX_ATTEMPTS = 3
+"""How often a run may lose its worker before it is given up."""
+BUSY_SECONDS = 5.0
+"""How long to wait before looking again at runs that another process is training."""
+
+
+class Settings(NamedTuple):
+    """What every task of a sweep is given besides its runs."""
+
+    device: str
+    threads: int
+    store: str
+    """The store's folder, as the one who sweeps knows it."""
+    token: str
+    """Name of a file there: a worker that finds it shares the folder."""
+
+
+class Done(NamedTuple):
+    """What a worker says of one run."""
+
+    config: RunConfig
+    steps: int = 0
+    run: Run | None = None
+    """The run itself, from workers that do not share the store."""
+    error: str | None = None
+    busy: bool = False
+    """Another process is training it."""
+
+
+def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: Settings) -> list[Done]:
+    """Train runs that stack; executed by workers. Never raises for what is wrong with a run."""
+    torch.set_num_threads(settings.threads)
+    store = RunStore(settings.store)
+    shared = (store.in_progress / settings.token).exists()
+    trainer = Trainer(
+        training.resolve_device(settings.device),
+        finished={run.config: run for run in sources},
+        progress=False,
+    )
+    if shared:
+        trainer.checkpoints = Checkpoints(store.in_progress)
+        trainer.locks = RunLocks(store.in_progress, done=store.__contains__)
+        trainer.on_finish = store.put
+    problem = None
+    try:
+        trainer.train(configs)
+    except TrainingDiverged:
+        pass  # told run by run below
+    except Exception as error:  # a damaged checkpoint, a full disk: it belongs to these runs, not to the sweep
+        problem = f"{type(error).__name__}: {error}"
+    finally:
+        if trainer.locks is not None:
+            trainer.locks.give_all_back()
+
+    def became(config: RunConfig) -> Done:
+        if config in trainer.finished:
+            run = trainer.finished[config]
+            return Done(config, steps=run.steps, run=None if shared else run)
+        if config in trainer.failed:
+            return Done(config, error=str(trainer.failed[config]))
+        return Done(config, error=problem, busy=problem is None)
+
+    return [became(config) for config in configs]
+
+
+def missing(configs: Iterable[RunConfig], store: RunStore) -> list[RunConfig]:
+    """What is not stored, sources of pre-grokked runs before their heirs."""
+    wanted = [config for config in dict.fromkeys(configs) if config not in store]
+    return [config for config in training.with_sources(wanted) if config not in store]
+
+
+@dataclass
+class Sweep:
+    """Trains runs on an executor, and keeps the books.
+
+    Args:
+        left: what is to be trained, see :func:`missing`. Runs leave the list as they end.
+        store: where they go.
+    """
+
+    left: list[RunConfig]
+    store: RunStore
+    report: Callable[[str], None] = lambda line: None
+    """Called with a line on how far it is, whenever a task ends."""
+    done: dict[RunConfig, int] = field(default_factory=dict)
+    """Steps of the runs that were trained."""
+    failed: dict[RunConfig, str] = field(default_factory=dict)
+    """What went wrong with the others."""
+    _running: dict[Future[list[Done]], list[RunConfig]] = field(default_factory=dict)
+    _attempts: Counter[RunConfig] = field(default_factory=Counter)
+    _not_before: dict[RunConfig, float] = field(default_factory=dict)
+
+    def run(
+        self, make_executor: Callable[[], Executor], *, workers: int, device: str = "cpu", threads: int = 1
+    ) -> None:
+        """Train what is left; a run that fails stops no other.
+
+        Args:
+            make_executor: makes the executor, and makes it anew should its workers die.
+            workers: tasks at a time.
+            device: the workers' device.
+            threads: CPU threads of each worker.
+        """
+        if not self.left:
+            return
+        self._began = time.monotonic()
+        with self._token() as token:
+            settings = Settings(device, threads, str(self.store.path.resolve()), token)
+            executor = make_executor()
+            try:
+                while self._tidy() or self._running:
+                    while len(self._running) < workers and (task := self._next_task(device)):
+                        sources = [self.store.get(c.source) for c in task if c.source is not None]
+                        self._running[executor.submit(train_task, task, sources, settings)] = task
+                    if not self._running:  # all that is left is in the hands of other processes
+                        time.sleep(BUSY_SECONDS)
+                    elif not self._collect():
+                        executor.shutdown(wait=False, cancel_futures=True)
+                        executor = make_executor()
+            finally:
+                executor.shutdown(wait=False, cancel_futures=True)
+
+    def _tidy(self) -> bool:
+        """Drop what others have stored meanwhile, and what can no longer be trained; whether anything is left."""
+        for config in self.left:
+            if config.source in self.failed:
+                self.failed[config] = f"its source failed: {self.failed[config.source]}"
+        self.left = [config for config in self.left if config not in self.failed and config not in self.store]
+        return bool(self.left)
+
+    def _next_task(self, device: str) -> list[RunConfig]:
+        """Runs for one worker: one on a CPU, as many as fit together on CUDA; empty if none can start now."""
+        now, resolved = time.monotonic(), torch.device(device)
+        ready = [
+            config
+            for config in self.left
+            if (config.source is None or config.source in self.store) and self._not_before.get(config, 0) <= now
+        ]
+        if not ready:
+            return []
+        first = ready[0]
+        alike = [config for config in ready if engine.stack_key(config) == engine.stack_key(first)]
+        task = alike[: engine.MAX_SLOTS if resolved.type == "cuda" else 1]
+        self.left = [config for config in self.left if config not in task]
+        return task
+
+    def _collect(self) -> bool:
+        """Wait for a task to end and note what became of its runs. False if the executor has lost its workers."""
+        ended, _ = wait(self._running, timeout=BUSY_SECONDS, return_when=FIRST_COMPLETED)
+        intact = True
+        for future in ended:
+            task = self._running.pop(future)
+            try:
+                found = future.result()
+            except BrokenProcessPool:
+                intact = False
+                self._again(task, "its worker died")
+                continue
+            except Exception as error:  # Dask's way of saying that workers died over it
+                found = [Done(config, error=f"{type(error).__name__}: {error}") for config in task]
+            for done in found:
+                self._note(done)
+        if not intact:
+            for task in self._running.values():
+                self._again(task, "its worker died")
+            self._running.clear()
+        if ended:
+            self.report(self.status())
+        return intact
+
+    def _again(self, task: list[RunConfig], reason: str) -> None:
+        """Put a task back, unless it has been tried often enough."""
+        for config in task:
+            self._attempts[config] += 1
+            if self._attempts[config] < MAX_ATTEMPTS:
+                self.left.insert(0, config)
+            else:
+                self.failed[config] = f"{reason}, {MAX_ATTEMPTS} times"
+
+    def _note(self, done: Done) -> None:
+        if done.busy:
+            self.left.append(done.config)
+            self._not_before[done.config] = time.monotonic() + BUSY_SECONDS
+        elif done.error is not None:
+            self.failed[done.config] = done.error
+        else:
+            if done.run is not None:
+                self.store.put(done.run)
+            self.done[done.config] = done.steps
+
+    def status(self) -> str:
+        """Runs done, running and failed, the rate of those that are done, and how long the rest takes at most."""
+        running = [config for task in self._running.values() for config in task]
+        rate = sum(self.done.values()) / (time.monotonic() - self._began)
+        rest = sum(config.max_steps for config in (*self.left, *running))
+        left = f", {rate:,.0f} run-steps/s, at most {_hours(rest / rate)} left" if rate and rest else ""
+        total = len(self.done) + len(self.failed) + len(self.left) + len(running)
+        return f"{len(self.done)} of {total} runs done, {len(running)} running, {len(self.failed)} failed{left}"
+
+    @contextmanager
+    def _token(self) -> Iterator[str]:
+        """A file in the store that tells workers whether they share it."""
+        self.store.in_progress.mkdir(parents=True, exist_ok=True)
+        token = self.store.in_progress / f"sweep-{uuid.uuid4().hex}"
+        token.touch()
+        try:
+            yield token.name
+        finally:
+            token.unlink(missing_ok=True)
+
+
+def local_executor(workers: int) -> ProcessPoolExecutor:
+    """Processes on this machine. They are spawned: a fork would inherit torch's threads in an unknown state."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+
+
+class Estimate(NamedTuple):
+    """What a group of missing runs that stack costs at most, all of them taking their whole budgets."""
+
+    p: int
+    fraction: float
+    operations: int
+    """Operations in each run."""
+    runs: int
+    steps: int
+    seconds_per_step: float
+    """Of one run, measured."""
+
+
+def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) -> list[Estimate]:
+    """Time a few steps of each kind of run on this machine, and multiply."""
+    resolved = training.resolve_device(device)
+    groups: dict[object, list[RunConfig]] = {}
+    for config in left:
+        groups.setdefault(engine.stack_key(config), []).append(config)
+    found = []
+    for group in groups.values():
+        first = group[0]
+        plain = replace(first, source=None, transplant=())
+        slots = min(engine.slots(first, resolved), len(group))
+        stack = engine.Stack([plain] * slots, [training.initial_weights(plain, {})] * slots, resolved)
+        stack.advance(engine.WARM_UP)
+        _synchronise(resolved)
+        began = time.perf_counter()
+        stack.advance(measured_steps)
+        _synchronise(resolved)
+        per_step = (time.perf_counter() - began) / measured_steps / slots
+        steps = sum(config.max_steps for config in group)
+        found.append(Estimate(first.p, first.fraction, len(first.operations), len(group), steps, per_step))
+    return found
+
+
+def disk_estimate(store: RunStore, runs: int) -> int:
+    """Bytes that so many runs take, from the mean of those that are stored; 2 MB each if none is."""
+    sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in store.folders()]
+    return int(runs * (sum(sizes) / len(sizes) if sizes else 2e6))
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"

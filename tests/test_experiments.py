@@ -1,0 +1,72 @@
+import pytest
+
+from grokbook import experiments, paper
+from grokbook.experiments import EXPERIMENTS
+from grokbook.weights import EMBEDDING
+
+
+def operations(name: str) -> set[tuple[str, ...]]:
+    return {config.operations for config in EXPERIMENTS[name].configs() if config.source is None}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_each_of_its_runs_once_at_the_paper_s_settings(name):
+    configs = EXPERIMENTS[name].configs()
+    assert configs
+    assert len({config.hash for config in configs}) == len(configs)
+    assert {config.seed for config in configs} == {0, 1, 2}
+    for config in configs:
+        assert (config.d_model, config.n_heads, config.d_mlp, config.lr, config.weight_decay) == (
+            128,
+            4,
+            512,
+            1e-3,
+            1.0,
+        )
+        assert config.source is None or config.source.seed == config.seed
+
+
+def test_one_seed_of_everything_comes_first():
+    for experiment in EXPERIMENTS.values():
+        seeds = [config.seed for config in experiment.configs()]
+        assert seeds == sorted(seeds)
+
+
+def test_what_is_given_replaces_the_experiment_s_own():
+    found = EXPERIMENTS["elementary"].configs(moduli=[31, 59], fractions=[0.4], seeds=[7], max_steps=50)
+    expected = [paper.single(op, p=p, fraction=0.4, seed=7, max_steps=50) for p in (31, 59) for op in paper.ELEMENTARY]
+    assert found == expected
+
+
+def test_the_grid_has_the_columns_of_table_5():
+    grid = EXPERIMENTS["summary-grid"].configs(seeds=[0], fractions=[0.3])
+    scratch = [config for config in grid if config.source is None]
+    assert len(scratch) == 35, "36 columns, of which a²−b² stands among the powers and among the factorizable ones"
+    assert sorted(config.task for config in grid if config.source is not None) == [
+        *("PG-E a+b → 2a+3b", "PG-E a+b → 2a+b", "PG-E a+b → 2a-3b", "PG-E a+b → 2a-b"),
+        *("PG-T ab → ab+b", "PG-T ab → ab-b"),
+    ]
+    assert len(EXPERIMENTS["summary-grid"].configs()) == 41 * 7 * 3
+
+
+def test_figure_2_has_every_source_with_every_target_and_module():
+    runs = [config for config in EXPERIMENTS["pregrokked-elementary"].configs(seeds=[0]) if config.source is not None]
+    assert len(runs) == 18
+    assert len({(c.source.operations, c.operations, c.transplant) for c in runs}) == 18
+
+
+def test_random_embeddings_are_frozen_and_mixtures_are_single_runs():
+    assert {config.frozen for config in EXPERIMENTS["random-embedding"].configs()} == {EMBEDDING}
+    assert operations("mixture-elementary") == {("a+b", "a-b", "ab")}
+    assert {config.p for config in EXPERIMENTS["modulus"].configs()} >= {97, 113}
+
+
+def test_experiments_share_their_runs():
+    assert set(EXPERIMENTS["elementary"].configs()) < set(EXPERIMENTS["summary-grid"].configs())
+
+
+def test_an_unknown_name_is_met_with_near_ones():
+    with pytest.raises(ValueError, match=r"no experiment 'elementry'; did you mean .*elementary"):
+        experiments.experiment("elementry")
+    with pytest.raises(ValueError, match="did you mean"):
+        experiments.experiment("???")
