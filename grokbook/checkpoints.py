@@ -17,8 +17,9 @@ from torch import Tensor
 
 from grokbook import runs, schedule
 from grokbook.config import RunConfig
+from grokbook.errors import DamagedRun
 from grokbook.record import Record
-from grokbook.runs import DamagedRun, Spectra
+from grokbook.runs import Spectra
 
 
 class State(NamedTuple):

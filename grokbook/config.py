@@ -6,15 +6,15 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
-from grokbook import data
+from grokbook import prompts
+from grokbook.modules import MODULES, WEIGHTS
 from grokbook.operations import Operation
-from grokbook.weights import MODULES, Weights
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
 _ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")  # decide when to stop, and nothing before
@@ -34,7 +34,7 @@ class RunConfig:
     fraction: float = 0.3
     """Share r of all pairs that is trained on; the first ⌊r·p²⌋ of a seeded shuffle."""
     seed: int = 0
-    """Seeds the split and the initial weights, each with a stream of its own."""
+    """Seeds the split and the initial weights (see ``grokbook.training.INIT_STREAM``)."""
     operands: str = "residues"
     """"residues": a and b run over 0..p−1 (the paper); "vocab": over 0..p+4 (the released code)."""
     d_model: int = 128
@@ -68,10 +68,10 @@ class RunConfig:
             set_(self, name, tuple(value))
         set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
         for name in ("transplant", "frozen"):  # sets of names: one order, so that equal runs have equal hashes
-            unknown = [weight for weight in getattr(self, name) if weight not in Weights._fields]
+            unknown = [weight for weight in getattr(self, name) if weight not in WEIGHTS]
             if unknown:
-                raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(Weights._fields)}")
-            set_(self, name, tuple(weight for weight in Weights._fields if weight in getattr(self, name)))
+                raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(WEIGHTS)}")
+            set_(self, name, tuple(weight for weight in WEIGHTS if weight in getattr(self, name)))
         for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
             set_(self, name, _whole(name, getattr(self, name)))
         for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
@@ -82,7 +82,7 @@ class RunConfig:
         self._check()
 
     def _check(self) -> None:
-        data.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
+        prompts.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
         for name in ("max_steps", "d_model", "n_heads", "d_mlp", "sustain", "tail", "eval_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -98,7 +98,7 @@ class RunConfig:
             raise ValueError(f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}")
         if set(self.transplant) & set(self.frozen):
             raise ValueError("transplanted weights are frozen already; name them in transplant only")
-        if len(self.frozen_weights) == len(Weights._fields):
+        if len(self.frozen_weights) == len(WEIGHTS):
             raise ValueError("with all weights frozen, nothing is left to train")
         self._check_source()
 
@@ -119,12 +119,12 @@ class RunConfig:
 
     @property
     def d_vocab(self) -> int:
-        return data.d_vocab(self.parsed_operations, self.p)
+        return prompts.d_vocab(self.parsed_operations, self.p)
 
     @property
     def frozen_weights(self) -> tuple[str, ...]:
         """All weights that do not train, in the order of ``Weights``."""
-        return tuple(name for name in Weights._fields if name in (*self.transplant, *self.frozen))
+        return tuple(name for name in WEIGHTS if name in (*self.transplant, *self.frozen))
 
     @property
     def task(self) -> str:
@@ -133,7 +133,13 @@ class RunConfig:
         if self.source is not None:
             modules = {weights: name for name, weights in MODULES.items()}
             module = modules.get(self.transplant, "+".join(self.transplant))
-            text = f"{module} {', '.join(self.source.operations)} → {text}"
+            source = ", ".join(self.source.operations)
+            other = []
+            if self.source.seed != self.seed:
+                other.append(f"seed {self.source.seed}")
+            if self.source.fraction != self.fraction:
+                other.append(f"r={self.source.fraction:g}")
+            text = f"{module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
         return text
 
     @property
@@ -202,3 +208,13 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return float(value)
+
+
+def with_sources(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """The configs, each once, and before each the runs it starts from."""
+    found: dict[RunConfig, None] = {}
+    for config in configs:
+        if config.source is not None:
+            found |= dict.fromkeys(with_sources([config.source]))
+        found[config] = None
+    return list(found)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokbook import data, folded
+from grokbook import data, folded, prompts
 from grokbook.config import RunConfig
 from grokbook.weights import Weights, shapes
 
@@ -50,9 +50,9 @@ class _Data(NamedTuple):
 
 def stack_key(config: RunConfig) -> tuple[Any, ...]:
     """Configs with equal keys can be trained in one stack, whatever their operations, seeds and frozen weights."""
-    n_operands = data.n_operands(config.p, config.operands)
+    n_operands = prompts.n_operands(config.p, config.operands)
     return (
-        (config.p, n_operands, config.d_vocab, len(config.operations), data.n_train(n_operands**2, config.fraction)),
+        (config.p, n_operands, config.d_vocab, len(config.operations), prompts.n_train(n_operands**2, config.fraction)),
         (config.d_model, config.n_heads, config.d_mlp),
         (config.lr, config.betas, config.weight_decay),
     )
@@ -60,9 +60,9 @@ def stack_key(config: RunConfig) -> tuple[Any, ...]:
 
 def bytes_needed(config: RunConfig) -> tuple[int, int]:
     """Roughly what one run needs in memory: while it trains, and besides while it is evaluated."""
-    pairs = data.n_operands(config.p, config.operands) ** 2
-    rows = data.n_train(pairs, config.fraction) * len(config.operations)
-    n_ctx = data.n_operands(config.p, config.operands) * len(config.operations)
+    pairs = prompts.n_operands(config.p, config.operands) ** 2
+    rows = prompts.n_train(pairs, config.fraction) * len(config.operations)
+    n_ctx = prompts.n_operands(config.p, config.operands) * len(config.operations)
     out, terms = config.d_mlp + folded.padded(config.d_vocab), 2 * config.n_heads + 1
     # Per row: activations, logits, their float64 softmax and error, a mask, indices and weights of the terms.
     training = rows * (4 * out + 4 * config.d_vocab + 16 * config.d_vocab + config.d_mlp + 40 * terms)
@@ -121,7 +121,7 @@ class Stack:
         """Lay out data, gradients and optimiser state of the present configs around their weights."""
         first = self.configs[0]
         self._data = _stacked([_single_data(config, self.device) for config in self.configs], first)
-        n_operands = data.n_operands(first.p, first.operands)
+        n_operands = prompts.n_operands(first.p, first.operands)
         self._scale = len(first.operations) / self._data.train_labels.shape[1]  # mean over pairs, sum over operations
         self._n_operands = n_operands
         self._flat, flat_gradient = flat, torch.zeros_like(flat)
@@ -295,7 +295,7 @@ def _views(flat: Tensor, config: RunConfig) -> Weights:
 
 def _single_data(config: RunConfig, device: torch.device) -> _Data:
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-    n, n_operations = data.n_operands(config.p, config.operands), len(config.operations)
+    n, n_operations = prompts.n_operands(config.p, config.operands), len(config.operations)
     tokens = table.tokens[:, table.train].to(device)  # [operation, row, 3]
     first_ctx = n * torch.arange(n_operations, device=device).unsqueeze(1)
     contexts = folded.Contexts(

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 
 from grokbook import paper
 from grokbook.config import RunConfig
+from grokbook.modules import EMBEDDING, MODULES
+from grokbook.operations import CATALOGUE
 from grokbook.paper import Transfer
-from grokbook.weights import EMBEDDING, MODULES
 
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 POWERS = tuple(f"a^{n}+b^{n}" for n in range(2, 8))
 SUMS = tuple(f"(a+b)^{n}" for n in range(2, 8))
 SCALED = ("2a+b", "2a-b", "2a+3b", "2a-3b")
 NOT_FACTORIZABLE = ("a^2+ab+b^2", "a^2+ab+b^2+a", "a^3+ab", "a^3+ab^2+b")
-FACTORIZABLE = (*SUMS, "(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2+a+b", "a^2-b^2")
+FACTORIZABLE = ("(a+b)^2", "(a+b)^3", "(a+b)^4", "(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2+a+b")
 
 
 class Experiment(NamedTuple):
@@ -90,7 +91,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "high-degree": Experiment(
         "Fig 7 and 8, §6.2",
-        from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE[:3], "(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2+a+b", *POWERS),
+        from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE, *POWERS),
     ),
     "pregrokked-linear": Experiment("Fig 9, §6.3", from_scratch=(*SCALED, "ab+b", "ab-b"), transfers=_LINEAR_TRANSFERS),
     "progress-measures": Experiment(
@@ -108,15 +109,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "summary-grid": Experiment(
         "Table 5, Appendix I",
-        from_scratch=(
-            *paper.ELEMENTARY,
-            *SCALED,
-            *("ab+a+b", "ab+b", "ab-b"),
-            *("a^2+b", "a^2-b", "a^3+2b", "a^3-2b"),
-            *NOT_FACTORIZABLE,
-            *POWERS,
-            *FACTORIZABLE,
-        ),
+        from_scratch=tuple(str(operation) for kind in CATALOGUE.values() for operation in kind),
         transfers=_LINEAR_TRANSFERS,
         fractions=FRACTIONS,
     ),

@@ -9,16 +9,17 @@ two. Identity does not depend on the modulus: ``98a+b`` is not ``a+b``, although
     ('a^2+ab+b^2', 'cross_high', 3)
 """
 
+from __future__ import annotations
+
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import index
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from grokbook.expressions import (
     LATEX,
@@ -35,6 +36,9 @@ from grokbook.expressions import (
     scale,
     write,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_MODULUS: Final = 2**31  # (p-1)² + (p-1) must fit into int64
 
@@ -91,7 +95,7 @@ class Operation:
             raise ValueError(f"operation too large: {problem}")
 
     @classmethod
-    def parse(cls, text: Any) -> "Operation":
+    def parse(cls, text: Any) -> Operation:
         """Read an expression such as ``2a - 3b``, ``a*b+b``, ``(a-b)**4``, ``a² − 2·a×b``.
 
         Numbers, a, b, ``+ - *``, powers ``^`` or ``**`` or superscripts, parentheses, and products without a
@@ -110,7 +114,7 @@ class Operation:
             raise ValueError(f"cannot read {clip(text, 0)}: column 1: {error}") from None
 
     @classmethod
-    def from_coefficients(cls, coefficients: Mapping[tuple[int, int], int]) -> "Operation":
+    def from_coefficients(cls, coefficients: Mapping[tuple[int, int], int]) -> Operation:
         """The operation Σ coefficients[i, j] · aⁱ · bʲ; zeros may be given.
 
         Raises:
@@ -137,12 +141,13 @@ class Operation:
             An int for two integers, else int64 of the broadcast shape.
 
         Raises:
-            TypeError: an operand is not integer.
+            TypeError: an operand or p is not integer.
             ValueError: p is out of range.
         """
+        p = index(p)
         if not 2 <= p <= MAX_MODULUS:
             raise ValueError(f"modulus p = {p} is not in 2..{MAX_MODULUS}")
-        if {np.ndarray, Tensor} <= {type(a), type(b)}:
+        if any(map(_is_tensor, (a, b))) and any(isinstance(x, np.ndarray) for x in (a, b)):
             raise TypeError("operands mix a numpy array with a torch tensor")
         a, b = _residues(a, p), _residues(b, p)
         powers_a = _powers(a, max(term.a for term in self.terms), p)
@@ -294,15 +299,19 @@ def _residues(x: Any, p: int) -> Any:
         return np.asarray(x % np.uint64(p)).astype(np.int64)
     if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer):
         return x.astype(np.int64) % p
-    if isinstance(x, Tensor) and x.dtype in _TORCH_INTEGERS:
-        return x.to(torch.int64) % p
-    kind = x.dtype if isinstance(x, np.ndarray | Tensor) else type(x).__name__
+    if _is_tensor(x) and str(x.dtype).removeprefix("torch.") in _TENSOR_INTEGERS:
+        return x.long() % p
+    kind = x.dtype if isinstance(x, np.ndarray) or _is_tensor(x) else type(x).__name__
     raise TypeError(f"operands must be integers or integer arrays, not {kind}")
 
 
-_TORCH_INTEGERS: Final = frozenset(
-    {torch.uint8, torch.int8, torch.uint16, torch.int16, torch.uint32, torch.int32, torch.int64}
-)
+_TENSOR_INTEGERS: Final = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "int64"})
+
+
+def _is_tensor(x: Any) -> bool:
+    """Whether `x` is a torch tensor; asked without importing torch, which takes longer than all else here."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
 
 
 def _powers(x: Any, highest: int, p: int) -> list[Any]:

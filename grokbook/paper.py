@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grokbook.config import RunConfig
+from grokbook.modules import MODULES
 from grokbook.operations import Operation
-from grokbook.weights import MODULES
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run unless the operation is named in :data:`BUDGETS`; what groks stops long before."""
@@ -79,15 +79,18 @@ def pre_grokked(
     fraction: float = 0.3,
     seed: int = 0,
     max_steps: int | None = None,
+    source_fraction: float = 0.3,
     source_max_steps: int | None = None,
 ) -> RunConfig:
-    """A run that starts from a module of a pre-grokked one with the same seed, p and fraction.
+    """A run that starts from a module of a pre-grokked one with the same seed and p.
+
+    The source is trained on r = 0.3 of the pairs whatever the target's fraction, as in the paper.
 
     Its budget is the default one, whatever the target: a module that helps should show it in that time. ``max_steps``
     changes it for the target alone, ``source_max_steps`` for the source: cut short, the source may not have grokked,
     and its module is not a pre-grokked one.
     """
-    source = single(transfer.source, p=p, fraction=fraction, seed=seed, max_steps=source_max_steps)
+    source = single(transfer.source, p=p, fraction=source_fraction, seed=seed, max_steps=source_max_steps)
     steps = DEFAULT_BUDGET if max_steps is None else max_steps
     return RunConfig(
         operations=(transfer.target,),

@@ -27,13 +27,10 @@ from torch import Tensor
 from grokbook import fourier, measures, model, runs, schedule
 from grokbook.config import RunConfig
 from grokbook.engine import Evaluation, Stack
+from grokbook.errors import TrainingDiverged
 from grokbook.fourier import Spectrum
 from grokbook.runs import Run, Spectra
 from grokbook.weights import Weights
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is no longer a finite number; the message says at which step and for which config."""
 
 
 class Observation(NamedTuple):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from torch import Tensor
 
 from grokbook import measures
 from grokbook.config import RunConfig
+from grokbook.errors import DamagedRun
 from grokbook.weights import Weights, shapes
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
@@ -40,10 +41,6 @@ CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
 )
 LAYERS = ("embedding", "neuron_logit")
 """Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
-
-
-class DamagedRun(RuntimeError):
-    """A run folder that cannot be trusted; the message names the folder, the file and what is wrong."""
 
 
 class Spectra(NamedTuple):
@@ -86,6 +83,10 @@ class Run:
         In a mixture the worst operation counts.
         """
         return grok_step(self.config, self.history)
+
+    def grok_step_at(self, accuracy: float) -> int | None:
+        """What :attr:`grok_step` would be for another accuracy; beyond the grok step the record ends with the tail."""
+        return grok_step(replace(self.config, grok_accuracy=accuracy), self.history)
 
     @property
     def best_test_accuracy(self) -> float:
@@ -145,7 +146,7 @@ def read(folder: Path) -> Run:
     """Read a run folder; :class:`DamagedRun` names the first thing that is wrong with it."""
 
     def damaged(file: str, problem: object) -> DamagedRun:
-        return DamagedRun(f"{folder / file}: {problem}; delete this folder to have the run trained anew")
+        return DamagedRun(f"{folder / file}: {problem}; restore the folder, or delete it to have the run trained anew")
 
     for file in (PROVENANCE, CONFIG, HISTORY, SPECTRA, WEIGHTS):
         if not (folder / file).is_file():
@@ -195,6 +196,8 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
         for name, tensor, shape in zip(tensors._fields, tensors, expected, strict=True):
             if tuple(tensor.shape) != tuple(shape) or 0 in tensor.shape:
                 yield file, f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
+            elif not tensor.isfinite().all():
+                yield file, f"{name} has values that are not finite"
 
 
 def _sha256(path: Path) -> str:

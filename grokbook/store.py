@@ -6,76 +6,30 @@ beside its place and appears by one rename. Nothing is ever overwritten.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from grokbook import runs, training
 from grokbook.checkpoints import Checkpoints
-from grokbook.config import RunConfig
+from grokbook.config import RunConfig, with_sources
+from grokbook.errors import RunsMissing
+from grokbook.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
 from grokbook.locks import RunLocks
 from grokbook.runs import Run
 from grokbook.training import Trainer
-
-STORE_VARIABLE = "GROKBOOK_STORE"
-"""Environment variable that names the folder for new runs."""
-STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
-"""Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
 
 POLL_SECONDS = 1.0
 """How often to look for a run that another process is training."""
 
 
-class RunsMissing(KeyError):
-    """Runs that are not stored, where training is not allowed; the message names them."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class RunStore:
-    """Runs in a folder, and before it the published runs in folders that are only read.
-
-    Args:
-        path: where new runs go; made when the first one is stored.
-        published: further folders, looked in first and in this order; never written to.
-        stored_only: refuse to train.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        published: Iterable[str | os.PathLike[str]] = (),
-        *,
-        stored_only: bool = False,
-    ) -> None:
-        self.path = Path(path)
-        self.published = tuple(Path(folder) for folder in published)
-        self.stored_only = stored_only
-
-    @property
-    def in_progress(self) -> Path:
-        """Where the states and locks of runs are that are being trained."""
-        return self.path / ".in-progress"
-
-    @property
-    def places(self) -> tuple[Path, ...]:
-        """The folders that are looked in, in this order: a published run goes before one's own of the same config."""
-        return (*self.published, self.path)
-
-    def folder(self, config: RunConfig) -> Path | None:
-        """The folder that holds the run, or None."""
-        places = (place / config.name for place in self.places)
-        return next((folder for folder in places if folder.is_dir()), None)
-
-    def __contains__(self, config: RunConfig) -> bool:
-        return self.folder(config) is not None
+class RunStore(RunFolders):
+    """Run folders whose runs are read, written, and trained where they are missing."""
 
     def get(self, config: RunConfig) -> Run:
         """Read a run.
@@ -113,15 +67,6 @@ class RunStore:
                 shutil.rmtree(temporary, ignore_errors=True)
         return final
 
-    def folders(self) -> Iterator[Path]:
-        """The folders of all runs, each run once, sorted by name."""
-        found: dict[str, Path] = {}
-        for place in self.places:
-            for folder in place.iterdir() if place.is_dir() else ():
-                if folder.is_dir() and not folder.name.startswith("."):
-                    found.setdefault(folder.name, folder)
-        return iter([found[name] for name in sorted(found)])
-
     def ensure(
         self, configs: Iterable[RunConfig], device: str = "auto", *, slots: int | None = None, progress: bool = True
     ) -> list[Run]:
@@ -151,8 +96,8 @@ class RunStore:
         except KeyboardInterrupt:
             left = sum(config not in known for config in missing)
             raise KeyboardInterrupt(
-                f"interrupted with {left} of {len(set(wanted))} runs still to train. Finished runs are kept in "
-                f"{self.path}, and so is the last checkpoint of what was in progress: repeat the command to go on."
+                f"interrupted with {left} of {len(set(wanted))} runs still to train. What was finished is kept in "
+                f"{self.path}, and states of runs in progress once a minute: repeat the command to go on."
             ) from None
         return [known[config] for config in wanted]
 
@@ -176,7 +121,7 @@ class RunStore:
             progress=progress,
         )
         waited = False
-        while left := [config for config in training.with_sources(missing) if config not in known]:
+        while left := [config for config in with_sources(missing) if config not in known]:
             known |= {config: self.get(config) for config in left if config in self}
             before = len(known)
             trainer.train(left)
@@ -188,18 +133,6 @@ class RunStore:
 
 
 def default_store() -> RunStore:
-    """The store that notebooks and commands use.
-
-    New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the checkout (outside one, in the current
-    folder). The checkout's published ``runs/`` stand before it. With $GROKBOOK_STORED_ONLY nothing is trained.
-    """
-    root = checkout()
-    path = os.environ.get(STORE_VARIABLE) or (root or Path.cwd()) / ".grokbook" / "runs"
-    published = [root / "runs"] if root is not None else []
-    return RunStore(path, published, stored_only=bool(os.environ.get(STORED_ONLY_VARIABLE)))
-
-
-def checkout() -> Path | None:
-    """The checkout this library runs from; None when it is installed elsewhere."""
-    root = Path(__file__).resolve().parent.parent
-    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+    """The store that notebooks and commands use, see :func:`grokbook.folders.default_folders`."""
+    folders = default_folders()
+    return RunStore(folders.path, folders.published, stored_only=folders.stored_only)

@@ -22,8 +22,9 @@ import torch
 from grokbook import engine, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.config import RunConfig
+from grokbook.errors import TrainingDiverged
+from grokbook.folders import RunFolders
 from grokbook.locks import RunLocks
-from grokbook.record import TrainingDiverged
 from grokbook.runs import Run
 from grokbook.store import RunStore
 from grokbook.training import Trainer
@@ -93,18 +94,12 @@ def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: S
     return [became(config) for config in configs]
 
 
-def missing(configs: Iterable[RunConfig], store: RunStore) -> list[RunConfig]:
-    """What is not stored, sources of pre-grokked runs before their heirs."""
-    wanted = [config for config in dict.fromkeys(configs) if config not in store]
-    return [config for config in training.with_sources(wanted) if config not in store]
-
-
 @dataclass
 class Sweep:
     """Trains runs on an executor, and keeps the books.
 
     Args:
-        left: what is to be trained, see :func:`missing`. Runs leave the list as they end.
+        left: what is to be trained, see :meth:`grokbook.folders.RunFolders.missing`. Runs leave the list as they end.
         store: where they go.
     """
 
@@ -280,7 +275,7 @@ def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) ->
     return found
 
 
-def disk_estimate(store: RunStore, runs: int) -> int:
+def disk_estimate(store: RunFolders, runs: int) -> int:
     """Bytes that so many runs take, from the mean of those that are stored; 2 MB each if none is."""
     sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in store.folders()]
     return int(runs * (sum(sizes) / len(sizes) if sizes else 2e6))

@@ -18,17 +18,25 @@ import torch
 
 from grokbook import engine, model, provenance, schedule
 from grokbook.checkpoints import Checkpoints, damaged
-from grokbook.config import RunConfig
+from grokbook.config import RunConfig, with_sources
 from grokbook.engine import Stack
+from grokbook.errors import TrainingDiverged
 from grokbook.locks import RunLocks
 from grokbook.progress import Reporter, reporter
-from grokbook.record import Observation, Record, TrainingDiverged, observe
+from grokbook.record import Observation, Record, observe
 from grokbook.runs import Run
 from grokbook.weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
 INIT_STREAM = 1
-"""Stream of the seed that initial weights are drawn from; the split of the data has its own (``grokbook.data``)."""
+"""Which of a seed's streams initial weights are drawn from. It is also the one that shuffles the pairs.
+
+So the i-th weight drawn and the i-th pair come from the same random word, until rejections in drawing normals shift
+the two. Over 2,000 seeds the first weights of W_E are 0.75 large (mean size in standard deviations) where the pair
+is trained on, and 0.82 where it is not. Place i means a pair of operands on one side and a token and a channel on the
+other, which have nothing to do with each other. Another stream would be cleaner, and would make every published run
+another one.
+"""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -97,16 +105,6 @@ def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Weig
         return fresh
     donor = sources[config.source].weights
     return fresh._replace(**{name: getattr(donor, name) for name in config.transplant})
-
-
-def with_sources(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """The configs, each once, and before each the runs it starts from."""
-    found: dict[RunConfig, None] = {}
-    for config in configs:
-        if config.source is not None:
-            found |= dict.fromkeys(with_sources([config.source]))
-        found[config] = None
-    return list(found)
 
 
 @dataclass

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from grokbook.modules import EMBEDDING, MODULES, TRANSFORMER
+
+__all__ = ["EMBEDDING", "MODULES", "TRANSFORMER", "Weights", "initialise", "shapes", "stack"]
 
 
 class Weights(NamedTuple):
@@ -38,14 +42,6 @@ class Weights(NamedTuple):
     def unstack(self) -> list[Weights]:
         """The single models of a stack."""
         return [Weights(*matrices) for matrices in zip(*(w.unbind(0) for w in self), strict=True)]
-
-
-EMBEDDING = ("W_E",)
-"""What a pre-grokked-embedding (PG-E) run takes from its source (paper §4)."""
-TRANSFORMER = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
-"""What a pre-grokked-transformer (PG-T) run takes from its source: attention and MLP; W_E and W_U are trained."""
-MODULES: Mapping[str, tuple[str, ...]] = {"PG-E": EMBEDDING, "PG-T": TRANSFORMER}
-"""The paper's names of what is transplanted."""
 
 
 def stack(models: Sequence[Weights]) -> Weights:

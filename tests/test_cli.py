@@ -7,7 +7,7 @@ import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
-from grokbook import RunStore, cli, store, training
+from grokbook import RunConfig, RunStore, cli, folders, runs, training
 from grokbook.book import build, execute
 from grokbook.engine import Stack
 from grokbook.runs import WEIGHTS
@@ -18,7 +18,7 @@ QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
 @pytest.fixture
 def mine(tmp_path, monkeypatch) -> RunStore:
     """An empty store of one's own, with no published runs behind it."""
-    monkeypatch.setattr(store, "checkout", lambda: None)
+    monkeypatch.setattr(folders, "checkout", lambda: None)
     monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "runs"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
@@ -45,8 +45,8 @@ def test_train_stores_the_run_and_prints_its_measures(mine):
     result = grokbook("train", "a*b", *QUICK)
     assert result.exit_code == 0, result.stderr
     (folder,) = mine.folders()
-    run = store.runs.read(folder)
-    assert run.config == store.RunConfig(operations=("ab",), p=5, fraction=0.5, max_steps=3)
+    run = runs.read(folder)
+    assert run.config == RunConfig(operations=("ab",), p=5, fraction=0.5, max_steps=3)
     last = run.history.iloc[-1]
     for expected in (
         "ab (p=5, r=0.5, seed 0) did not grok, 3 steps",
@@ -64,7 +64,7 @@ def test_train_prints_json_and_nothing_else_on_request(mine):
     result = grokbook("train", "a + b", *QUICK, "--seed", "4", "--json")
     summary = json.loads(result.stdout)
     (folder,) = mine.folders()
-    run = store.runs.read(folder)
+    run = runs.read(folder)
     assert (summary["name"], summary["folder"]) == (folder.name, str(folder))
     assert (summary["steps"], summary["grok_step"], summary["seed"]) == (3, None, 4)
     assert summary["config"] == run.config.to_dict()
@@ -273,7 +273,7 @@ def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
         execute, "execute_notebook", lambda source, output, parameters, progress: seen.append((source, output))
     )
     assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
-    assert seen == [(store.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
+    assert seen == [(folders.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
     assert_short_error(grokbook("notebook", "elementry"), 2, "elementry")
 
 

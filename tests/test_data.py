@@ -1,15 +1,14 @@
 """Tables, splits, tokens and label statistics against plain Python and closed forms."""
 
 import math
-from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import data
+from grokbook import data, prompts
 from grokbook.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
@@ -42,60 +41,11 @@ def test_paper_and_released_code_sizes() -> None:
     assert int(foreign.sum()) == 995  # pairs with a special token used as a number
 
 
-# --- tokens ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("texts", "tokens", "size"),
-    [
-        (["a+b"], (98,), 102),
-        (["a-b"], (99,), 102),
-        (["ab"], (100,), 102),
-        (["b-a"], (97,), 102),
-        (["a^2+b^2"], (97,), 102),
-        (["a+b", "a-b", "ab"], (98, 99, 100), 102),
-        (["a+b", "ab+b"], (98, 97), 102),
-        (["a^2+b^2", "a^2+ab+b^2", "(a+b)^2"], (97, 102, 103), 104),
-        (["(a+b)^3", "a+b", "a^3+ab"], (97, 98, 102), 103),
-    ],
-)
-def test_op_tokens(texts: list[str], tokens: tuple[int, ...], size: int) -> None:
-    assert data.op_tokens(parse(*texts), 97) == tokens
-    assert data.d_vocab(parse(*texts), 97) == size
-
-
-@given(st.lists(st.sampled_from(EVERY_OPERATION), min_size=1, max_size=12, unique=True))
-def test_tokens_of_a_mixture_are_distinct_and_in_the_vocabulary(operations: list[Operation]) -> None:
-    tokens = data.op_tokens(operations, 5)
-    assert len(set(tokens)) == len(operations)
-    assert all(5 <= token < data.d_vocab(operations, 5) for token in tokens)
-    assert 9 not in tokens  # "/" stays free
-
-
-# --- the split ------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 10_404), st.integers(1, 999))
-def test_train_size_is_the_exact_floor(n_pairs: int, thousandths: int) -> None:
-    assert data.n_train(n_pairs, thousandths / 1000) == n_pairs * thousandths // 1000
-
-
-@given(st.integers(1, 10_404), st.floats(0, 1, exclude_min=True, exclude_max=True))
-def test_train_size_of_any_float(n_pairs: int, fraction: float) -> None:
-    wanted = (Decimal(str(fraction)) * n_pairs).to_integral_value(ROUND_FLOOR)
-    assert data.n_train(n_pairs, fraction) == wanted
-
-
-def test_train_size_where_floats_slip() -> None:
-    assert int(0.29 * 100) == 28
-    assert data.n_train(100, 0.29) == 29
-
-
 @given(st.integers(2, 400), st.integers(0, 2**40), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
 def test_splits_have_their_size_and_nest(n_pairs: int, seed: int, one: float, other: float) -> None:
     small, large = (data.split(n_pairs, fraction, seed) for fraction in sorted((one, other)))
-    assert int(small.sum()) == data.n_train(n_pairs, min(one, other))
-    assert int(large.sum()) == data.n_train(n_pairs, max(one, other))
+    assert int(small.sum()) == prompts.n_train(n_pairs, min(one, other))
+    assert int(large.sum()) == prompts.n_train(n_pairs, max(one, other))
     assert not (small & ~large).any()
 
 
@@ -125,84 +75,9 @@ def test_every_pair_is_drawn_alike() -> None:
     assert (counts - expected).abs().max() < 5 * deviation
 
 
-# --- validation -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"p": 96}, "p must be prime, 96 is not"),
-        ({"p": 9409}, "9409 is not"),
-        ({"p": 2}, "prime from 3 to 10007, not 2"),
-        ({"p": -97}, "not -97"),
-        ({"p": 10_009}, "not 10009"),
-        ({"p": 97.0}, "not 97.0"),
-        ({"p": True}, "not True"),
-        ({"p": "97"}, "not '97'"),
-        ({"fraction": 0.0}, "between 0 and 1, not 0.0"),
-        ({"fraction": 1.0}, "between 0 and 1"),
-        ({"fraction": 1}, "between 0 and 1"),
-        ({"fraction": -0.3}, "between 0 and 1"),
-        ({"fraction": math.nan}, "not nan"),
-        ({"fraction": math.inf}, "not inf"),
-        ({"fraction": "0.3"}, "not '0.3'"),
-        ({"fraction": None}, "not None"),
-        ({"fraction": 0.0001}, "0.0001 of 9409 pairs leaves the train set empty"),
-        ({"p": 3, "fraction": 0.1}, "of 9 pairs leaves the train set empty"),
-        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
-        ({"seed": 0.5}, "not 0.5"),
-        ({"operands": "tokens"}, "one of residues, vocab, not 'tokens'"),
-        ({"operands": None}, "not None"),
-        ({"operations": []}, "non-empty list"),
-        ({"operations": "a+b"}, "non-empty list"),
-        ({"operations": Operation.parse("a+b")}, "non-empty list"),
-        ({"operations": None}, "non-empty list"),
-        ({"operations": ["a+b"]}, "Operation objects, not str"),
-        ({"operations": [None]}, "Operation objects, not NoneType"),
-        ({"operations": parse("a+b", "ab", "b+a")}, "operation a+b is given twice"),
-        ({"operations": parse("97a+97b")}, "97a+97b has the same value at every pair mod 97: there must be something"),
-    ],
-)
-def test_check_refuses(change: dict[str, object], complaint: str) -> None:
-    arguments = {"operations": parse("a+b"), "p": 97, "fraction": 0.3, "seed": 0, "operands": "residues"}
-    data.check(**arguments)
-    with pytest.raises(ValueError, match=r"must|empty|twice") as caught:
-        data.check(**arguments | change)
-    assert complaint in str(caught.value)
-
-
-@given(st.integers(1, 10**8))
-def test_the_test_set_is_never_empty(n_pairs: int) -> None:
-    assert data.n_train(n_pairs, math.nextafter(1, 0)) == n_pairs - 1
-
-
-@given(
-    st.dictionaries(st.tuples(st.integers(0, 8), st.integers(0, 8)), st.integers(-6, 6), min_size=1, max_size=4),
-    st.sampled_from([3, 5, 7]),
-)
-def test_constant_operations_are_those_with_one_value(coefficients: dict[tuple[int, int], int], p: int) -> None:
-    assume(any(c for exponents, c in coefficients.items() if exponents != (0, 0)))  # the parser's own refusal
-    operation = Operation.from_coefficients(coefficients)
-    values = {operation(a, b, p) for a in range(p) for b in range(p)}
-    assert data.is_constant(operation, p) == (len(values) == 1)
-
-
-def test_fermat_makes_constants() -> None:
-    assert data.is_constant(Operation.parse("a^3 - a + 2"), 3)
-    assert data.is_constant(Operation.parse("a^3*b - a*b^3"), 3)
-    assert not data.is_constant(Operation.parse("a^2"), 3)
-
-
 def test_make_checks_first() -> None:
     with pytest.raises(ValueError, match="prime"):
         data.make(parse("a+b"), 10_001, 0.3, seed=0)
-
-
-def test_primes() -> None:
-    sieve = [n for n in range(2, 2000) if not any(n % k == 0 for k in range(2, n))]
-    assert [n for n in range(-5, 2000) if data.is_prime(n)] == sieve
-    assert data.is_prime(10_007)
-    assert not data.is_prime(97 * 97)
 
 
 # --- label statistics -----------------------------------------------------------------------------

@@ -66,7 +66,9 @@ def test_transfers_are_those_of_figures_2_and_9():
 def test_a_pre_grokked_run_starts_from_the_run_from_scratch():
     transfer = Transfer.parse("PG-T a-b -> a-b")
     config = paper.pre_grokked(transfer, p=59, fraction=0.4, seed=2)
-    assert config.source == paper.single("a-b", p=59, fraction=0.4, seed=2)
+    assert config.source == paper.single("a-b", p=59, fraction=0.3, seed=2), "sources are trained at r = 0.3"
+    other = paper.pre_grokked(transfer, p=59, fraction=0.4, seed=2, source_fraction=0.5)
+    assert other.source == paper.single("a-b", p=59, fraction=0.5, seed=2)
     assert (config.p, config.fraction, config.seed, config.operations) == (59, 0.4, 2, ("a-b",))
     assert config.transplant == ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")
     assert (config.source.max_steps, config.max_steps) == (100_000, 40_000), "a head start needs no larger budget"

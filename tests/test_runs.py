@@ -35,7 +35,7 @@ def assert_damaged(folder, file, problem=""):
         runs.read(folder)
     assert str(error.value).startswith(f"{folder / file}: "), error.value
     assert problem in str(error.value)
-    assert str(error.value).endswith("; delete this folder to have the run trained anew")
+    assert str(error.value).endswith("; restore the folder, or delete it to have the run trained anew")
 
 
 def test_a_run_is_five_files(folder):

@@ -1,13 +1,12 @@
-import re
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
 from same import assert_same_run, fingerprint
 from test_training import interrupt_at
 
-from grokbook import DamagedRun, RunStore, default_store, runs, store, training
+from grokbook import DamagedRun, RunStore, runs, training
+from grokbook.errors import RunsMissing
 from grokbook.runs import WEIGHTS
 from grokbook.weights import EMBEDDING
 
@@ -176,7 +175,7 @@ def test_a_store_that_may_not_train_names_all_that_is_missing(empty, tiny, tiny_
     reader = RunStore(empty.path, stored_only=True)
     assert_same_run(reader.ensure([tiny_run.config], "cpu")[0], tiny_run)
     heir = tiny("a-b", source=tiny(seed=8), transplant=EMBEDDING)
-    with pytest.raises(store.RunsMissing) as error:
+    with pytest.raises(RunsMissing) as error:
         reader.ensure([tiny(seed=9), tiny_run.config, heir], "cpu")
     assert str(error.value).startswith("training is off (GROKBOOK_STORED_ONLY) and not stored in")
     assert all(label in str(error.value) for label in (str(empty.path), tiny(seed=9).label, heir.label))
@@ -216,41 +215,6 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_r
     found = empty.ensure(wanted, "cpu", progress=False)
     assert_same_run(found[1], tiny_run)
     assert len(list(empty.folders())) == 3
-
-
-# --- the default store ----------------------------------------------------------------------------
-
-
-def test_the_environment_names_the_default_store(monkeypatch, tmp_path):
-    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
-    root = Path(store.__file__).parents[1]
-    assert default_store().path == tmp_path / "mine"
-    assert default_store().published == (root / "runs",)
-    monkeypatch.delenv("GROKBOOK_STORE")
-    assert default_store().path == root / ".grokbook" / "runs"
-    monkeypatch.setenv("GROKBOOK_STORE", "")
-    assert default_store().path == root / ".grokbook" / "runs"
-
-
-def test_the_environment_can_forbid_training(monkeypatch):
-    monkeypatch.delenv("GROKBOOK_STORED_ONLY", raising=False)
-    assert not default_store().stored_only
-    monkeypatch.setenv("GROKBOOK_STORED_ONLY", "1")
-    assert default_store().stored_only
-
-
-def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("GROKBOOK_STORE", raising=False)
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "site-packages" / "grokbook" / "store.py"))
-    monkeypatch.chdir(tmp_path)
-    assert store.checkout() is None
-    assert default_store().path == Path.cwd() / ".grokbook" / "runs"
-    assert default_store().published == ()
-
-
-def test_new_runs_are_ignored_by_git():
-    ignored = Path(store.__file__).parents[1].joinpath(".gitignore").read_text()
-    assert re.search(r"^/?\.grokbook/?$", ignored, re.MULTILINE)
 
 
 def test_a_store_takes_any_path(tmp_path, tiny_run):

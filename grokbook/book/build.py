@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from grokbook.book.execute import PACKAGE, NotebookError, execute_all
-from grokbook.store import STORED_ONLY_VARIABLE
+from grokbook.folders import STORED_ONLY_VARIABLE
 
 STAMP = ".grokbook-inputs"
 LOCK = ".lock"

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from grokbook import figures, paper, store
+from grokbook.folders import checkout
 
 GREY = "#7d8790"
 WIDTH, HEIGHT, SCALE = 900, 520, 1.5
@@ -41,7 +42,7 @@ def picture(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    root = store.checkout()
+    root = checkout()
     if root is None:
         sys.exit("the picture belongs to a checkout; this grokbook is installed without one")
     picture(root / "book" / "images" / "grokking.png")

@@ -19,27 +19,25 @@ from __future__ import annotations
 from grokbook.figures.curves import accuracy_curves, progress_measures
 from grokbook.figures.groups import Group, by_operation
 from grokbook.figures.spectra import layer_spectra, logit_map, overview, spectrogram
-from grokbook.figures.style import COSINE, DASHES, LAYERS, PALETTE, PLAIN_LAYERS, SINE, STEP_AXIS, Layer, pretty
-from grokbook.figures.tables import outcome_table, table
+from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
+from grokbook.figures.tables import halfway_table, outcome_table, paper_table, table, threshold_table
 
 __all__ = [
-    "COSINE",
-    "DASHES",
     "LAYERS",
-    "PALETTE",
     "PLAIN_LAYERS",
-    "SINE",
-    "STEP_AXIS",
     "Group",
     "Layer",
     "accuracy_curves",
     "by_operation",
+    "halfway_table",
     "layer_spectra",
     "logit_map",
     "outcome_table",
     "overview",
+    "paper_table",
     "pretty",
     "progress_measures",
     "spectrogram",
     "table",
+    "threshold_table",
 ]

@@ -61,7 +61,8 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
 def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Figure:
     """The logits in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
 
-    Colours are relative to the largest component but constant × constant, which says nothing about a or b.
+    Colours are relative to the largest component of each step but constant × constant, which says nothing about a
+    or b: the logits grow a hundredfold in training, and early maps would be black on a common scale.
     """
     label, p, labels = label_of(run), run.config.p, frequency_labels(run.config.p)
     maps = run.spectra.logits[:, operation].float().numpy()
@@ -85,11 +86,13 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
         figure.update_layout({axis: {"title": f"component over {over}", "tickvals": ticks, "type": "category"}})
     figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
     arrange(figure, height=620, l=70, t=30, b=130)
-    strongest = _strongest(maps[-1], labels)
+    strongest, tops = _strongest(maps[-1], labels), [_without_constant(norms).max() for norms in maps]
     return describe(
         figure,
         name=name or f"logits-{run.config.hash}-{operation}",
-        caption=f"{label}: norm of the logits in the 2-D Fourier basis. Strongest components at the end: {strongest}.",
+        caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at the "
+        f"step shown, constant × constant aside ({tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end). Strongest "
+        f"components at the end: {strongest}.",
         alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}, with a slider over training. "
         f"Strongest at the end: {strongest}.",
     )

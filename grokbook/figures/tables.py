@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook.figures.groups import Group
+from grokbook import paper_results
+from grokbook.figures.groups import Group, outcome
+from grokbook.runs import Run
 
 
 def table(frame: pd.DataFrame) -> HTML:
@@ -35,3 +40,78 @@ def outcome_table(groups: Group) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+THRESHOLDS = (0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
+
+
+def threshold_table(groups: Group) -> pd.DataFrame:
+    """Grok steps for other accuracies than 99 %, and the accuracy at the end: how firm the word "grokked" is."""
+    rows = []
+    for label, runs in groups.items():
+        for run in runs:
+            steps = {f"{threshold:.3g}": run.grok_step_at(threshold) for threshold in THRESHOLDS}
+            shown = {f"{100 * float(t):g} %": "–" if step is None else f"{step:,}" for t, step in steps.items()}
+            end = f"{run.history['test_accuracy'].iloc[-1]:.2%}"
+            rows.append({"run": label, "seed": run.config.seed, **shown, "accuracy at the end": end})
+    return pd.DataFrame(rows)
+
+
+def paper_table(groups: Group) -> pd.DataFrame:
+    """What the paper's Table 5 says of each run, and what happened here."""
+    rows = []
+    for label, runs in groups.items():
+        for run in runs:
+            reported = paper_results.reported(run.config)
+            rows.append(
+                {
+                    "run": label,
+                    "seed": run.config.seed,
+                    "paper": "–" if reported is None else reported.text,
+                    "here": outcome([run]),
+                    "agrees": "–" if reported is None else _agreement(run, reported.grokked),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _agreement(run: Run, grokked: bool) -> str:
+    if grokked == (run.grok_step is not None):
+        return "yes"
+    if grokked and run.config.max_steps < paper_results.MAX_STEPS:
+        return f"not within {run.config.max_steps:,} steps; the paper had {paper_results.MAX_STEPS:,}"
+    return "no"
+
+
+HALFWAY_COLUMNS: Mapping[str, str] = {
+    "test_accuracy": "test accuracy",
+    "ffs_embedding": "FFS W_E",
+    "fcr_embedding": "FCR W_E",
+    "gini_embedding": "Gini W_E",
+    "ffs_neuron_logit": "FFS W_L",
+    "fcr_neuron_logit": "FCR W_L",
+}
+
+
+def halfway_table(groups: Group) -> pd.DataFrame:
+    """When each number had made half of its way from the random start to the end; "–" where it moved less than 0.1."""
+    rows = []
+    for label, runs in groups.items():
+        for run in runs:
+            found = {title: halfway(run, column) for column, title in HALFWAY_COLUMNS.items()}
+            shown = {title: "–" if step is None else f"{step:,}" for title, step in found.items()}
+            rows.append({"run": label, "seed": run.config.seed, **shown})
+    return pd.DataFrame(rows)
+
+
+def halfway(run: Run, column: str, least: float = 0.1) -> int | None:
+    """The first evaluated step from which a column stays in the half of its way that leads to the end.
+
+    None if it moved less than ``least`` from the start to the end.
+    """
+    values = run.history[column].to_numpy(dtype=float)
+    way = values[-1] - values[0]
+    if not abs(way) >= least:
+        return None
+    before = np.flatnonzero((values - values[0]) / way < 0.5)
+    return int(run.history["step"].iloc[before[-1] + 1])

@@ -1,0 +1,27 @@
+"""The ``grokbook`` command: thin commands over the library.
+
+The library's slow parts are imported by the commands that need them, once their arguments have been checked.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from grokbook.cli import notebooks, runs, sweep, train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train transformers on modular polynomials, and read what they have learned.",
+)
+app.command(context_settings={"ignore_unknown_options": True})(train.train)  # "-a+b" is an operation
+app.command()(sweep.sweep)
+app.add_typer(runs.app, name="runs")
+app.command(context_settings={"ignore_unknown_options": True})(notebooks.notebook)  # every -p is among the words
+app.command()(notebooks.book)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``grokbook`` script."""
+    app()

@@ -1,0 +1,88 @@
+"""What the commands share: short errors, and how a run is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from grokbook.errors import DamagedRun, TrainingDiverged
+
+if TYPE_CHECKING:
+    from grokbook.runs import Run
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def short_errors(*expected: type[Exception]) -> Iterator[None]:
+    """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
+    kinds: list[type[Exception]] = [ValueError, KeyError, OSError, DamagedRun, TrainingDiverged]
+    try:
+        yield
+    except (*kinds, *expected) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"grokbook: {message}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        print(f"\ngrokbook: {interrupt or 'interrupted'}", file=sys.stderr)
+        raise typer.Exit(130) from interrupt
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around imports of what comes with an extra: say so where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"this needs {error.name}, which comes with an extra: pip install 'grokbook[{name}]'"
+        print(f"grokbook: {message}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def summary(run: Run, folder: Path | None) -> dict[str, Any]:
+    """What ``--json`` prints of a run."""
+    final = run.history.iloc[-1]
+    measured = {name: float(final[name]) for name in run.history.columns if name != "step"}
+    return {
+        "name": run.config.name,
+        "hash": run.config.hash,
+        "label": run.config.label,
+        "task": run.config.task,
+        "folder": str(folder),
+        "p": run.config.p,
+        "fraction": run.config.fraction,
+        "seed": run.config.seed,
+        "steps": run.steps,
+        "grok_step": run.grok_step,
+        "best_test_accuracy": run.best_test_accuracy,
+        "final": measured,
+        "config": run.config.to_dict(),
+        "provenance": dict(run.provenance),
+    }
+
+
+def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
+    """Print how a run ended and its measures, as text or as JSON."""
+    facts = summary(run, folder)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    final = facts["final"]
+    outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step}"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps} steps", markup=True)
+    table = Table("", "FFS", "FCR", "Gini", title=f"measures at step {run.steps}")
+    for layer, title in (("embedding", "embedding W_E"), ("neuron_logit", "neuron–logit map W_L")):
+        table.add_row(title, *(f"{final[f'{measure}_{layer}']:.3f}" for measure in ("ffs", "fcr", "gini")))
+    console.print(table)
+    for part in ("train", "test"):
+        console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")
+    console.print(f"stored in {folder}")

@@ -1,0 +1,94 @@
+"""``grokbook runs``: list, show, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from grokbook.cli.common import Json, print_run, short_errors, summary
+from grokbook.errors import DamagedRun
+from grokbook.folders import default_folders
+
+app = typer.Typer(no_args_is_help=True, help="The stored runs.")
+
+
+@app.command("list")
+def list_runs(as_json: Json = False) -> None:
+    """List the stored runs, published ones included."""
+    from grokbook.runs import read
+
+    rows, damaged = [], 0
+    for folder in default_folders().folders():
+        try:
+            rows.append(summary(read(folder), folder))
+        except DamagedRun as error:
+            damaged += 1
+            print(f"grokbook: damaged run: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("id", "run", "p", "r", "seed", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
+        for row in rows:
+            grok = "–" if row["grok_step"] is None else str(row["grok_step"])
+            shown = (row["hash"][:8], row["task"], row["p"], f"{row['fraction']:g}", row["seed"], row["steps"], grok)
+            table.add_row(*map(str, shown), f"{row['best_test_accuracy']:.1%}")
+        Console().print(table)
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a run, or the beginning of its name or hash.")],
+    as_json: Json = False,
+) -> None:
+    """Show one run: config, outcome, measures, provenance."""
+    with short_errors():
+        folder = _find(name)
+        from grokbook.runs import read
+
+        print_run(read(folder), folder, as_json)
+
+
+@app.command()
+def verify() -> None:
+    """Check every stored run: checksums, and accuracy, FFS and FCR computed again from the weights."""
+    from grokbook import verification
+    from grokbook.runs import read
+
+    good, bad = 0, 0
+    for folder in default_folders().folders():
+        try:
+            found = verification.problems(read(folder))
+        except DamagedRun as error:
+            print(error, file=sys.stderr)
+            bad += 1
+            continue
+        for problem in found:
+            print(f"{folder.name}: {problem}", file=sys.stderr)
+        if found:
+            bad += 1
+        else:
+            good += 1
+            print(f"{folder.name}: agrees")
+    print(f"{good} runs agree with their history, {bad} do not")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _find(name: str) -> Path:
+    """The folder of the one stored run whose name or hash begins with ``name``."""
+    folders = list(default_folders().folders())
+    found = [f for f in folders if f.name.startswith(name) or f.name.rpartition("-")[2].startswith(name)]
+    if not found:
+        raise KeyError(f"no stored run is called {name!r}; see: grokbook runs list")
+    if len(found) > 1:
+        raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}")
+    return found[0]

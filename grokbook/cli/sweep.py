@@ -1,0 +1,110 @@
+"""``grokbook sweep``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from grokbook import experiments
+from grokbook.cli.common import extra, short_errors
+from grokbook.config import RunConfig
+from grokbook.folders import RunFolders, default_folders
+
+if TYPE_CHECKING:
+    from grokbook.sweeps import Sweep
+
+
+def sweep(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Experiments, see --list.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All experiments.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments and what is stored of each.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print what is missing and what it costs, and train nothing.")] = False,
+    p: Annotated[list[int] | None, typer.Option(help="Moduli in place of the experiment's own; repeatable.")] = None,
+    fraction: Annotated[list[float] | None, typer.Option(help="The same for fractions.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="The same for seeds.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Step budget in place of each operation's own.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core, on CUDA one.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, like tcp://host:8786.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Train what is missing of an experiment, on all cores or on a cluster."""
+    with short_errors():
+        store = default_folders()
+        if listing:
+            _list_experiments(store)
+            return
+        chosen = [experiments.experiment(name) for name in (experiments.EXPERIMENTS if everything else names or ())]
+        if not chosen:
+            raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
+        found = (
+            experiment.configs(moduli=p or (), fractions=fraction or (), seeds=seed or (), max_steps=max_steps)
+            for experiment in chosen
+        )
+        configs = list(dict.fromkeys(chain.from_iterable(found)))
+        left = store.missing(configs)
+        print(f"{len(configs)} runs, {len(left)} to train")
+        if left and dry_run:
+            _print_estimate(left, store, device, workers)
+        elif left:
+            from grokbook.store import default_store
+            from grokbook.sweeps import Sweep
+
+            _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
+
+
+def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
+    """The device by its own name, processes, and CPU threads of each."""
+    from grokbook import training
+
+    resolved, cores = training.resolve_device(device), len(os.sched_getaffinity(0))
+    workers = workers or (1 if resolved.type == "cuda" else cores)
+    return str(resolved), workers, max(1, cores // workers)
+
+
+def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
+    from grokbook.sweeps import local_executor
+
+    if scheduler is None:
+        name, workers, threads = _workers(device, workers)
+        sweep.run(lambda: local_executor(workers), workers=workers, device=name, threads=threads)
+    else:
+        with extra("cluster"):
+            from grokbook import cluster
+        with cluster.dask_executor(scheduler) as (make_executor, at_a_time):
+            sweep.run(make_executor, workers=workers or at_a_time, device=device)
+    print(sweep.status())
+    for config, problem in sweep.failed.items():
+        print(f"grokbook: {config.label} failed: {problem}", file=sys.stderr)
+    if sweep.failed:
+        raise typer.Exit(1)
+
+
+def _list_experiments(store: RunFolders) -> None:
+    table = Table("name", "in the paper", "runs", "stored", box=box.SIMPLE_HEAD)
+    for name, experiment in experiments.EXPERIMENTS.items():
+        configs = experiment.configs()
+        table.add_row(name, experiment.where, str(len(configs)), str(sum(config in store for config in configs)))
+    Console().print(table)
+
+
+def _print_estimate(left: list[RunConfig], store: RunFolders, device: str, workers: int | None) -> None:
+    from grokbook import sweeps
+
+    name, workers, _ = _workers(device, workers)
+    table = Table("p", "r", "operations", "runs", "steps at most", "ms a step", "hours at most", box=box.SIMPLE_HEAD)
+    hours = 0.0
+    for row in sweeps.estimate(left, name):
+        cost = row.steps * row.seconds_per_step / 3600 / workers
+        hours += cost
+        shown = (row.p, f"{row.fraction:g}", row.operations, row.runs, f"{row.steps:,}")
+        table.add_row(*map(str, shown), f"{1e3 * row.seconds_per_step:.3g}", f"{cost:.1f}")
+    Console().print(table)
+    size = sweeps.disk_estimate(store, len(left)) / 1e6
+    print(f"at most {hours:.1f} hours with {workers} workers on {name} (runs that grok end early), {size:,.0f} MB")

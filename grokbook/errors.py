@@ -1,0 +1,16 @@
+"""Errors of the library that a user can act on."""
+
+
+class DamagedRun(RuntimeError):
+    """A run folder or state that cannot be trusted; the message names the file, what is wrong, and what to do."""
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a finite number; the message says at which step and for which config."""
+
+
+class RunsMissing(KeyError):
+    """Runs that are not stored, where training is not allowed; the message names them."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

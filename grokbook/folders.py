@@ -1,0 +1,85 @@
+"""Where runs are on disk. Only names are looked at here: nothing is read, and nothing slow is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from grokbook.config import RunConfig, with_sources
+
+STORE_VARIABLE = "GROKBOOK_STORE"
+"""Environment variable that names the folder for new runs."""
+STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
+"""Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
+
+
+class RunFolders:
+    """Runs in a folder, and before it the published runs in folders that are only read.
+
+    Args:
+        path: where new runs go; made when the first one is stored.
+        published: further folders, looked in first and in this order; never written to.
+        stored_only: refuse to train.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        published: Iterable[str | os.PathLike[str]] = (),
+        *,
+        stored_only: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.published = tuple(Path(folder) for folder in published)
+        self.stored_only = stored_only
+
+    @property
+    def in_progress(self) -> Path:
+        """Where the states and locks of runs are that are being trained."""
+        return self.path / ".in-progress"
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that are looked in, in this order: a published run goes before one's own of the same config."""
+        return (*self.published, self.path)
+
+    def folder(self, config: RunConfig) -> Path | None:
+        """The folder that holds the run, or None."""
+        places = (place / config.name for place in self.places)
+        return next((folder for folder in places if folder.is_dir()), None)
+
+    def __contains__(self, config: RunConfig) -> bool:
+        return self.folder(config) is not None
+
+    def folders(self) -> Iterator[Path]:
+        """The folders of all runs, each run once, sorted by name."""
+        found: dict[str, Path] = {}
+        for place in self.places:
+            for folder in place.iterdir() if place.is_dir() else ():
+                if folder.is_dir() and not folder.name.startswith("."):
+                    found.setdefault(folder.name, folder)
+        return iter([found[name] for name in sorted(found)])
+
+    def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
+        """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
+        wanted = [config for config in dict.fromkeys(configs) if config not in self]
+        return [config for config in with_sources(wanted) if config not in self]
+
+
+def default_folders() -> RunFolders:
+    """The folders that notebooks and commands use.
+
+    New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the checkout (outside one, in the current
+    folder). The checkout's published ``runs/`` stand before it. With $GROKBOOK_STORED_ONLY nothing is trained.
+    """
+    root = checkout()
+    path = os.environ.get(STORE_VARIABLE) or (root or Path.cwd()) / ".grokbook" / "runs"
+    published = [root / "runs"] if root is not None else []
+    return RunFolders(path, published, stored_only=bool(os.environ.get(STORED_ONLY_VARIABLE)))
+
+
+def checkout() -> Path | None:
+    """The checkout this library runs from; None when it is installed elsewhere."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None

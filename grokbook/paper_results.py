@@ -1,0 +1,101 @@
+"""Numbers the paper prints, kept apart from everything that is computed here.
+
+They are shown in a column headed "paper", and are never a target, a default or a tolerance. Table 5 is put together
+from the published text, which gives values without column heads for the two last groups; which of the powers and
+factorizable polynomials a value belongs to is a reconstruction there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from grokbook.config import RunConfig
+from grokbook.modules import EMBEDDING, TRANSFORMER
+from grokbook.operations import CATALOGUE, Kind
+
+FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Rows of Table 5."""
+MAX_STEPS = 300_000
+"""Step budget of every run (Table 2)."""
+
+
+class Reported(NamedTuple):
+    """What the paper says of a kind of run."""
+
+    grokked: bool
+    best: float | None = None
+    """Best test accuracy in percent, where it did not grok."""
+
+    @property
+    def text(self) -> str:
+        if self.grokked:
+            return "groks"
+        return "does not grok" if self.best is None else f"does not grok, best {self.best:g} %"
+
+
+_GROKKED = (None,) * len(FRACTIONS)
+
+
+def _row(*failures: float) -> tuple[float | None, ...]:
+    """Percentages at the smallest fractions, a tick at the rest."""
+    return (*failures, *_GROKKED[len(failures) :])
+
+
+TABLE_5: Mapping[str, tuple[float | None, ...]] = {
+    **{
+        str(operation): _GROKKED
+        for kind in (Kind.ELEMENTARY, Kind.POWER_SUM, Kind.FACTORIZABLE)
+        for operation in CATALOGUE[kind]
+    },
+    "2a+b": _row(3.1, 9.0),
+    "2a-b": _row(2.5),
+    "2a+3b": _row(3.3),
+    "2a-3b": _row(3.7),
+    "ab+a+b": _GROKKED,
+    "ab+b": _row(6.1, 9.7),
+    "ab-b": _row(5.6, 10),
+    "a^2+b": _GROKKED,
+    "a^2-b": _row(9.5),
+    "a^3+2b": _GROKKED,
+    "a^3-2b": _GROKKED,
+    "a^2+ab+b^2": _row(34, 47, 56, 65, 74),
+    "a^2+ab+b^2+a": (4.8, 8.2, 10, 13, 17, 42, 67),
+    "a^3+ab": _row(4.9, 9.4, 11, 13, 14, 16),
+    "a^3+ab^2+b": (4.0, 7.8, 10, 12, 13, 15, 18),
+    "(a-b)^3": _row(5.9, 12),
+    "(a-b)^4": _row(85, 91, 91, 92),
+}
+"""Best test accuracy in percent per fraction, None where the operation grokked (Appendix I, p = 97, from scratch)."""
+
+TRANSFER_HELPS: Mapping[tuple[tuple[str, ...], str, str], bool] = {
+    (EMBEDDING, "a+b", "a-b"): True,
+    (EMBEDDING, "a-b", "a+b"): True,
+    **{(EMBEDDING, source, "ab"): False for source in ("a+b", "a-b")},
+    **{(EMBEDDING, "ab", target): False for target in ("a+b", "a-b")},
+    (TRANSFORMER, "a+b", "ab"): True,
+    (TRANSFORMER, "ab", "a+b"): True,
+    **{(TRANSFORMER, source, "a-b"): False for source in ("a+b", "a-b", "ab")},
+    **{(TRANSFORMER, "a-b", target): False for target in ("a+b", "ab")},
+    **{(EMBEDDING, "a+b", target): True for target in ("2a+b", "2a-b", "2a+3b", "2a-3b")},
+    **{(TRANSFORMER, "ab", target): True for target in ("ab+b", "ab-b")},
+}
+"""Whether a pre-grokked module helps, by module, source and target (§5, Fig 2; §6.3, Fig 9)."""
+
+
+def reported(config: RunConfig) -> Reported | None:
+    """What Table 5 says of a run; None where it says nothing."""
+    if config.p != 97 or config.source is not None or config.frozen or len(config.operations) > 1:
+        return None
+    row = TABLE_5.get(config.operations[0])
+    if row is None or config.fraction not in FRACTIONS:
+        return None
+    best = row[FRACTIONS.index(config.fraction)]
+    return Reported(grokked=best is None, best=best)
+
+
+def transfer_helps(config: RunConfig) -> bool | None:
+    """What the paper says of a pre-grokked run on one operation; None where it says nothing."""
+    if config.source is None:
+        return None
+    return TRANSFER_HELPS.get((config.transplant, config.source.operations[0], config.operations[0]))

@@ -1,0 +1,115 @@
+"""Which prompts there are: tokens, sizes of tables and vocabularies, and what makes no data set.
+
+The residues 0..p-1 are their own tokens, then come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. Plain
+arithmetic on what defines a run: nothing here needs more than Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from grokbook.operations import Operation
+
+MAX_MODULUS: Final = 10_007
+SPECIAL_TOKENS: Final = ("=", "+", "-", "*", "/")
+
+OPERANDS: Final = ("residues", "vocab")
+"""What a and b run over: 0..p-1 (the paper), or 0..p+4, special tokens included (the released code)."""
+
+_OWN_SIGN: Final = {Operation.parse("a+b"): "+", Operation.parse("a-b"): "-", Operation.parse("ab"): "*"}
+
+
+def n_train(n_pairs: int, fraction: float) -> int:
+    """⌊fraction · n_pairs⌋ in exact decimals: 0.29 of 100 is 29, where floats make it 28.99…."""
+    return math.floor(Fraction(repr(float(fraction))) * n_pairs)
+
+
+def n_operands(p: int, operands: str = "residues") -> int:
+    """How many values each operand takes: p, or p + 5 with "vocab"."""
+    return p + len(SPECIAL_TOKENS) if operands == "vocab" else p
+
+
+def op_tokens(operations: Sequence[Operation], p: int) -> tuple[int, ...]:
+    """The op token of each operation, in order; see the head of this module."""
+    tokens, polynomials = [], 0
+    for operation in operations:
+        if operation in _OWN_SIGN:
+            tokens.append(p + SPECIAL_TOKENS.index(_OWN_SIGN[operation]))
+        else:
+            tokens.append(p + (len(SPECIAL_TOKENS) - 1 + polynomials if polynomials else 0))
+            polynomials += 1
+    return tuple(tokens)
+
+
+def d_vocab(operations: Sequence[Operation], p: int) -> int:
+    """Size of the vocabulary: p + 5, and one more for each polynomial after the first."""
+    return max(p + len(SPECIAL_TOKENS), *(token + 1 for token in op_tokens(operations, p)))
+
+
+def is_prime(n: int) -> bool:
+    """Whether n is prime, by trial division (n is at most 10,007 here)."""
+    return n >= 2 and all(n % divisor for divisor in range(2, math.isqrt(n) + 1))
+
+
+def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any = "residues") -> None:
+    """Refuse what makes no data set, before any work; the arguments may hold anything.
+
+    Args:
+        operations: at least one `Operation`, all different, none of them constant mod p.
+        p: a prime, 3..10007.
+        fraction: of all pairs to train on, in (0, 1), large enough for one pair.
+        seed: a whole number from 0.
+        operands: "residues" or "vocab", see `OPERANDS`.
+
+    Raises:
+        ValueError: says which argument is wrong, and how.
+    """
+    if isinstance(operations, str | Operation) or not isinstance(operations, Sequence) or not operations:
+        raise ValueError("operations must be a non-empty list of operations")
+    for k, operation in enumerate(operations):
+        if not isinstance(operation, Operation):
+            raise ValueError(f"operations must be Operation objects, not {type(operation).__name__}")
+        if operation in operations[:k]:
+            raise ValueError(f"operation {operation} is given twice")
+    check_modulus(p)
+    for operation in operations:
+        if is_constant(operation, p):
+            raise ValueError(f"{operation} has the same value at every pair mod {p}: there must be something to learn")
+    if operands not in OPERANDS:
+        raise ValueError(f"operands must be one of {', '.join(OPERANDS)}, not {operands!r}")
+    if not _is_int(seed) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
+    check_fraction(fraction, n_operands(p, operands) ** 2)
+
+
+def check_modulus(p: Any) -> None:
+    """Raise ValueError unless p is a prime from 3 to 10,007."""
+    if not _is_int(p) or not 3 <= p <= MAX_MODULUS:
+        raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
+    if not is_prime(p):
+        raise ValueError(f"p must be prime, {p} is not")
+
+
+def is_constant(operation: Operation, p: int) -> bool:
+    """Whether the operation takes one value only mod p, like ``97a + 97b`` at p = 97 or ``a^3 - a`` at p = 3."""
+    # x^p = x for residues, and a polynomial with all exponents below p is constant only if it looks so.
+    reduced: Counter[tuple[int, int]] = Counter()
+    for (i, j), coefficient in operation.coefficients.items():
+        reduced[tuple((e - 1) % (p - 1) + 1 if e else 0 for e in (i, j))] += coefficient  # type: ignore[index]
+    return not any(coefficient % p for exponents, coefficient in reduced.items() if exponents != (0, 0))
+
+
+def check_fraction(fraction: Any, n_pairs: int) -> None:
+    """Raise ValueError unless 0 < fraction < 1 leaves a pair to train on (one to test on always stays)."""
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie strictly between 0 and 1, not {fraction!r}")
+    if n_train(n_pairs, fraction) == 0:
+        raise ValueError(f"fraction {fraction} of {n_pairs} pairs leaves the train set empty")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,72 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grokbook import default_store, folders
+from grokbook.folders import RunFolders, default_folders
+from grokbook.weights import EMBEDDING
+
+
+def test_the_environment_names_the_default_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
+    root = Path(folders.__file__).parents[1]
+    assert default_folders().path == tmp_path / "mine"
+    assert default_folders().published == (root / "runs",)
+    monkeypatch.delenv("GROKBOOK_STORE")
+    assert default_folders().path == root / ".grokbook" / "runs"
+    monkeypatch.setenv("GROKBOOK_STORE", "")
+    assert default_folders().path == root / ".grokbook" / "runs"
+
+
+def test_the_environment_can_forbid_training(monkeypatch):
+    monkeypatch.delenv("GROKBOOK_STORED_ONLY", raising=False)
+    assert not default_folders().stored_only
+    monkeypatch.setenv("GROKBOOK_STORED_ONLY", "1")
+    assert default_folders().stored_only
+
+
+def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("GROKBOOK_STORE", raising=False)
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "folders.py"))
+    monkeypatch.chdir(tmp_path)
+    assert folders.checkout() is None
+    assert default_folders().path == Path.cwd() / ".grokbook" / "runs"
+    assert default_folders().published == ()
+
+
+def test_new_runs_are_ignored_by_git():
+    ignored = Path(folders.__file__).parents[1].joinpath(".gitignore").read_text()
+    assert re.search(r"^/?\.grokbook/?$", ignored, re.MULTILINE)
+
+
+def test_the_default_store_is_the_default_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
+    monkeypatch.setenv("GROKBOOK_STORED_ONLY", "1")
+    store, expected = default_store(), default_folders()
+    assert (store.path, store.published, store.stored_only) == (expected.path, expected.published, True)
+
+
+def test_missing_names_sources_before_their_heirs(tmp_path, tiny):
+    source, other = tiny("a+b"), tiny("a*b")
+    heir = tiny("a-b", source=source, transplant=EMBEDDING)
+    places = RunFolders(tmp_path / "mine", [tmp_path / "published"])
+    assert places.missing([heir, other, heir]) == [source, heir, other]
+    (tmp_path / "published" / source.name).mkdir(parents=True)
+    assert places.missing([heir, other]) == [heir, other]
+    (tmp_path / "mine" / heir.name).mkdir(parents=True)
+    assert places.missing([heir, source, other]) == [other]
+    (tmp_path / "published" / source.name).rmdir()
+    assert places.missing([heir]) == [], "a source is wanted for its heir alone"
+
+
+SLOW = {"torch", "pandas", "pyarrow", "plotly"}
+
+
+@pytest.mark.parametrize("module", ["grokbook", "grokbook.cli", "grokbook.folders", "grokbook.experiments"])
+def test_nothing_slow_is_imported_before_it_is_needed(module):
+    code = f"import sys, {module}; print(*sorted({SLOW} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
