@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grokbook.config import RunConfig, with_sources
+from grokbook.config import RunConfig, lacking
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
@@ -63,8 +63,7 @@ class RunFolders:
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
-        wanted = [config for config in dict.fromkeys(configs) if config not in self]
-        return [config for config in with_sources(wanted) if config not in self]
+        return lacking(configs, self)
 
 
 def default_folders() -> RunFolders:
