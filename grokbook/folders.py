@@ -49,8 +49,8 @@ class RunFolders:
         places = (place / config.name for place in self.places)
         return next((folder for folder in places if folder.is_dir()), None)
 
-    def __contains__(self, config: RunConfig) -> bool:
-        return self.folder(config) is not None
+    def __contains__(self, config: object) -> bool:
+        return isinstance(config, RunConfig) and self.folder(config) is not None
 
     def folders(self) -> Iterator[Path]:
         """The folders of all runs, each run once, sorted by name."""
