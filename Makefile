@@ -22,7 +22,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test browser lint format pair lock clean
+.PHONY: help book test bench browser lint format pair lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ test: browser .venv/installed-test  ## Run linter, type checker and tests; needs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+# What to measure: `make bench BENCH="--rounds 9"`, `make bench BENCH=--scaling`, `make bench BENCH=--help`.
+BENCH ?=
+bench: .venv/bench/installed  ## Measure the speed of training beside plain PyTorch and TransformerLens
+	@.venv/bench/bin/python -m benchmarks.bench --strict $(BENCH)
 
 lint: .venv/installed-test  ## Run linter and type checker only
 	$(BIN)/ruff check .
@@ -50,13 +55,20 @@ pair: .venv/installed-book  ## Write notebooks/*.ipynb anew from their .md sourc
 
 # Resolved in an environment of its own, so that nothing installed by hand gets in. The local part of torch's
 # version (+cpu, +cu…) is dropped, and the CUDA wheels are left to torch, which pins them itself.
-lock: .venv/created  ## Resolve pyproject.toml afresh and rewrite the pins in constraints.txt
+lock: .venv/created  ## Resolve pyproject.toml afresh and rewrite both constraints.txt
 	$(BIN)/python -m venv --clear .venv/lock
 	.venv/lock/bin/python -m pip install --quiet -e '.[book,test]' torch==$$(sed -n 's/^torch==//p' constraints.txt)
 	{ sed '/^[^#]/d' constraints.txt; \
 	  .venv/lock/bin/python -m pip freeze --all --exclude-editable \
 	  | grep -Ev '^(pip|triton|nvidia-|cuda-)' | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.new
 	mv constraints.new constraints.txt
+	$(BIN)/python -m venv --clear .venv/lock
+	.venv/lock/bin/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	{ sed '/^[^#]/d' benchmarks/constraints.txt; \
+	  .venv/lock/bin/python -m pip freeze --all --exclude-editable \
+	  | grep -Ev '^(pip|triton|nvidia-|cuda-)' | sed 's/+.*//' | LC_ALL=C sort -f \
+	  | grep -Fxv -f constraints.txt; } > constraints.new
+	mv constraints.new benchmarks/constraints.txt
 	rm -rf .venv/lock
 
 clean:  ## Remove the environment, caches and everything built
@@ -87,4 +99,15 @@ browser:
 .venv/installed-test: .venv/installed-book
 	@echo "Installing what the tests need into .venv"
 	@$(INSTALL) --no-build-isolation -e '.[book,test]'
+	@touch $@
+
+# transformer-lens brings a hundred packages along that nothing else here needs: an environment of its own.
+PIP_BENCH := .venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --no-compile \
+  -c constraints.txt -c benchmarks/constraints.txt
+.venv/bench/installed: $(REQUIREMENTS) benchmarks/constraints.txt | .venv/created
+	@echo "Installing what the benchmark needs into .venv/bench"
+	@$(BIN)/python -m venv --clear .venv/bench
+	@$(PIP_BENCH) setuptools
+	@$(PIP_BENCH) --no-build-isolation -e '.[bench]'
+	@.venv/bench/bin/python -c 'import transformer_lens'
 	@touch $@

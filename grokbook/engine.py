@@ -64,8 +64,8 @@ def bytes_needed(config: RunConfig) -> tuple[int, int]:
     rows = prompts.n_train(pairs, config.fraction) * len(config.operations)
     n_ctx = prompts.n_operands(config.p, config.operands) * len(config.operations)
     out, terms = config.d_mlp + folded.padded(config.d_vocab), 2 * config.n_heads + 1
-    # Per row: activations, logits, their float64 softmax and error, a mask, indices and weights of the terms.
-    training = rows * (4 * out + 4 * config.d_vocab + 16 * config.d_vocab + config.d_mlp + 40 * terms)
+    # Per row: activations and logits, their float64 values and softmax, a gradient, indices and weights of the terms.
+    training = rows * (4 * out + 16 * config.d_vocab + 4 * config.d_mlp + 48 * terms)
     tables = 4 * (config.n_heads * (config.d_vocab + n_ctx) + n_ctx) * out
     evaluation = pairs * len(config.operations) * (2 * 4 * out + (4 + 3 * 8) * config.d_vocab)
     return training + 6 * tables, evaluation

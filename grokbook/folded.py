@@ -123,6 +123,8 @@ class Plan(NamedTuple):
     score_at: Int[Tensor, "run row"]
     entry: Int[Tensor, "run_row term"]
     """Entries summed by each row, as indices into all runs' entries; terms are V (head), C (head), residual."""
+    weighted: Int[Tensor, "run_row weighted_term"]
+    """The entries whose weights are trained: all but the residual path. ``row_start`` is where each row's begin."""
     row_start: Int[Tensor, " run_row_1"]
     source_row: Int[Tensor, " run_row_term"]
     """The rows that sum an entry, entry after entry; ``source_term`` is their place in ``entry``."""
@@ -153,7 +155,8 @@ class Plan(NamedTuple):
             rows=rows,
             score_at=rows.a * n_ctx + rows.ctx,
             entry=entry,
-            row_start=torch.arange(0, flat.numel() + 1, entry.shape[1], device=device),
+            weighted=entry[:, :-1].contiguous(),
+            row_start=2 * n_heads * torch.arange(len(entry) + 1, device=device),
             source_row=source_term // entry.shape[1],
             source_term=source_term,
             entry_start=torch.searchsorted(flat[source_term], every_entry),
@@ -172,6 +175,7 @@ class Plan(NamedTuple):
         # What is flattened over runs counts through all of them.
         for mine, its, offset in (
             (self.entry, single.entry, len(single.entry_start)),
+            (self.weighted, single.weighted, len(single.entry_start)),
             (self.source_row, single.source_row, n_rows),
             (self.source_term, single.source_term, n_rows * n_terms),
             (self.entry_start, single.entry_start, n_rows * n_terms),
@@ -186,27 +190,27 @@ def term_weights(score: Float[Tensor, "run head vocab ctx"], plan: Plan) -> Floa
     return torch.cat([alpha, -alpha, alpha.new_ones(len(alpha), 1)], dim=1)
 
 
-def _forward(
-    tables: Tables, weights: Float[Tensor, "run_row term"], plan: Plan
-) -> tuple[Float[Tensor, "run row out"], Float[Tensor, "run row padded_vocab"]]:
-    """Activations (with the neurons' ReLU taken, in place) and logits of every row. Not differentiable."""
+def _forward(tables: Tables, weights: Float[Tensor, "run_row term"], plan: Plan) -> Float[Tensor, "run row out"]:
+    """Of every row, what the neurons put out, and then the logits. Not differentiable."""
     n_runs, n_rows = plan.rows.a.shape
     d_mlp = tables.neuron_logit.shape[1]
     sums = F.embedding_bag(plan.entry, tables.entries.flatten(0, 1), mode="sum", per_sample_weights=weights).unflatten(
         0, (n_runs, n_rows)
     )
-    post = sums[..., :d_mlp].relu_()
+    post, logits = sums[..., :d_mlp].relu_(), sums[..., d_mlp:]
     if n_runs == 1:  # baddbmm would copy the strided operands
-        return sums, torch.addmm(sums[0, :, d_mlp:], post[0], tables.neuron_logit[0]).unsqueeze(0)
-    return sums, torch.baddbmm(sums[..., d_mlp:], post, tables.neuron_logit)
+        logits[0].addmm_(post[0], tables.neuron_logit[0])
+    else:
+        logits.baddbmm_(post, tables.neuron_logit)
+    return sums
 
 
 @torch.no_grad()
 def folded_logits(w: Weights, plan: Plan) -> Float[Tensor, "run row vocab"]:
     """Logits at the last position for all rows of a stack of runs."""
     tables = fold(w, plan.rows.contexts)
-    _, logits = _forward(tables, term_weights(tables.score, plan), plan)
-    return logits[..., : w.d_vocab]
+    sums = _forward(tables, term_weights(tables.score, plan), plan)
+    return sums[..., tables.neuron_logit.shape[1] :][..., : w.d_vocab]
 
 
 @torch.no_grad()
@@ -255,39 +259,36 @@ def _table_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by the entries, the term weights and the neuron–logit product."""
     d_mlp = tables.neuron_logit.shape[1]
-    sums, logits = _forward(tables, weights, plan)
-    post = sums[..., :d_mlp]
+    sums = _forward(tables, weights, plan)
+    post, logits = sums[..., :d_mlp], sums[..., d_mlp:]
 
     error = logits[..., :d_vocab].double().softmax(-1)
     at_label = labels.unsqueeze(-1)
     error.scatter_add_(-1, at_label, error.new_full(at_label.shape, -1.0)).mul_(scale)
-    d_logits = logits.zero_()  # from here on, buffers whose values are no longer needed are used again
+    # From here on, buffers whose values are no longer needed are used again. The padding is 0, and stays so.
+    d_logits = logits
     d_logits[..., :d_vocab] = error
 
     d_neuron_logit = (d_logits.transpose(1, 2) @ post).transpose(1, 2)
-    active = post > 0
-    if len(post) == 1:
-        torch.mm(d_logits[0], tables.neuron_logit[0].T, out=post[0])
-    else:
-        torch.bmm(d_logits, tables.neuron_logit.transpose(1, 2), out=post)
-    post.mul_(active)
-    sums[..., d_mlp:] = d_logits
+    to_post = tables.neuron_logit.transpose(1, 2)
+    d_post = torch.mm(d_logits[0], to_post[0]).unsqueeze(0) if len(post) == 1 else torch.bmm(d_logits, to_post)
+    torch.ops.aten.threshold_backward.grad_input(d_post, post, 0, grad_input=post)
 
-    rows = sums.flatten(0, 1)
+    d_sums = sums.flatten(0, 1)
     entries = tables.entries.flatten(0, 1)
     d_entries = F.embedding_bag(
         plan.source_row,
-        rows,
+        d_sums,
         offsets=plan.entry_start,
         mode="sum",
-        per_sample_weights=weights.flatten()[plan.source_term],
+        per_sample_weights=weights.flatten().index_select(0, plan.source_term),
     ).view_as(tables.entries)
     pattern = torch.sparse_csr_tensor(
         plan.row_start,
-        plan.entry.flatten(),
-        weights.flatten(),
-        size=(len(rows), len(entries)),
+        plan.weighted.flatten(),
+        weights[:, :-1].flatten(),
+        size=(len(d_sums), len(entries)),
         check_invariants=False,
     )
-    d_weights = torch.sparse.sampled_addmm(pattern, rows, entries.T, beta=0.0).values().view_as(weights)
-    return d_entries, d_weights, d_neuron_logit
+    d_weights = torch.sparse.sampled_addmm(pattern, d_sums, entries.T, beta=0.0).values().view_as(plan.weighted)
+    return d_entries, F.pad(d_weights, (0, 1)), d_neuron_logit

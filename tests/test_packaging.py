@@ -20,12 +20,23 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
-BOOK, CLUSTER, TEST = (
-    [Requirement(line) for line in PROJECT["optional-dependencies"][extra]] for extra in ("book", "cluster", "test")
+BOOK, CLUSTER, TEST, BENCH = (
+    [Requirement(line) for line in PROJECT["optional-dependencies"][extra]]
+    for extra in ("book", "cluster", "test", "bench")
 )
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
-PIN_LINES = [line for line in (ROOT / "constraints.txt").read_text("utf8").splitlines() if not line.startswith("#")]
-PINS = {canonicalize_name(name): version for name, version in (line.split("==") for line in PIN_LINES)}
+
+
+def pin_lines(file: str) -> list[str]:
+    return [line for line in (ROOT / file).read_text("utf8").splitlines() if not line.startswith("#")]
+
+
+def pins(lines: Iterable[str]) -> dict[str, str]:
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+
+
+PIN_LINES, BENCH_PIN_LINES = pin_lines("constraints.txt"), pin_lines("benchmarks/constraints.txt")
+PINS, BENCH_PINS = pins(PIN_LINES), pins(BENCH_PIN_LINES)
 # torch pins its CUDA parts exactly, and only where it is built with them.
 LEFT_TO_TORCH = ("nvidia-", "cuda-", "triton")
 
@@ -56,6 +67,17 @@ def test_pins_are_exact_and_serve_every_build_of_torch() -> None:
         assert Version(version).local is None, f"{name}=={version} names one particular build"
         assert not name.startswith(LEFT_TO_TORCH)
     assert PINS["torch"] == "2.13.0"
+
+
+def test_what_the_benchmark_adds_is_pinned_apart() -> None:
+    assert len(BENCH_PINS) == len(BENCH_PIN_LINES), "a package is pinned twice"
+    assert not BENCH_PINS.keys() & PINS.keys(), "pinned in both files, which `make bench` puts together"
+    for requirement in BENCH:
+        assert requirement.specifier.contains(BENCH_PINS[canonicalize_name(requirement.name)])
+    for name, version in BENCH_PINS.items():
+        assert Version(version).local is None, f"{name}=={version} names one particular build"
+        assert not name.startswith(LEFT_TO_TORCH)
+    assert not names(BENCH) & names(CORE + BOOK + CLUSTER + TEST), "the tests do without it"
 
 
 def installed_closure(requirements: Iterable[Requirement]) -> Iterator[tuple[str, Requirement]]:
@@ -100,7 +122,7 @@ def imported(source: Path, only_at_import: bool) -> Iterator[str]:
 def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool = False) -> set[tuple[str, str]]:
     """Imports of these files that come from no allowed distribution: (file, imported name)."""
     distributions = metadata.packages_distributions()
-    local = {"grokbook", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    local = {"grokbook", "benchmarks", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
     return {
         (str(source.relative_to(ROOT)), name)
         for source in sources
@@ -125,6 +147,13 @@ def test_imports_are_declared() -> None:
 def test_core_can_be_imported_without_extras() -> None:
     core = set(PACKAGE.rglob("*.py")) - NEEDS_BOOK - NEEDS_CLUSTER
     assert not undeclared(core, names(CORE), only_at_import=True)
+
+
+def test_benchmarks_can_be_imported_without_their_extra() -> None:
+    sources = set((ROOT / "benchmarks").glob("*.py"))
+    assert not undeclared(sources, names(CORE), only_at_import=True)
+    # Where the extra is not installed, nobody knows which distribution its module is of.
+    assert undeclared(sources, names(CORE + BENCH)) <= {("benchmarks/task.py", "transformer_lens")}
 
 
 def test_entry_points_lead_somewhere() -> None:

@@ -1,0 +1,189 @@
+"""The benchmark measures what it says: rivals are the same model, operations are counted right, there is a table."""
+
+import json
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import bench, checks, flops, parts, scaling, table, task
+from benchmarks.worker import Job, best_rate
+from grokbook import data, folded, model
+from grokbook.weights import initialise, stack
+
+V, D, HEADS, MLP = 16, 16, 2, 32
+SIZES = {"d_model": D, "n_heads": HEADS, "d_mlp": MLP}
+
+
+@pytest.fixture
+def problem(tiny):
+    """Float64 weights, tokens and labels of a run at p = 11."""
+    config = tiny(p=11)
+    tokens, labels = task.train_rows(config)
+    weights = initialise(config.d_vocab, rng=np.random.default_rng(1), **SIZES).map(lambda w: 1.5 * w.double())
+    return weights, tokens, labels
+
+
+def textbook_answer(weights, tokens, labels) -> checks.Answer:
+    leaves = weights.map(lambda w: w.clone().requires_grad_())
+    logits, _ = model.textbook_logits(leaves, tokens)
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    return checks.Answer(loss.detach(), {name: leaf.grad for name, leaf in leaves._asdict().items()})
+
+
+def test_plain_module_is_the_textbook_pass(problem):
+    weights, tokens, labels = problem
+    module = task.load(task.Plain(V, **SIZES), weights)
+    logits = module(tokens)
+    assert logits.shape == (len(tokens), 3, V)
+    torch.testing.assert_close(logits[:, -1], model.textbook_logits(weights, tokens)[0], rtol=1e-12, atol=1e-12)
+    found = checks.module_answer(lambda: task.Plain(V, **SIZES), *problem)
+    assert checks.compare(found, textbook_answer(*problem), module.to_own, "plain") < 1e-12
+
+
+def test_engine_answer_is_the_textbook_one(problem):
+    found, expected = checks.engine_answer(*problem), textbook_answer(*problem)
+    assert checks.compare(found, expected, lambda _, matrix: matrix, "engine") < 1e-12
+
+
+def test_a_module_that_computes_something_else_is_found_out(problem):
+    class Shifted(task.Plain):
+        def forward(self, tokens):
+            return super().forward(tokens) * 1.001
+
+    with pytest.raises(AssertionError, match="the loss"):
+        checks.compare(
+            checks.module_answer(lambda: Shifted(V, **SIZES), *problem),
+            checks.engine_answer(*problem),
+            task.Plain(V, **SIZES).to_own,
+            "it",
+        )
+
+
+def test_a_module_that_trains_less_is_found_out(problem):
+    def frozen() -> task.Plain:
+        module = task.Plain(V, **SIZES)
+        module.embed.requires_grad_(False)
+        return module
+
+    with pytest.raises(AssertionError, match="are trained"):
+        checks.module_answer(frozen, *problem)
+
+
+def test_losses_after_the_same_updates_must_agree():
+    assert checks.check_trained({"a": 2.0, "b": 2.0 + 1e-5}) == pytest.approx(5e-6)
+    with pytest.raises(AssertionError, match="differ"):
+        checks.check_trained({"a": 2.0, "b": 2.01})
+    with pytest.raises(AssertionError, match="differ"):
+        checks.check_trained({"a": 2.0, "b": float("nan")})
+
+
+def test_operations_of_the_plain_module(problem):
+    weights, tokens, labels = problem
+    n = len(tokens)
+    per_position = 4 * D * D + 2 * D * MLP + D * V
+    attention = 2 * 3 * 3 * D  # scores and weighted values of all heads, per row
+    counted = flops.count(lambda: checks.module_answer(lambda: task.Plain(V, **SIZES), *problem))
+    assert counted == 3 * 2 * n * (3 * per_position + attention)  # a backward pass has twice the products
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_operations_of_the_engine(problem, runs):
+    weights, tokens, labels = problem
+    plan = folded.Plan.of(folded.Rows.of(tokens.expand(runs, -1, -1)), HEADS, V)
+    n, n_ctx, out = len(tokens), plan.rows.contexts.op.shape[1], MLP + V
+    by_row = 3 * n * MLP * V  # neurons to logits
+    weighted = 2 * HEADS  # terms with a weight of their own; forward and back there is one more, the residual path
+    by_row += n * out * (2 * (weighted + 1) + weighted)
+    by_token = (
+        3 * V * D * D  # queries, keys, values
+        + V * n_ctx * D  # scores
+        + D * D * out  # W_O [W_in | W_U]
+        + (V + n_ctx) * D * out  # entries of tokens and of contexts
+        + n_ctx * D * out  # residual path
+        + MLP * D * V  # W_out W_U
+    )
+    trained = stack([weights] * runs).map(lambda w: w.requires_grad_())
+    counted = flops.count(lambda: folded.gradients(trained, plan, labels.expand(runs, -1), 1.0))
+    assert counted == runs * 2 * (by_row + 3 * by_token)
+
+
+def test_rate_of_two_processes_counts_the_time_they_share():
+    first = [(0.0, 0), (1.0, 1), (2.0, 2), (3.0, 3)]
+    second = [(1.0, 0), (1.5, 1), (2.0, 2)]
+    assert bench.overlap_rate([first, second]) == pytest.approx(3.0)  # in 1..2: one step and two
+    assert bench.overlap_rate([first]) == pytest.approx(1.0)
+    with pytest.raises(RuntimeError, match="same time"):
+        bench.overlap_rate([first, [(4.0, 0), (5.0, 1)]])
+
+
+def test_matmul_rate_is_the_median_of_the_best_size():
+    assert best_rate([{8: [1.0, 9.0], 16: [4.0, 4.0]}, {8: [1.0, 1.0], 16: [5.0, 4.0]}]) == 4.0
+
+
+def test_rows_are_chosen_by_name():
+    assert [row.name for row in bench.chosen_rows([])] == ["a", "b", "c", "d", "e4", "e16", "e64"]
+    assert [row.name for row in bench.chosen_rows(["e", "c"])] == ["c", "e4", "e16", "e64"]
+    with pytest.raises(ValueError, match="no row 'f'"):
+        bench.chosen_rows(["f"])
+
+
+def test_ratios_are_taken_round_by_round():
+    slow, fast = bench.Row("a", "", (Job("plain"),)), bench.Row("c", "", (Job("engine"),))
+    slow.rounds, fast.rounds = [1.0, 2.0, 4.0], [6.0, 12.0, 20.0]
+    assert fast.against(slow) == 6.0
+
+
+def test_table_is_markdown():
+    assert table.render(["row", "ms"], [["a", "1.5"], ["long", "10"]]).splitlines() == [
+        "| row  |  ms |",
+        "|------|----:|",
+        "| a    | 1.5 |",
+        "| long |  10 |",
+    ]
+
+
+def test_bench_runs(capsys, tmp_path):
+    """One row that can be measured, and two that may lack what they need."""
+    file = tmp_path / "results.json"
+    status = bench.main(["--rows", "b", "c", "e64", "--steps", "2", "--rounds", "1", "--strict", "--json", str(file)])
+    captured = capsys.readouterr()
+    results = json.loads(file.read_text("utf8"))
+    assert len(results["rows"]["c"]["run_steps_per_s"]) == 1
+    assert results["rows"]["c"]["flop_per_step"] > 1e9
+    assert 0 < results["rows"]["c"]["share_of_matmul_rate"] < 1.5
+    assert "| c   | grokbook, one run, one thread" in captured.out
+    assert "differ by at most" in captured.err
+    if find_spec("transformer_lens") is None:
+        assert "transformer_lens is not installed" in captured.out
+        assert status == 1
+    if not torch.cuda.is_available():
+        assert "no CUDA device" in captured.out
+
+
+def test_scaling_table():
+    sweeps = scaling.series("cpu")
+    assert [job.p for job in sweeps["p"]] == [31, 59, 97, 113, 197]
+    assert sweeps["r"][0] == sweeps["R"][0] == Job("engine")
+    (line,) = scaling.lines(
+        [{"device": "cpu", "changes": "R", "value": 2, "rows": 1000, "runs": 2, "ms": [50.0, 40.0, 60.0]}]
+    )
+    cells = [cell.strip() for cell in line.splitlines()[-1].split("|")]
+    assert cells == ["", "cpu", "R = 2", "1000", "50.00", "40.00–60.00", "40.0", "25.00", ""]
+
+
+def test_profile_finds_every_part():
+    found = parts.measure(1)
+    assert {*parts.REGIONS.values()} < found.keys()
+    assert len(found) == len(parts.REGIONS) + 4
+    assert all(ms > 0 for ms in found.values())
+    assert not any("part:" in part for part in found)
+
+
+def test_the_benchmark_is_the_papers_task():
+    config = task.config()
+    assert (config.p, config.fraction, config.operations) == (97, 0.3, ("a+b",))
+    assert (config.lr, config.betas, config.weight_decay) == (1e-3, (0.9, 0.98), 1.0)
+    assert len(task.train_rows(config)[1]) == data.n_train(97**2, 0.3) == 2822
