@@ -227,7 +227,7 @@ def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
 def _run_sweep(sweep: sweeps.Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
     if scheduler is None:
         name, workers, threads = _workers(device, workers)
-        sweep.run(lambda: sweeps.local_executor(workers), workers=workers, device=name, threads=threads)
+        sweep.run(lambda: sweeps.LocalExecutor(workers), workers=workers, device=name, threads=threads)
     else:
         with _extra("cluster"):
             from grokbook import cluster
