@@ -1,13 +1,16 @@
 """States of runs in progress, so that a killed process costs about a minute, and a larger budget nothing done before.
 
-A state is one safetensors file: weights and optimiser, the record so far, the step. It is written beside its place
-and renamed. The state of a run that its budget has ended stays under the name of its trajectory, and a config that
-differs in its ending alone goes on from there.
+A state is one safetensors file: weights and optimiser, the record so far, the step, and a checksum. It is written
+beside its place and renamed. The state of a run that its budget has ended stays under the name of its trajectory, and
+a config that differs in its ending alone goes on from there.
 """
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +67,8 @@ class Checkpoints:
         elif not keep:
             own.unlink(missing_ok=True)
             ended.unlink(missing_ok=True)
+        for unfinished in self.folder.glob(f"{glob.escape(config.name)}.*.tmp"):  # of a process killed while writing
+            unfinished.unlink(missing_ok=True)
 
     def _files(self, config: RunConfig) -> tuple[Path, Path]:
         return self.folder / f"{config.name}.safetensors", self.folder / f"ended-{config.trajectory}.safetensors"
@@ -78,8 +83,9 @@ def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) ->
     }
     named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
     facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started}
+    facts["sha256"] = _sha256(named, facts)
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    temporary = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
     try:
         runs.save_tensors(named, temporary, facts)
         os.replace(temporary, file)
@@ -87,11 +93,23 @@ def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) ->
         temporary.unlink(missing_ok=True)
 
 
+def _sha256(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
+    """A digest of all that a state says."""
+    digest = hashlib.sha256(repr(sorted(facts.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _read(file: Path, config: RunConfig) -> State:
     try:
         with safe_open(file, framework="pt") as opened:
             facts: dict[str, str] = opened.metadata()
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+        checksum = facts.pop("sha256", None)
+        if checksum not in (None, _sha256(tensors, facts)):  # states of earlier versions have none
+            raise ValueError("its checksum is not the recorded one")
         record = Record(config)
         spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
         columns = {name: tensors.pop(f"history.{name}").tolist() for name in runs.history_columns(config)}
@@ -102,7 +120,7 @@ def _read(file: Path, config: RunConfig) -> State:
         record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
         record.seconds, record.started = float(facts["seconds"]), facts["started"]
         return State(int(facts["step"]), tensors, record, file)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(file, error) from error
 
 

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 
 from distributed import Client
 
+CONNECT_SECONDS = 10.0
+"""How long to wait for a scheduler to answer."""
+
 
 @contextmanager
-def dask_executor(scheduler: str) -> Iterator[tuple[Callable[[], Executor], int]]:
-    """An executor on the workers of a Dask scheduler like ``tcp://host:8786``, and their number.
+def dask_executor(scheduler: str) -> Iterator[tuple[Callable[[], Executor], Callable[[], int]]]:
+    """An executor on the workers of a Dask scheduler like ``tcp://host:8786``, and how many there are at the moment.
 
     Raises:
         OSError: no scheduler answers there.
     """
-    with Client(scheduler, timeout=10) as client:
-        workers = max(1, sum(client.nthreads().values()))
-        yield lambda: client.get_executor(pure=False), workers
+    with Client(scheduler, timeout=CONNECT_SECONDS) as client:
+        yield lambda: client.get_executor(pure=False), lambda: max(1, sum(client.nthreads().values()))

@@ -61,11 +61,20 @@ class RunStore(RunFolders):
             temporary.rename(final)
         except OSError as error:
             if not final.exists():  # else another process stored the same run first
-                raise OSError(error.errno, f"cannot store {run.config.label}: {error.strerror or error}") from error
+                raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
         finally:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
         return final
+
+    def check_writable(self) -> None:
+        """Raise ``OSError`` where no run can be stored; better found out before training than after it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise OSError(f"cannot write to the store {self.path}: {error.strerror or error}") from error
 
     def ensure(
         self, configs: Iterable[RunConfig], device: str = "auto", *, slots: int | None = None, progress: bool = True
@@ -90,6 +99,8 @@ class RunStore(RunFolders):
                 f"training is off ({STORED_ONLY_VARIABLE}) and not stored in {' or '.join(map(str, self.places))}: "
                 + "; ".join(config.label for config in missing)
             )
+        if missing:
+            self.check_writable()
         try:
             with RunLocks(self.in_progress, done=self.__contains__) as locks:
                 self._train(missing, known, locks, resolved, slots, progress)

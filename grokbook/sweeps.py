@@ -7,14 +7,17 @@ its runs there, with locks and checkpoints as in :meth:`grokbook.RunStore.ensure
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import torch
@@ -22,7 +25,7 @@ import torch
 from grokbook import engine, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.config import RunConfig
-from grokbook.errors import TrainingDiverged
+from grokbook.errors import DamagedRun, TrainingDiverged
 from grokbook.folders import RunFolders
 from grokbook.locks import RunLocks
 from grokbook.runs import Run
@@ -116,34 +119,49 @@ class Sweep:
     _not_before: dict[RunConfig, float] = field(default_factory=dict)
 
     def run(
-        self, make_executor: Callable[[], Executor], *, workers: int, device: str = "cpu", threads: int = 1
+        self,
+        make_executor: Callable[[], Executor],
+        *,
+        workers: int | Callable[[], int],
+        device: str = "cpu",
+        threads: int = 1,
     ) -> None:
         """Train what is left; a run that fails stops no other.
 
         Args:
             make_executor: makes the executor, and makes it anew should its workers die.
-            workers: tasks at a time.
+            workers: tasks at a time; a function is asked again and again, for clusters that grow.
             device: the workers' device.
             threads: CPU threads of each worker.
+
+        Raises:
+            OSError: the store cannot be written to; found out before any training.
+            KeyboardInterrupt: on Ctrl-C; the message says how to go on.
         """
         if not self.left:
             return
+        self.store.check_writable()
         self._began = time.monotonic()
         with self._token() as token:
             settings = Settings(device, threads, str(self.store.path.resolve()), token)
             executor = make_executor()
             try:
                 while self._tidy() or self._running:
-                    while len(self._running) < workers and (task := self._next_task(device)):
-                        sources = [self.store.get(c.source) for c in task if c.source is not None]
-                        self._running[executor.submit(train_task, task, sources, settings)] = task
-                    if not self._running:  # all that is left is in the hands of other processes
+                    intact = self._start(executor, settings, workers)
+                    if self._running:
+                        intact = self._collect() and intact
+                    elif self.left and intact:  # all that is left is in the hands of other processes
                         time.sleep(BUSY_SECONDS)
-                    elif not self._collect():
-                        executor.shutdown(wait=False, cancel_futures=True)
+                    if not intact:
+                        self._stop(executor)
                         executor = make_executor()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"interrupted: {self.status()}. Finished runs are kept in {self.store.path}, and so are the last "
+                    "checkpoints of those in progress: repeat the command to go on."
+                ) from None
             finally:
-                executor.shutdown(wait=False, cancel_futures=True)
+                self._stop(executor)
 
     def _tidy(self) -> bool:
         """Drop what others have stored meanwhile, and what can no longer be trained; whether anything is left."""
@@ -153,54 +171,88 @@ class Sweep:
         self.left = [config for config in self.left if config not in self.failed and config not in self.store]
         return bool(self.left)
 
+    def _start(self, executor: Executor, settings: Settings, workers: int | Callable[[], int]) -> bool:
+        """Hand out tasks as long as there are workers for them. False if the executor has lost its workers."""
+        at_a_time = workers() if callable(workers) else workers
+        while len(self._running) < at_a_time and (task := self._next_task(settings.device)):
+            sources: dict[RunConfig, Run] = {}
+            for config in task:
+                try:
+                    if config.source is not None and config.source not in sources:
+                        sources[config.source] = self.store.get(config.source)
+                except DamagedRun as error:
+                    self.failed[config] = f"its source is damaged: {error}"
+            task = [config for config in task if config not in self.failed]
+            try:
+                if task:
+                    self._running[executor.submit(train_task, task, list(sources.values()), settings)] = task
+            except BrokenExecutor:
+                self.left[:0] = task
+                return False
+        return True
+
+    def _stop(self, executor: Executor) -> None:
+        for future in self._running:
+            future.cancel()
+        executor.shutdown(wait=False)
+
     def _next_task(self, device: str) -> list[RunConfig]:
-        """Runs for one worker: one on a CPU, as many as fit together on CUDA; empty if none can start now."""
-        now, resolved = time.monotonic(), torch.device(device)
+        """Runs for one worker: one on a CPU, as many as fit together on CUDA; empty if none can start now.
+
+        Workers die together, whichever run is to blame. One that has a last attempt left is tried alone, so that no
+        run is given up for another's fault.
+        """
+        now = time.monotonic()
         ready = [
             config
             for config in self.left
             if (config.source is None or config.source in self.store) and self._not_before.get(config, 0) <= now
         ]
-        if not ready:
+        calm = [config for config in ready if not self._suspect(config)]
+        if any(self._suspect(config) for task in self._running.values() for config in task):
             return []
-        first = ready[0]
-        alike = [config for config in ready if engine.stack_key(config) == engine.stack_key(first)]
-        task = alike[: engine.MAX_SLOTS if resolved.type == "cuda" else 1]
+        if calm:
+            alike = [config for config in calm if engine.stack_key(config) == engine.stack_key(calm[0])]
+            task = alike[: engine.MAX_SLOTS if device.startswith("cuda") else 1]
+        else:
+            task = [] if self._running else ready[:1]
         self.left = [config for config in self.left if config not in task]
         return task
+
+    def _suspect(self, config: RunConfig) -> bool:
+        return self._attempts[config] == MAX_ATTEMPTS - 1
 
     def _collect(self) -> bool:
         """Wait for a task to end and note what became of its runs. False if the executor has lost its workers."""
         ended, _ = wait(self._running, timeout=BUSY_SECONDS, return_when=FIRST_COMPLETED)
-        intact = True
+        intact = not any(isinstance(future.exception(), BrokenExecutor) for future in ended if not future.cancelled())
+        if not intact:  # it is the end of all tasks, but for those that were done just before
+            ended, _ = wait(self._running)
         for future in ended:
             task = self._running.pop(future)
             try:
                 found = future.result()
-            except BrokenProcessPool:
-                intact = False
-                self._again(task, "its worker died")
+            except BrokenExecutor:
+                self._again(task)
                 continue
             except Exception as error:  # Dask's way of saying that workers died over it
                 found = [Done(config, error=f"{type(error).__name__}: {error}") for config in task]
             for done in found:
                 self._note(done)
-        if not intact:
-            for task in self._running.values():
-                self._again(task, "its worker died")
-            self._running.clear()
         if ended:
             self.report(self.status())
         return intact
 
-    def _again(self, task: list[RunConfig], reason: str) -> None:
-        """Put a task back, unless it has been tried often enough."""
+    def _again(self, task: list[RunConfig]) -> None:
+        """Put a task back whose worker died, unless it has been tried often enough."""
         for config in task:
             self._attempts[config] += 1
-            if self._attempts[config] < MAX_ATTEMPTS:
+            if config in self.store:
+                self.done[config] = self.store.get(config).steps
+            elif self._attempts[config] < MAX_ATTEMPTS:
                 self.left.insert(0, config)
             else:
-                self.failed[config] = f"{reason}, {MAX_ATTEMPTS} times"
+                self.failed[config] = f"its worker died, {MAX_ATTEMPTS} times"
 
     def _note(self, done: Done) -> None:
         if done.busy:
@@ -209,9 +261,12 @@ class Sweep:
         elif done.error is not None:
             self.failed[done.config] = done.error
         else:
-            if done.run is not None:
-                self.store.put(done.run)
-            self.done[done.config] = done.steps
+            try:
+                if done.run is not None:
+                    self.store.put(done.run)
+                self.done[done.config] = done.steps
+            except OSError as error:
+                self.failed[done.config] = str(error)
 
     def status(self) -> str:
         """Runs done, running and failed, the rate of those that are done, and how long the rest takes at most."""
@@ -234,9 +289,33 @@ class Sweep:
             token.unlink(missing_ok=True)
 
 
-def local_executor(workers: int) -> ProcessPoolExecutor:
-    """Processes on this machine. They are spawned: a fork would inherit torch's threads in an unknown state."""
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+class LocalExecutor(ProcessPoolExecutor):
+    """Processes on this machine, which end with the sweep, whether it is done, interrupted or killed.
+
+    They are spawned: a fork would inherit torch's threads in an unknown state.
+    """
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        leash, self._held = context.Pipe(duplex=False)
+        super().__init__(workers, context, initializer=_end_with_the_sweep, initargs=(leash,))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Without waiting, runs in progress are left at their last checkpoints."""
+        if not wait:
+            self._held.close()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _end_with_the_sweep(leash: Connection) -> None:
+    """Called in each local worker first: Ctrl-C is for the sweep, and once that is gone, so is the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        leash.poll(None)  # nothing is ever sent: it returns when the other end is closed
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Estimate(NamedTuple):

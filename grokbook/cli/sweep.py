@@ -69,11 +69,11 @@ def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
 
 
 def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
-    from grokbook.sweeps import local_executor
+    from grokbook.sweeps import LocalExecutor
 
     if scheduler is None:
         name, workers, threads = _workers(device, workers)
-        sweep.run(lambda: local_executor(workers), workers=workers, device=name, threads=threads)
+        sweep.run(lambda: LocalExecutor(workers), workers=workers, device=name, threads=threads)
     else:
         with extra("cluster"):
             from grokbook import cluster
