@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,8 +15,9 @@ from grokbook.runs import Run
 
 
 def table(frame: pd.DataFrame) -> HTML:
-    """A data frame as the book shows tables: without its index."""
-    return HTML(frame.to_html(index=False, border=0, justify="left"))
+    """A data frame as the book shows tables: without its index. Cells keep to one line, but for long ones."""
+    shown = frame.to_html(index=False, border=0, justify="left")
+    return HTML(re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown))
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:
