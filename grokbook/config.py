@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Integral, Real
@@ -210,11 +210,11 @@ def _number(name: str, value: Any) -> float:
     return float(value)
 
 
-def with_sources(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """The configs, each once, and before each the runs it starts from."""
+def lacking(configs: Iterable[RunConfig], have: Container[RunConfig]) -> list[RunConfig]:
+    """Those that one does not ``have``, each once, and before each what it starts from, if that is lacking, too."""
     found: dict[RunConfig, None] = {}
     for config in configs:
-        if config.source is not None:
-            found |= dict.fromkeys(with_sources([config.source]))
-        found[config] = None
+        if config not in have:
+            source = [] if config.source is None else lacking([config.source], have)
+            found |= dict.fromkeys([*source, config])
     return list(found)

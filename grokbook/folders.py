@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grokbook.config import RunConfig, with_sources
+from grokbook.config import RunConfig, lacking
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
@@ -49,8 +49,8 @@ class RunFolders:
         places = (place / config.name for place in self.places)
         return next((folder for folder in places if folder.is_dir()), None)
 
-    def __contains__(self, config: RunConfig) -> bool:
-        return self.folder(config) is not None
+    def __contains__(self, config: object) -> bool:
+        return isinstance(config, RunConfig) and self.folder(config) is not None
 
     def folders(self) -> Iterator[Path]:
         """The folders of all runs, each run once, sorted by name."""
@@ -63,8 +63,7 @@ class RunFolders:
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
-        wanted = [config for config in dict.fromkeys(configs) if config not in self]
-        return [config for config in with_sources(wanted) if config not in self]
+        return lacking(configs, self)
 
 
 def default_folders() -> RunFolders:

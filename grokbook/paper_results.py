@@ -37,12 +37,12 @@ class Reported(NamedTuple):
 _GROKKED = (None,) * len(FRACTIONS)
 
 
-def _row(*failures: float) -> tuple[float | None, ...]:
+def _row(*failures: int | float) -> tuple[int | float | None, ...]:
     """Percentages at the smallest fractions, a tick at the rest."""
     return (*failures, *_GROKKED[len(failures) :])
 
 
-TABLE_5: Mapping[str, tuple[float | None, ...]] = {
+TABLE_5: Mapping[str, tuple[int | float | None, ...]] = {
     **{
         str(operation): _GROKKED
         for kind in (Kind.ELEMENTARY, Kind.POWER_SUM, Kind.FACTORIZABLE)

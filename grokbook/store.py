@@ -17,7 +17,7 @@ import torch
 
 from grokbook import runs, training
 from grokbook.checkpoints import Checkpoints
-from grokbook.config import RunConfig, with_sources
+from grokbook.config import RunConfig
 from grokbook.errors import RunsMissing
 from grokbook.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
 from grokbook.locks import RunLocks
@@ -121,11 +121,14 @@ class RunStore(RunFolders):
             progress=progress,
         )
         waited = False
-        while left := [config for config in with_sources(missing) if config not in known]:
-            known |= {config: self.get(config) for config in left if config in self}
+        while any(config not in known for config in missing):
+            left = self.missing(missing)
+            sources = [config.source for config in left if config.source is not None]
+            stored = [config for config in (*missing, *sources) if config not in known and config in self]
+            known |= {config: self.get(config) for config in stored}
             before = len(known)
             trainer.train(left)
-            if len(known) == before:
+            if left and len(known) == before:
                 if not waited and progress:
                     print(f"waiting for {len(left)} runs that another process is training", file=sys.stderr)
                 waited = True

@@ -18,7 +18,7 @@ import torch
 
 from grokbook import engine, model, provenance, schedule
 from grokbook.checkpoints import Checkpoints, damaged
-from grokbook.config import RunConfig, with_sources
+from grokbook.config import RunConfig, lacking
 from grokbook.engine import Stack
 from grokbook.errors import TrainingDiverged
 from grokbook.locks import RunLocks
@@ -127,7 +127,7 @@ class Trainer:
         Raises:
             TrainingDiverged: after all others were trained, the first failure, with the number of further ones.
         """
-        left = [config for config in with_sources(configs) if config not in self.finished]
+        left = lacking(configs, self.finished)
         for config in left:
             engine.check_memory(config, self.device)
         while ready := [config for config in left if config.source is None or config.source in self.finished]:

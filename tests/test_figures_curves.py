@@ -48,7 +48,7 @@ def test_seeds_share_a_legend_entry_and_groups_do_not_share_a_style(wave_run, ti
         drawn = [trace for trace in shown if trace.legendgroup != "train"]
         assert [trace.name for trace in drawn] == list(many)
         assert len(shown) - len(drawn) <= 1, "one entry for all train curves"
-        assert not any("dot" == trace.line.dash for trace in figure.data), "dots are for nobody"
+        assert not any(trace.line.dash == "dot" for trace in figure.data), "dots are for nobody"
         assert len({trace.line.color for trace in drawn}) == 8
         assert len({(trace.line.color, trace.line.dash) for trace in drawn}) == 8
         assert len({trace.line.dash for trace in drawn}) >= 6, "told apart without colour"

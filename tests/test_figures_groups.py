@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from grokbook import figures
+from grokbook.figures.groups import change, outcome
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -25,3 +26,15 @@ def test_seeds_and_pre_grokked_runs_are_runs_of_their_own(tiny, tiny_run, tiny_t
     from_scratch = replace(tiny_run, config=tiny("a-b"))
     groups = figures.by_operation([tiny_run, from_scratch, other_seed, tiny_transfer])
     assert {label: len(group) for label, group in groups.items()} == {"a+b": 2, figures.pretty("a-b"): 2}
+
+
+def test_seeds_are_summed_up_in_words(tiny, wave_run):
+    def seed(number, accuracy, ffs):
+        history = wave_run.history.assign(test_accuracy=accuracy, ffs_embedding=ffs)
+        return replace(wave_run, config=tiny(p=11, seed=number), history=history)
+
+    low, high = seed(0, 0.25, [0.8, 0, 0, 0, 0.2]), seed(1, 0.5, [0.6, 0, 0, 0, 0.4])
+    assert "best test accuracy 50.0%" in outcome([low, high])
+    assert change([low, high], "ffs_embedding") == "0.70 → 0.30", "the mean over seeds"
+    later = replace(wave_run, config=tiny(p=11, seed=2), history=wave_run.history.assign(test_accuracy=[0, 0, 0, 1, 1]))
+    assert outcome([wave_run, later, low]) == "grokked in 2 of 3 seeds at steps 10–20"

@@ -134,3 +134,9 @@ def test_the_overview_sets_accuracy_over_the_spectrum(wave_run):
     early = wave_run.spectra.embedding[1].numpy()
     assert spectrum.z[2][0] == pytest.approx(math.hypot(early[5], early[6]))
     assert "grokked at step 10" in figures.overview(wave_run).layout.meta["caption"]
+
+
+def test_the_spectrogram_marks_the_grok_step_that_its_caption_names(wave_run, tiny_run):
+    lines = [shape.x0 for shape in figures.spectrogram(wave_run).layout.shapes]
+    assert set(lines) == {wave_run.grok_step}
+    assert not figures.spectrogram(tiny_run).layout.shapes

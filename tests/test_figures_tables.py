@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from grokbook import figures
+from grokbook import RunConfig, figures
+from grokbook.figures import tables
 
 
 def test_tables_are_shown_without_their_index():
@@ -41,3 +42,65 @@ def test_the_outcome_table_sets_steps_beside_the_budget(tiny, wave_run):
     (row,) = figures.outcome_table({"waves": [run]}).to_dict("records")
     assert list(row)[:5] == ["run", "seed", "steps", "budget", "grok step"]
     assert (row["steps"], row["budget"], row["grok step"]) == ("30,000", "40,000", "10,000")
+
+
+# --- against thresholds, the paper, and time ------------------------------------------------------
+
+
+def test_the_threshold_table_has_a_grok_step_for_each_accuracy(tiny, wave_run):
+    history = wave_run.history.assign(test_accuracy=[0.0, 0.96, 0.975, 0.985, 0.985], step=[0, 1, 10, 20, 40])
+    run = replace(wave_run, config=tiny(p=11, sustain=10), history=history)
+    (row,) = figures.threshold_table({"waves": [run]}).to_dict("records")
+    shown = {column: row[column] for column in row if column.endswith("%")}
+    assert shown == {"90 %": "1", "95 %": "1", "97 %": "10", "98 %": "20", "99 %": "–", "99.5 %": "–"}
+    assert row["accuracy at the end"] == "98.50%"
+
+
+def published_as(run, **changes):
+    """The run under a config of the paper's size, so that Table 5 speaks of it."""
+    config = RunConfig(**{"operations": ("a+b",), "max_steps": 30, "sustain": 10, "tail": 10, **changes})
+    return replace(run, config=config)
+
+
+def test_the_paper_table_sets_what_happened_beside_table_5(wave_run, tiny_run):
+    groups = {
+        "grokked in both": [published_as(wave_run)],
+        "here alone": [published_as(wave_run, operations=("ab+b",))],
+        "in the paper alone": [published_as(tiny_run)],
+        "in neither": [published_as(tiny_run, operations=("a^3+ab",))],
+        "with its whole budget": [published_as(tiny_run, max_steps=300_000)],
+        "another p": [wave_run],
+    }
+    table = figures.paper_table(groups).set_index("run")
+    assert table["agrees"].to_dict() == {
+        "grokked in both": "yes",
+        "here alone": "no",
+        "in the paper alone": "not within 30 steps; the paper had 300,000",
+        "in neither": "yes",
+        "with its whole budget": "no",
+        "another p": "–",
+    }
+    assert table.loc["in neither", "paper"] == "does not grok, best 4.9 %"
+    assert table.loc["grokked in both", "here"].startswith("grokked at step 10")
+
+
+def test_half_of_the_way_is_where_a_number_passes_it_for_good(wave_run):
+    def at(values):
+        return tables.halfway(
+            replace(wave_run, history=wave_run.history.assign(gini_embedding=values)), "gini_embedding"
+        )
+
+    steps = wave_run.history["step"].tolist()
+    assert at([0.0, 0.2, 0.6, 0.4, 1.0]) == steps[4], "what falls back has not passed it yet"
+    assert at([0.0, 0.6, 0.7, 0.8, 1.0]) == steps[1]
+    assert at([1.0, 0.9, 0.5, 0.2, 0.0]) == steps[2], "downwards too"
+    assert at([0.5, 1.0, 0.0, 1.0, 0.55]) is None, "it has gone nowhere"
+    (row,) = figures.halfway_table({"waves": [wave_run]}).to_dict("records")
+    assert row["FFS W_E"] == f"{tables.halfway(wave_run, 'ffs_embedding'):,}"
+
+
+def test_the_spectra_table_measures_the_last_spectra(wave_run):
+    (row,) = figures.spectra_table({"waves": [wave_run]}).to_dict("records")
+    # One cosine in W_E, one sine in W_L: one of 2K = 10 norms stands out, and all that there is is biased.
+    assert (row["FFS W_E"], row["FFS W_L"]) == ("0.10", "0.10")
+    assert (row["FCR W_E"], row["weighted FCR W_E"], row["weighted FCR W_L"]) == ("0.80", "0.00", "0.00")

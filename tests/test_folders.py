@@ -70,3 +70,11 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
     code = f"import sys, {module}; print(*sorted({SLOW} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_published_folders_are_looked_in_first_and_in_order(tmp_path, tiny):
+    places = RunFolders(tmp_path / "mine", [tmp_path / "one", tmp_path / "two"])
+    for place in ("mine", "two", "one"):
+        (tmp_path / place / tiny().name).mkdir(parents=True)
+        assert places.folder(tiny()) == tmp_path / place / tiny().name
+        assert list(places.folders()) == [tmp_path / place / tiny().name]

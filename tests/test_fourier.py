@@ -284,3 +284,12 @@ def test_rows_and_spectra_are_two_ways_to_write_the_same_also_over_time():
     rows = torch.arange(22.0).reshape(2, 11)
     assert torch.equal(fourier.Spectrum.of_rows(rows).to_rows(), rows)
     assert fourier.Spectrum.of_rows(rows).sine[1, 0] == rows[1, 2]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_weak_component_is_no_rounding_noise(dtype):
+    waves = fourier.basis(31)
+    layer = (waves[1] + 1e-5 * waves[4]).to(dtype)[:, None]
+    spectrum = fourier.spectrum(layer)
+    assert float(spectrum.sine[1]) == pytest.approx(1e-5, rel=0.05)
+    assert int((spectrum.to_rows() > 0).sum()) == 2

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from grokbook import prompts
-from grokbook.operations import Operation
+from grokbook.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

@@ -208,3 +208,12 @@ def test_in_a_mixture_the_worst_operation_counts(tiny_mixture):
 def test_columns_per_operation_are_those_of_mixtures(tiny):
     assert runs.per_operation(tiny("a+b"), "test_loss") == []
     assert runs.per_operation(tiny("a+b", "b*a"), "test_loss") == ["test_loss[a+b]", "test_loss[ab]"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused_even_with_their_checksum(folder, value):
+    spectra = load_file(folder / SPECTRA)
+    spectra["logits"][0, 0, 0, 0] = value
+    save_file(spectra, folder / SPECTRA)
+    reseal(folder)
+    assert_damaged(folder, SPECTRA, "logits has values that are not finite")

@@ -182,6 +182,33 @@ def test_a_store_that_may_not_train_names_all_that_is_missing(empty, tiny, tiny_
     assert tiny_run.config.label not in str(error.value).replace(heir.label, "")
 
 
+def test_the_source_of_a_stored_source_is_not_needed(empty, tiny, tiny_run, tiny_transfer, trainings):
+    empty.put(tiny_transfer)  # its own source, tiny_run, is not stored
+    heir = tiny("a*b", max_steps=3, source=tiny_transfer.config, transplant=EMBEDDING)
+    empty.ensure([heir], "cpu", progress=False)
+    assert trainings == [heir.label]
+
+
+def test_a_chain_of_sources_is_trained_from_its_beginning(empty, tiny, trainings):
+    first = tiny(max_steps=3)
+    second = tiny("a-b", max_steps=3, source=first, transplant=EMBEDDING)
+    third = tiny("a*b", max_steps=3, source=second, transplant=EMBEDDING)
+    empty.ensure([third], "cpu", progress=False)
+    assert trainings == [first.label, second.label, third.label]
+
+
+def test_a_wrong_device_is_refused_although_all_is_stored(empty, tiny_run):
+    empty.put(tiny_run)
+    with pytest.raises(ValueError, match="banana"):
+        empty.ensure([tiny_run.config], "banana")
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_any_training(tmp_path, tiny, no_training):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match="file"):
+        RunStore(tmp_path / "file").ensure([tiny()], "cpu")
+
+
 def test_the_device_is_checked_before_any_work(empty, tiny, monkeypatch):
     monkeypatch.setattr(runs, "read", lambda *_: pytest.fail("read a run"))
     with pytest.raises(ValueError, match="banana"):

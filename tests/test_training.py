@@ -501,3 +501,14 @@ def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch):
         assert run.history["step"].tolist() == alone.history["step"].tolist()
         assert run.grok_step == alone.grok_step
     assert not [file for file in tmp_path.iterdir() if not file.name.startswith("ended-")]
+
+
+def test_norms_beyond_half_precision_are_kept_in_single(tiny):
+    stack = Stack([tiny()], [initial_weights(tiny(), {})], torch.device("cpu"))
+    (seen,) = observe(stack, [0])
+    for factor, dtype in ((1.0, torch.float16), (1e7, torch.float32)):
+        record = Record(tiny())
+        record.add(0, seen._replace(logits=factor * seen.logits))
+        spectra = record.to_run(stack.weights_of(0), {}).spectra
+        assert spectra.logits.dtype == dtype
+        assert spectra.logits.isfinite().all()

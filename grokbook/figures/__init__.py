@@ -20,7 +20,7 @@ from grokbook.figures.curves import accuracy_curves, progress_measures
 from grokbook.figures.groups import Group, by_operation
 from grokbook.figures.spectra import layer_spectra, logit_map, overview, spectrogram
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
-from grokbook.figures.tables import halfway_table, outcome_table, paper_table, table, threshold_table
+from grokbook.figures.tables import halfway_table, outcome_table, paper_table, spectra_table, table, threshold_table
 
 __all__ = [
     "LAYERS",
@@ -37,6 +37,7 @@ __all__ = [
     "paper_table",
     "pretty",
     "progress_measures",
+    "spectra_table",
     "spectrogram",
     "table",
     "threshold_table",

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook import paper_results
+from grokbook import measures, paper_results
 from grokbook.figures.groups import Group, outcome
+from grokbook.figures.style import Layer
+from grokbook.fourier import Spectrum
 from grokbook.runs import Run
+
+LAYER_SYMBOLS: Mapping[Layer, str] = {"embedding": "W_E", "neuron_logit": "W_L"}
+SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
+    "FFS": measures.ffs_of,
+    "FCR": measures.fcr_of,
+    "weighted FCR": measures.weighted_fcr_of,
+}
 
 
 def table(frame: pd.DataFrame) -> HTML:
@@ -36,7 +45,7 @@ def outcome_table(groups: Group) -> pd.DataFrame:
                     "best test accuracy": f"{run.best_test_accuracy:.1%}",
                     **{
                         f"{measure.upper()} {symbol}": f"{final[f'{measure}_{layer}']:.2f}"
-                        for layer, symbol in (("embedding", "W_E"), ("neuron_logit", "W_L"))
+                        for layer, symbol in LAYER_SYMBOLS.items()
                         for measure in ("ffs", "fcr")
                     },
                 }
@@ -117,3 +126,20 @@ def halfway(run: Run, column: str, least: float = 0.1) -> int | None:
         return None
     before = np.flatnonzero((values - values[0]) / way < 0.5)
     return int(run.history["step"].iloc[before[-1] + 1])
+
+
+def spectra_table(groups: Group) -> pd.DataFrame:
+    """FFS, FCR and weighted FCR of both layers at the end, with the grok step."""
+    rows = []
+    for label, runs in groups.items():
+        for run in runs:
+            row = {
+                "run": label,
+                "seed": run.config.seed,
+                "grok step": "–" if run.grok_step is None else f"{run.grok_step:,}",
+            }
+            for layer, symbol in LAYER_SYMBOLS.items():
+                spectrum = Spectrum.of_rows(getattr(run.spectra, layer)[-1])
+                row |= {f"{name} {symbol}": f"{measure(spectrum):.2f}" for name, measure in SPECTRAL.items()}
+            rows.append(row)
+    return pd.DataFrame(rows)
