@@ -20,7 +20,7 @@ PLAIN_LAYERS: Mapping[Layer, str] = {"embedding": "embedding", "neuron_logit": "
 PALETTE = ("#144a94", "#a5400c", "#063a22", "#e23bb0", "#0f7486", "#a88300", "#4f33e8", "#9f7c72")
 """Distinct in lightness as well as in hue, for colour-blind readers and grey print. They are for light pages; the
 book's style sheet names them, and what takes their place on dark ones."""
-TRAIN = "#a3abb3"
+TRAIN = "#8b949c"
 """Train curves: pale, thin and solid, so that nobody takes them for a run's test curve."""
 DASHES = ("solid", "dash", "dashdot", "longdash", "longdashdot", "12px 3px", "solid", "dash")
 COSINE, SINE = PALETTE[0], PALETTE[1]
