@@ -18,6 +18,9 @@ BIN := .venv/bin
 # the few it imports, once, unless it is told to keep nothing.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
+# By path, not by setuptools' import hook: beside a folder of the same name, the clone seen from the folder around
+# it, the hook would come too late and `import grokbook` find an empty package.
+EDITABLE := --no-build-isolation --config-settings editable_mode=compat -e
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -93,12 +96,12 @@ browser:
 .venv/installed-book: $(REQUIREMENTS) | .venv/created
 	@echo "Installing what the book needs into .venv (1 to 3 minutes, about 2 GB)"
 	@$(INSTALL) setuptools
-	@$(INSTALL) --no-build-isolation -e '.[book]'
+	@$(INSTALL) $(EDITABLE) '.[book]'
 	@touch $@
 
 .venv/installed-test: .venv/installed-book
 	@echo "Installing what the tests need into .venv"
-	@$(INSTALL) --no-build-isolation -e '.[book,test]'
+	@$(INSTALL) $(EDITABLE) '.[book,test]'
 	@touch $@
 
 # transformer-lens brings a hundred packages along that nothing else here needs: an environment of its own.

@@ -168,7 +168,8 @@ class _Parser:
             if match:
                 tokens.append(_Token(_SIGNS.get(match[0]) or str(match.lastgroup), match[0], place))
             elif self.text[place] not in " \t":
-                self.fail(f"unexpected character {self.text[place]!r}", place)
+                why = ": division is not supported" if self.text[place] in "/÷:" else ""
+                self.fail(f"unexpected character {self.text[place]!r}{why}", place)
             place = match.end() if match else place + 1
         return [*tokens, _Token("end", "", place)]
 

@@ -118,14 +118,17 @@ class Reporter(Protocol):
 
     def begin(self, label: str, *, start: int, total: int) -> None: ...
     def update(self, label: str, step: int, row: Mapping[str, float]) -> None: ...
-    def end(self, label: str, message: str) -> None: ...
+    def end(self, label: str, message: str, outcome: str = "") -> None: ...
 
 
 class RunByRun:
-    """Reports runs that are trained one after the other, each with a :class:`Progress` of its own."""
+    """Reports runs that are trained one after the other, each with a :class:`Progress` of its own.
 
-    def __init__(self, stream: Stream | None, enabled: bool) -> None:
-        self._stream, self._enabled = stream, enabled
+    How a run ended is told where there are several. Of a single one, whoever asked for it will tell.
+    """
+
+    def __init__(self, total: int, stream: Stream | None, enabled: bool) -> None:
+        self._total, self._stream, self._enabled = total, stream, enabled
         self._current: Progress | None = None
 
     def begin(self, label: str, *, start: int, total: int) -> None:
@@ -135,9 +138,9 @@ class RunByRun:
         assert self._current is not None
         self._current.update(step, row)
 
-    def end(self, label: str, message: str) -> None:
+    def end(self, label: str, message: str, outcome: str = "") -> None:
         assert self._current is not None
-        self._current.finish(message)
+        self._current.finish(_sentence(outcome if self._total > 1 else "", message))
 
     def close(self) -> None:
         if self._current is not None:
@@ -162,13 +165,18 @@ class Together:
         rate = self._made / max(time.monotonic() - self._began, 1e-9)
         self._bar.show(self._done, f"{len(self._steps)} running, {rate:,.0f} run-steps/s")
 
-    def end(self, label: str, message: str) -> None:
+    def end(self, label: str, message: str, outcome: str = "") -> None:
         self._done += 1
         del self._steps[label]
-        self._bar.note(f"{label}: {message}")
+        self._bar.note(f"{label}: {_sentence(outcome, message)}")
 
     def close(self) -> None:
         self._bar.close()
+
+
+def _sentence(*parts: str) -> str:
+    """What there is to say, in one line."""
+    return "; ".join(filter(None, parts))
 
 
 @contextmanager
@@ -176,7 +184,7 @@ def reporter(
     total: int, *, together: bool, stream: Stream | None = None, enabled: bool = True
 ) -> Iterator[RunByRun | Together]:
     """Report ``total`` runs, trained in one stack or one after the other."""
-    report = Together(total, stream, enabled) if together else RunByRun(stream, enabled)
+    report = Together(total, stream, enabled) if together else RunByRun(total, stream, enabled)
     try:
         yield report
     finally:

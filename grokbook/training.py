@@ -212,8 +212,8 @@ class Trainer:
         facts = {**provenance.describe(self.device), **({"stacked": len(lanes.records)} if lanes.together else {})}
         finished = record.to_run(lanes.stack.weights_of(run), facts)
         lanes.records[run] = None
-        ending = "did not grok" if finished.grok_step is None else f"grokked at step {finished.grok_step}"
-        report.end(record.config.label, f"{ending}; {step} steps in {record.seconds:.0f} s")
+        ending = "did not grok" if finished.grok_step is None else f"grokked at step {finished.grok_step:,}"
+        report.end(record.config.label, f"{step:,} steps in {record.seconds:.0f} s", ending)
         if self.on_finish is not None:
             self.on_finish(finished)
         if self.checkpoints is not None:  # only now: had the run not been kept, its last state must be

@@ -247,6 +247,55 @@ def test_a_turned_phone_refits_its_figures(chromium: Browser):
         page.wait_for_function(f"{shape}.height === 460 && {shape}.dragmode === 'zoom' && {shape}.width > 400")
 
 
+def test_search_lists_pages_from_a_folder_without_complaint(chromium: Browser, site: Path):
+    """A browser fetches nothing from file://, so there is no excerpt to show."""
+    with opened(chromium, DESKTOP) as page:
+        page.goto(f"{(site / 'search.html').as_uri()}?q=wave")
+        page.wait_for_selector("#search-results li a")
+        page.wait_for_function("!document.querySelector('#search-progress')?.textContent.trim()")
+        page.wait_for_timeout(300)
+        assert page.locator("#search-results li").count() > 0
+
+
+def test_a_phone_has_colour_bars_below_and_no_band_above(chromium: Browser, site: Path):
+    with opened(chromium, PHONE) as page:
+        page.goto((site / "notebooks" / ("wave.html" if "sample" in str(site) else "elementary.html")).as_uri())
+        draw_figures(page)
+        boxes = page.locator(".grokbook-figure:has(.infolayer .colorbar)").all()
+        assert boxes
+        for box in boxes:
+            bar = box.locator(".colorbar .cbbg").first.bounding_box()
+            area = box.locator(".nsewdrag").last.bounding_box()
+            assert bar["y"] > area["y"] + area["height"]
+            assert bar["width"] > bar["height"]
+            assert area["width"] > 0.6 * PHONE[0]
+
+
+def test_dark_mode_gives_curves_other_colours(chromium: Browser):
+    drawn = "all => all.map(path => getComputedStyle(path).stroke)"
+    strokes = []
+    for scheme in ("light", "dark"):
+        with opened(chromium, DESKTOP, scheme=scheme) as page:
+            page.goto((build(ROOT).parent / "notebooks" / "elementary.html").as_uri())
+            draw_figures(page)
+            box = page.locator("[data-name=accuracy]").first
+            lines = box.locator(".js-line").evaluate_all(drawn)
+            assert page.evaluate(CONTRAST, [lines, box.element_handle()]) >= 3, scheme
+            strokes.append(lines)
+    assert not set(strokes[0]) & set(strokes[1])
+
+
+def test_wide_tables_and_formulas_scroll_in_their_own_box(chromium: Browser):
+    with opened(chromium, PHONE) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        page.wait_for_function("MathJax.startup.promise.then(() => true)")
+        for box in (page.locator("mjx-container[display=true]").first, page.locator(".output.text_html").first):
+            assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+            assert "local" in box.evaluate("e => getComputedStyle(e).backgroundAttachment"), "shades at the edges"
+        cells = page.locator("table.dataframe td, table.dataframe th")
+        assert set(cells.evaluate_all("all => all.map(e => getComputedStyle(e).textAlign)")) == {"left"}
+
+
 def test_printing_draws_what_was_never_scrolled_to(chromium: Browser):
     with opened(chromium, (1280, 300)) as page:
         page.goto((sample_site() / "notebooks" / "wave.html").as_uri())

@@ -10,7 +10,8 @@ from book_sample import HEADER, sample_site, write_sample_book
 
 from grokbook.book.build import BuildError, build
 from grokbook.book.plotly_mime import DEFAULT_HEIGHT, render
-from grokbook.book.sphinx_ext import vendored_sources
+from grokbook.book.sphinx_ext import STATIC, vendored_sources
+from grokbook.figures.style import PALETTE, TRAIN
 
 META = {"name": "A Wave!", "caption": r"Norms $\|u_k\| < 1$ & more", "alt": 'A "wave"'}
 
@@ -70,6 +71,23 @@ def test_the_room_for_plotlys_own_slider_is_taken_back(given, height, bottom):
     assert (layout["height"], layout["margin"]["b"]) == (height, bottom)
     assert f"height:{height}px" in placeholder.html
     assert {**given.get("margin", {}), "b": bottom} == layout["margin"]
+
+
+def test_a_heading_stands_above_the_plot_in_the_page_itself():
+    page = render(figure(meta={**META, "title": "a < $b$"})).html
+    heading = r'<p class="grokbook-title">a &lt; <span class="math notranslate nohighlight">\(b\)</span></p>'
+    assert heading in page
+    assert page.index(heading) < page.index("grokbook-plot")
+    assert "grokbook-title" not in render(figure()).html
+
+
+def test_the_style_sheet_names_the_figures_colours():
+    css = (STATIC / "grokbook.css").read_text("utf8")
+    inks = dict(re.findall(r"--grokbook-ink-(\w+): (#\w+);", css))
+    assert inks == {**{str(i): ink for i, ink in enumerate(PALETTE, start=1)}, "train": TRAIN}
+    for theme in ("light", "dark"):
+        rules = css.split(f'html[data-theme="{theme}"] {{')[1].split("}")[0]
+        assert set(re.findall(r"--grokbook-series-(\w+):", rules)) == inks.keys()
 
 
 def test_a_wide_figure_scrolls_in_its_own_box():

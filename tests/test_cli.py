@@ -49,15 +49,19 @@ def test_train_stores_the_run_and_prints_its_measures(mine):
     assert run.config == RunConfig(operations=("ab",), p=5, fraction=0.5, max_steps=3)
     last = run.history.iloc[-1]
     for expected in (
-        "ab (p=5, r=0.5, seed 0) did not grok, 3 steps",
+        "ab (p=5, r=0.5, seed 0) did not grok, 3 of 3 steps",
         "measures at step 3",
         f"{last['ffs_embedding']:.3f}",
         f"{last['fcr_neuron_logit']:.3f}",
         f"train: accuracy {last['train_accuracy']:.2%}",
         f"test: accuracy {last['test_accuracy']:.2%}",
+        f"trained {run.provenance['started'][:10]}",
+        f"on {run.provenance['device']}, torch {run.provenance['torch']}",
+        "stopped: step budget",
         f"stored in {folder}",
     ):
         assert expected in result.stdout
+    assert "did not grok" not in result.stderr, "said once"
 
 
 def test_train_prints_json_and_nothing_else_on_request(mine):
@@ -96,7 +100,7 @@ def test_options_reach_the_config(mine):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("a/b",), ("column 2",)),
+        (("a/b",), ("column 2", "division is not supported")),
         (("c+1",), ("column 1",)),
         (("__import__('os')",), ("column 1",)),
         (("a**10**9",), ()),
@@ -182,7 +186,7 @@ def test_show_finds_a_run_by_the_beginning_of_its_name_or_hash(stored, tiny_run)
     for name in (config.name, config.name[:12], config.hash, config.hash[:6]):
         result = grokbook("runs", "show", name, "--json")
         assert json.loads(result.stdout)["name"] == config.name
-    assert "did not grok, 30 steps" in grokbook("runs", "show", config.hash).stdout
+    assert "did not grok, 30 of 30 steps" in grokbook("runs", "show", config.hash).stdout
 
 
 def test_show_refuses_unknown_and_ambiguous_names(stored):
@@ -274,7 +278,9 @@ def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
     )
     assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
     assert seen == [(folders.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
-    assert_short_error(grokbook("notebook", "elementry"), 2, "elementry")
+    names = "The notebooks are elementary, polynomials, pre_grokked, progress_measures."
+    assert_short_error(grokbook("notebook", "elementry"), 2, "no notebook 'elementry', did you mean elementary?", names)
+    assert_short_error(grokbook("notebook", "zzz"), 2, "no notebook 'zzz'.", names)
 
 
 def test_wrong_notebook_parameters_are_one_line(tmp_path, monkeypatch):

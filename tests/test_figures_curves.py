@@ -3,15 +3,17 @@ from dataclasses import replace
 import numpy as np
 
 from grokbook import figures
+from grokbook.figures.style import TRAIN
 
 
 def test_accuracy_curves_draw_what_the_history_says(wave_run):
     figure = figures.accuracy_curves(figures.by_operation([wave_run]))
     train, test, grok = figure.data
+    assert (train.name, train.line.color, train.line.dash) == ("train (all runs)", TRAIN, None)
     assert list(test.x) == list(train.x) == [1, 10, 20, 30]
     assert list(train.y) == [1, 1, 1, 1]
     assert list(test.y) == [0.25, 1, 1, 1]
-    assert (test.name, test.showlegend, train.showlegend) == ("a+b", True, False)
+    assert (test.name, test.showlegend, train.showlegend) == ("a+b", True, True)
     assert (list(grok.x), list(grok.y)) == ([10], [1.0])
     assert figure.layout.xaxis.type == "log"
     assert "a+b: grokked at step 10." in figure.layout.meta["caption"]
@@ -42,9 +44,11 @@ def test_measures_are_drawn_on_one_time_axis_with_the_grok_step(wave_run):
 def test_seeds_share_a_legend_entry_and_groups_do_not_share_a_style(wave_run, tiny_run):
     many = {f"group {i}": [wave_run, tiny_run] for i in range(8)}
     for figure in (figures.accuracy_curves(many), figures.progress_measures(many)):
-        shown = [trace.name for trace in figure.data if trace.showlegend]
-        assert shown == list(many)
-        drawn = [trace for trace in figure.data if trace.showlegend]
+        shown = [trace for trace in figure.data if trace.showlegend]
+        drawn = [trace for trace in shown if trace.legendgroup != "train"]
+        assert [trace.name for trace in drawn] == list(many)
+        assert len(shown) - len(drawn) <= 1, "one entry for all train curves"
+        assert not any(trace.line.dash == "dot" for trace in figure.data), "dots are for nobody"
         assert len({trace.line.color for trace in drawn}) == 8
         assert len({(trace.line.color, trace.line.dash) for trace in drawn}) == 8
         assert len({trace.line.dash for trace in drawn}) >= 6, "told apart without colour"
@@ -54,3 +58,19 @@ def test_a_run_that_comes_twice_is_drawn_once(wave_run):
     twice = figures.by_operation([wave_run, replace(wave_run)])
     assert len(figures.accuracy_curves(twice).data) == 3, "train, test and the grok step"
     assert len(figures.progress_measures(twice).data) == 3
+
+
+def test_accuracies_are_percents_and_steps_have_separators(wave_run):
+    late = replace(wave_run, history=wave_run.history.assign(step=1000 * wave_run.history["step"]))
+    groups = {"waves": [late]}
+    curves, measures = figures.accuracy_curves(groups), figures.progress_measures(groups)
+    assert curves.layout.yaxis.tickformat == measures.layout.yaxis3.tickformat == ".0%"
+    assert "waves: grokked at step 10,000." in curves.layout.meta["caption"]
+    assert all("%{x:,}" in trace.hovertemplate for trace in (*curves.data[:2], *measures.data))
+
+
+def test_headings_name_the_runs_or_what_one_says(wave_run):
+    groups = {"a+b": [wave_run], "a·b": [wave_run]}
+    assert figures.accuracy_curves(groups).layout.meta["title"] == "a+b, a·b: accuracy"
+    assert figures.accuracy_curves(groups, title="Target: a·b").layout.meta["title"] == "Target: a·b"
+    assert figures.progress_measures(groups).layout.meta["title"] == "a+b, a·b: FFS and FCR of the embedding"

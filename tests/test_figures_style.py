@@ -56,8 +56,9 @@ def drawn(any_run, drawn_before) -> dict[str, go.Figure]:
 def test_every_figure_describes_itself(any_run, drawn):
     for function, figure in drawn.items():
         meta = figure.layout.meta
-        assert set(meta) == {"name", "caption", "alt"}, function
+        assert set(meta) == {"name", "title", "caption", "alt"}, function
         assert re.fullmatch(r"[a-z0-9_-]+", meta["name"]), function
+        assert figures.pretty(any_run.config.operations[-1]) in meta["title"], function
         assert len(meta["caption"]) > 40 < len(meta["alt"]), function
         assert figures.pretty(any_run.config.operations[0]) in meta["caption"], function
         assert not re.search(r"\b(nan|inf|None)\b", meta["caption"] + meta["alt"]), function

@@ -13,6 +13,12 @@ def test_tables_are_shown_without_their_index():
     assert "first" not in shown
 
 
+def test_short_cells_keep_to_one_line_and_long_ones_are_words():
+    shown = figures.table(pd.DataFrame({"change": ["1.00 → 0.12"], "result": ["groks; from scratch it does not"]})).data
+    assert "<td>1.00 → 0.12</td>" in shown
+    assert '<td class="words">groks;' in shown
+
+
 def test_the_outcome_table_has_a_row_per_run(wave_run, tiny_run):
     table = figures.outcome_table({"waves": [wave_run], "tiny": [tiny_run]})
     assert table.iloc[0].to_dict() == {

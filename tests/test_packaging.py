@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -175,6 +176,27 @@ def test_citation_fits_the_package() -> None:
     assert paper["url"].endswith("2402.16726")
     authors = [author["family-names"] for author in paper["authors"]]
     assert authors == ["Furuta", "Minegishi", "Iwasawa", "Matsuo"]
+
+
+def test_both_installs_are_by_path() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf8")
+    assert re.search(r"^EDITABLE := .*--config-settings editable_mode=compat -e$", makefile, re.MULTILINE)
+    assert re.findall(r"\$\(EDITABLE\) '(.*)'", makefile) == [".[book]", ".[book,test]"]
+
+
+def test_the_library_is_found_from_the_folder_around_the_clone(tmp_path: Path) -> None:
+    """There the clone itself, a folder without __init__.py, is the first thing called grokbook."""
+    (tmp_path / "around" / "grokbook").mkdir(parents=True)
+    (tmp_path / "editable.pth").write_text(f"{ROOT}\n")  # what an install by path leaves
+    code = f"import site; site.addsitedir({str(tmp_path)!r}); import grokbook; print(grokbook.__file__)"
+    result = run([sys.executable, "-S", "-c", code], tmp_path / "around", PATH=os.environ["PATH"])
+    assert result.stdout.strip() == str(ROOT / "grokbook" / "__init__.py"), result.stderr
+
+
+def test_git_ignores_what_the_readme_s_commands_leave() -> None:
+    for name in ("out.ipynb", "pre_grokked.out.ipynb", ".grokbook/runs"):
+        ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
+        assert ignored.returncode in (0, 128), name  # 128: no git repository
 
 
 def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

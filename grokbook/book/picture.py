@@ -1,7 +1,7 @@
-"""Draw the picture of the landing page and the README: `python -m grokbook.book.picture`.
+"""Draw the pictures of the landing page and the README: `python -m grokbook.book.picture`.
 
 The figure comes from the published run of a+b, and is drawn by Plotly in headless Chromium (playwright, of the `test`
-extra), with text in a grey that can be read on light and on dark pages.
+extra), once for light pages and once for dark ones, with text that can be read on a phone.
 """
 
 from __future__ import annotations
@@ -11,38 +11,56 @@ import shutil
 import sys
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 from grokbook import figures, paper, store
 from grokbook.folders import checkout
 
-GREY = "#7d8790"
-WIDTH, HEIGHT, SCALE = 900, 520, 1.5
+INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
+"""File name to the colours of text, test accuracy and train accuracy."""
+WIDTH, HEIGHT, SCALE = 720, 640, 2
+FONT = 22
+"""Pixels in a picture of that width: still 11 of them when a phone shows it half as wide."""
 
 
-def picture(target: Path) -> None:
-    """Write the picture as a PNG with transparent background."""
+def pictures(folder: Path) -> None:
+    """Write the pictures, for light and for dark pages, as PNGs with transparent background."""
     from playwright.sync_api import sync_playwright
 
     run = store.default_store().get(paper.single("a+b"))
-    figure = figures.overview(run)
-    axes = {"gridcolor": "rgba(125,135,144,0.25)", "linecolor": GREY, "zeroline": False}
-    figure.update_xaxes(**axes).update_yaxes(**axes)
-    figure.update_layout(
-        template=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": GREY, "size": 15}
-    )
-    page_source = figure.to_html(include_plotlyjs=True, config={"staticPlot": True, "responsive": False})
     chromium = os.environ.get("GROKBOOK_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SCALE)
-        page.set_content(page_source)
-        page.wait_for_selector(".main-svg")
-        page.add_style_tag(content="html, body { margin: 0; background: transparent !important; }")
-        page.screenshot(path=target, omit_background=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT})
+        for name, inks in INKS.items():
+            page.set_content(_page(figures.overview(run), *inks))
+            page.wait_for_selector(".main-svg")
+            page.add_style_tag(content="html, body { margin: 0; background: transparent !important; }")
+            page.screenshot(path=folder / name, omit_background=True)
         browser.close()
+
+
+def _page(figure: go.Figure, text: str, test: str, train: str) -> str:
+    """The figure as a page of its own, in these colours."""
+    axes = {"gridcolor": "rgba(125,135,144,0.35)", "linecolor": text, "zeroline": False, "title_standoff": 8}
+    figure.update_xaxes(**axes).update_yaxes(**axes)
+    figure.update_yaxes(title="frequency k", row=2, col=1)
+    for trace, colour, width in zip(figure.data, (train, test), (2.5, 4), strict=False):
+        trace.update(line={"color": colour, "width": width})
+    figure.update_layout(
+        template=None,
+        width=WIDTH,
+        height=HEIGHT,
+        margin={"l": 95, "r": 15, "t": 50, "b": 70},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": text, "size": FONT},
+    )
+    return figure.to_html(include_plotlyjs=True, config={"staticPlot": True, "responsive": False})
 
 
 if __name__ == "__main__":
     root = checkout()
     if root is None:
-        sys.exit("the picture belongs to a checkout; this grokbook is installed without one")
-    picture(root / "book" / "images" / "grokking.png")
+        sys.exit("the pictures belong to a checkout; this grokbook is installed without one")
+    pictures(root / "book" / "images")

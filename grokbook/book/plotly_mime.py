@@ -4,8 +4,8 @@ A page must work from `file://`, where a script may load another script but must
 becomes `_static/figures/<name>-<hash>.js`, one call of `grokbook.add(key, figure)`; the page itself holds the
 caption, the alternative text and a box of the right height.
 
-Figures bring `layout.meta = {"caption": ..., "alt": ..., "name": ...}`, optionally `"min_width"` in pixels: below
-that the figure scrolls inside its own box. Caption and alternative text are required.
+Figures bring `layout.meta = {"caption": ..., "alt": ..., "name": ...}`. Caption and alternative text are required.
+A `"title"` becomes a heading above the plot; below `"min_width"` pixels the figure scrolls inside its own box.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def _without_slider_room(layout: dict[str, Any]) -> dict[str, Any]:
 
 def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
     caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
+    title = f'<p class="grokbook-title">{_with_maths(str(meta["title"]))}</p>' if meta.get("title") else ""
     height = int(layout.get("height") or DEFAULT_HEIGHT)
     width = f";min-width:{int(meta['min_width'])}px" if meta.get("min_width") else ""
     # A play button needs no room of its own: every slider has one.
@@ -105,7 +106,7 @@ def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, An
     rows = len(layout.get("sliders") or ()) + menus
     controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
     return (
-        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}">'
+        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}">{title}'
         f'<div class="grokbook-scroll"><div class="grokbook-plot" role="img" aria-label="{html.escape(alt)}"'
         f' style="height:{height}px{width}"></div></div>'
         f"{controls}"

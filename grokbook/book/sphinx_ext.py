@@ -43,6 +43,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", _publish_figures)
     app.add_css_file("grokbook.css", priority=900)
     app.add_js_file("grokbook-figures.js", loading_method="defer")
+    app.add_js_file("grokbook-search.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,13 +77,30 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
         print(json.dumps(facts, indent=2))
         return
     final = facts["final"]
-    outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step}"
+    outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step:,}"
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps} steps", markup=True)
+    console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
     table = Table("", "FFS", "FCR", "Gini", title=f"measures at step {run.steps}")
     for layer, title in (("embedding", "embedding W_E"), ("neuron_logit", "neuron–logit map W_L")):
         table.add_row(title, *(f"{final[f'{measure}_{layer}']:.3f}" for measure in ("ffs", "fcr", "gini")))
     console.print(table)
     for part in ("train", "test"):
         console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")
+    console.print(origin(run.provenance))
     console.print(f"stored in {folder}")
+
+
+def origin(provenance: Mapping[str, Any]) -> str:
+    """Where and when a run was trained, in a line; what its provenance does not say is left out."""
+    seconds, started, stopped = (provenance.get(key) for key in ("wall_seconds", "started", "stopped"))
+    facts = [
+        f"trained {started[:16].replace('T', ' ')} UTC" if started else "",
+        f"in {timedelta(seconds=round(seconds))}" if seconds is not None else "",
+        f"on {provenance['device']}" if "device" in provenance else "",
+    ]
+    versions = [
+        f"torch {provenance['torch']}" if "torch" in provenance else "",
+        f"commit {provenance['commit']}" if provenance.get("commit") else "",
+        f"stopped: {stopped}" if stopped else "",
+    ]
+    return ", ".join(part for part in (" ".join(filter(None, facts)), *versions) if part)

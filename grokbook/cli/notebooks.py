@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +72,11 @@ def _notebook(name: str) -> Path:
     places = [Path(name), *([root / "notebooks" / f"{name}.md"] if root is not None else [])]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise FileNotFoundError(f"no notebook {name!r}; looked at {', '.join(map(str, places))}")
+        known = sorted(path.stem for path in root.glob("notebooks/*.md")) if root is not None else []
+        near = get_close_matches(name, known, n=1)
+        guess = f", did you mean {near[0]}?" if near else "."
+        listed = f" The notebooks are {', '.join(known)}." if known else ""
+        raise FileNotFoundError(f"no notebook {name!r}{guess}{listed}")
     return found
 
 

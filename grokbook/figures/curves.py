@@ -14,6 +14,7 @@ from grokbook.figures.style import (
     PALETTE,
     PLAIN_LAYERS,
     STEP_AXIS,
+    TRAIN,
     Layer,
     arrange,
     describe,
@@ -22,24 +23,33 @@ from grokbook.figures.style import (
 from grokbook.runs import Run
 
 
-def accuracy_curves(groups: Group, *, name: str = "accuracy") -> go.Figure:
-    """Train (thin, dotted) and test accuracy against step; the grok step of each run is marked."""
+def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None = None) -> go.Figure:
+    """Train (thin, pale) and test accuracy against step; the grok step of each run is marked.
+
+    Args:
+        groups: runs by label.
+        name: of the figure's file.
+        title: what stands above the figure; by default the labels of the groups.
+    """
     figure = go.Figure()
-    for run, label, colour, dash, first in _styled(groups):
+    for index, (run, label, *_) in enumerate(_styled(groups)):  # first, so that they lie below the test curves
         figure.add_scatter(
             **curve(run, "train_accuracy"),
-            line={"color": colour, "width": 1, "dash": "dot"},
-            legendgroup=label,
-            showlegend=False,
-            hovertemplate=f"train %{{y:.1%}} at step %{{x}}<extra>{label}</extra>",
+            line={"color": TRAIN, "width": 1},
+            name="train (all runs)",
+            legendgroup="train",
+            legendrank=2000,  # last
+            showlegend=index == 0,
+            hovertemplate=f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
         )
+    for run, label, colour, dash, first in _styled(groups):
         figure.add_scatter(
             **curve(run, "test_accuracy"),
             line={"color": colour, "width": 2, "dash": dash},
             name=label,
             legendgroup=label,
             showlegend=first,
-            hovertemplate=f"test %{{y:.1%}} at step %{{x}}<extra>{label}</extra>",
+            hovertemplate=f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
         )
         if run.grok_step is not None:
             figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour))
@@ -49,7 +59,8 @@ def accuracy_curves(groups: Group, *, name: str = "accuracy") -> go.Figure:
     return describe(
         figure,
         name=name,
-        caption=f"Test accuracy against training step; dotted: train accuracy, diamond: grok step. {summary}.",
+        title=title or f"{_list(groups)}: accuracy",
+        caption=f"Test accuracy against training step; thin and grey: train accuracy, diamond: grok step. {summary}.",
         alt=f"Curves of train and test accuracy on a logarithmic step axis. {summary}.",
     )
 
@@ -60,13 +71,14 @@ def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | 
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
     for run, label, colour, dash, first in _styled(groups):
         for row, (column, title) in enumerate(columns.items(), start=1):
+            value = "%{y:.1%}" if column == "test_accuracy" else "%{y:.3f}"
             figure.add_scatter(
                 **curve(run, column),
                 line={"color": colour, "dash": dash, "width": 1.8},
                 name=label,
                 legendgroup=label,
                 showlegend=row == 1 and first,
-                hovertemplate=f"{title} %{{y:.3f}} at step %{{x}}<extra>{label}</extra>",
+                hovertemplate=f"{title} {value} at step %{{x:,}}<extra>{label}</extra>",
                 row=row,
                 col=1,
             )
@@ -74,6 +86,7 @@ def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | 
             figure.add_vline(x=run.grok_step, line={"color": colour, "width": 1, "dash": dash}, opacity=0.7)
     for row, title in enumerate(columns.values(), start=1):
         figure.update_yaxes(title=title, range=[-0.04, 1.06], row=row, col=1)
+    figure.update_yaxes(tickformat=".0%", row=3, col=1)
     share_step_axis(figure, rows=3)
     arrange(figure, height=640, legend_y=1.02)
     summary = "; ".join(
@@ -83,10 +96,16 @@ def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | 
     return describe(
         figure,
         name=name or f"measures-{layer}",
+        title=f"{_list(groups)}: FFS and FCR of the {PLAIN_LAYERS[layer]}",
         caption=f"FFS and FCR of the {PLAIN_LAYERS[layer]} with test accuracy; vertical lines mark grok steps. "
         f"From initialisation to the end — {summary}.",
         alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
     )
+
+
+def _list(groups: Group) -> str:
+    """The labels of the groups, for a heading."""
+    return ", ".join(groups)
 
 
 class _Styled(NamedTuple):
@@ -117,5 +136,5 @@ def _grok_mark(run: Run, step: int, label: str, colour: str) -> dict[str, Any]:
         "marker": {"color": colour, "size": 9, "symbol": "diamond"},
         "legendgroup": label,
         "showlegend": False,
-        "hovertemplate": f"{label} grokked at step {step}<extra></extra>",
+        "hovertemplate": f"{label} grokked at step {step:,}<extra></extra>",
     }

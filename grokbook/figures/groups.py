@@ -47,8 +47,8 @@ def outcome(runs: Sequence[Run]) -> str:
     grokked = [step for step in steps if step is not None]
     if not grokked:
         best = max(run.best_test_accuracy for run in runs)
-        return f"not grokked within {max(run.steps for run in runs)} steps (best test accuracy {best:.1%})"
-    where = f"step {grokked[0]}" if len(set(grokked)) == 1 else f"steps {min(grokked)}–{max(grokked)}"
+        return f"not grokked within {max(run.steps for run in runs):,} steps (best test accuracy {best:.1%})"
+    where = f"step {grokked[0]:,}" if len(set(grokked)) == 1 else f"steps {min(grokked):,}–{max(grokked):,}"
     of = "" if len(runs) == 1 else f" in {len(grokked)} of {len(runs)} seeds"
     return f"grokked{of} at {where}"
 

@@ -27,7 +27,7 @@ def _slider(steps: Sequence[int]) -> dict[str, Any]:
         "active": len(steps) - 1,
         "currentvalue": {"prefix": "step ", "xanchor": "left"},
         "pad": {"t": 45, "l": 60},
-        "steps": [{"label": str(step), "method": "animate", "args": [[str(step)], _animation()]} for step in steps],
+        "steps": [{"label": f"{step:,}", "method": "animate", "args": [[str(step)], _animation()]} for step in steps],
     }
 
 

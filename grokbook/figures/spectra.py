@@ -19,10 +19,12 @@ from grokbook.figures.style import (
     PALETTE,
     PLAIN_LAYERS,
     SINE,
+    TRAIN,
     Layer,
     arrange,
     describe,
     label_of,
+    pretty,
     share_step_axis,
 )
 from grokbook.fourier import Spectrum, frequency_labels
@@ -37,7 +39,11 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     )
     shown = thinned(steps, run.spectra.logits_step.tolist())
     figure.add_traces(_bars(run, shown[-1]))
-    add_slider(figure, {steps[time]: _bars(run, time) for time in shown})
+    # Frames carry heights alone: the rest is the same in all of them, and colours are the theme's.
+    add_slider(
+        figure,
+        {steps[time]: [go.Bar(y=bar.y, customdata=bar.customdata) for bar in _bars(run, time)] for time in shown},
+    )
     for row, layer in enumerate(LAYERS, start=1):
         limit = 1.05 * _largest(Spectrum.of_rows(_rows(run, layer)[shown]))
         figure.update_yaxes(range=[-limit, limit], title="norm", row=row, col=1)
@@ -51,8 +57,9 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     return describe(
         figure,
         name=name or f"spectra-{run.config.hash}",
+        title=f"{label}: spectra of both layers",
         caption=f"{label}: norms of the cosine (up) and sine (down, hatched) components per frequency. "
-        f"At the end (step {run.steps}) {finding}.",
+        f"At the end (step {run.steps:,}) {finding}.",
         alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, "
         f"with a slider over training. At the end, {finding}.",
     )
@@ -85,14 +92,16 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
     for axis, over in (("xaxis", "a"), ("yaxis", "b")):
         figure.update_layout({axis: {"title": f"component over {over}", "tickvals": ticks, "type": "category"}})
     figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
+    figure.update_layout(yaxis_constraintoward="top")
     arrange(figure, height=620, l=70, t=30, b=130)
     strongest, tops = _strongest(maps[-1], labels), [_without_constant(norms).max() for norms in maps]
     return describe(
         figure,
         name=name or f"logits-{run.config.hash}-{operation}",
+        title=f"{_operation_of(run, operation)}: logits in two dimensions",
         caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at the "
         f"step shown, constant × constant aside ({tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end). Strongest "
-        f"components at the end: {strongest}.",
+        f"components at the end (over a × over b): {strongest}.",
         alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}, with a slider over training. "
         f"Strongest at the end: {strongest}.",
     )
@@ -117,10 +126,11 @@ def spectrogram(run: Run, layer: Layer = "embedding", *, name: str | None = None
         }
     )
     arrange(figure, height=520, t=50)
-    marked = f" Dashed: grok step {run.grok_step}." if run.grok_step is not None else " It did not grok."
+    marked = f" Dashed: grok step {run.grok_step:,}." if run.grok_step is not None else " It did not grok."
     return describe(
         figure,
         name=name or f"spectrogram-{layer}-{run.config.hash}",
+        title=f"{label}: {PLAIN_LAYERS[layer]} through training",
         caption=f"{label}: norms of the Fourier components of the {PLAIN_LAYERS[layer]} through training.{marked}",
         alt=f"Two heatmaps, cosine and sine, of frequency against step for the {PLAIN_LAYERS[layer]} of {label}."
         f"{marked}",
@@ -130,16 +140,17 @@ def spectrogram(run: Run, layer: Layer = "embedding", *, name: str | None = None
 def overview(run: Run, *, name: str = "overview") -> go.Figure:
     """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
-    for part, dash, colour in (("train", "dot", PALETTE[6]), ("test", "solid", PALETTE[1])):
+    for part, colour, width in (("train", TRAIN, 1.5), ("test", PALETTE[1], 2.5)):
         figure.add_scatter(
             **curve(run, f"{part}_accuracy"),
             name=f"{part} accuracy",
-            line={"dash": dash, "color": colour, "width": 2.5},
+            line={"color": colour, "width": width},
             row=1,
             col=1,
         )
     combined = _after_start(run, "embedding").combined
-    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", showscale=False)
+    bar = {"title": "norm", "thickness": 12, "len": 0.55, "y": 0, "yanchor": "bottom"}  # beside the spectrum alone
+    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", colorbar=bar)
     share_step_axis(figure, rows=2)
     figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)
     figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
@@ -148,7 +159,13 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
         f"{label_of(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; "
         f"{outcome([run])}."
     )
-    return describe(figure, name=name, caption=text, alt=text)
+    title = f"{label_of(run)}: accuracy and embedding through training"
+    return describe(figure, name=name, title=title, caption=text, alt=text)
+
+
+def _operation_of(run: Run, index: int) -> str:
+    """One of the operations of a run, as it is written in a figure."""
+    return pretty(run.config.operations[index])
 
 
 def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
@@ -207,7 +224,7 @@ def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *,
         x=run.spectra.step[run.spectra.step > 0].numpy(),
         y=_frequencies(norms),
         z=norms.T.numpy(),
-        hovertemplate="step %{x}, k = %{y}: norm %{z:.3g}<extra></extra>",
+        hovertemplate="step %{x:,}, k = %{y}: norm %{z:.3g}<extra></extra>",
         row=row,
         col=1,
         **colours,

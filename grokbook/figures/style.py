@@ -17,10 +17,13 @@ LAYERS: Mapping[Layer, str] = {
     "neuron_logit": "neuron–logit map W<sub>L</sub>",
 }
 PLAIN_LAYERS: Mapping[Layer, str] = {"embedding": "embedding", "neuron_logit": "neuron–logit map"}
-PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee8866")
-"""Paul Tol's bright scheme (and his orange): distinct for colour-blind readers, on light and on dark."""
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
-COSINE, SINE = PALETTE[0], "#ee8866"
+PALETTE = ("#144a94", "#a5400c", "#063a22", "#e23bb0", "#0f7486", "#a88300", "#4f33e8", "#9f7c72")
+"""Distinct in lightness as well as in hue, for colour-blind readers and grey print. They are for light pages; the
+book's style sheet names them, and what takes their place on dark ones."""
+TRAIN = "#8b949c"
+"""Train curves: pale, thin and solid, so that nobody takes them for a run's test curve."""
+DASHES = ("solid", "dash", "dashdot", "longdash", "longdashdot", "12px 3px", "solid", "dash")
+COSINE, SINE = PALETTE[0], PALETTE[1]
 LOG_STEPS = {"type": "log", "dtick": 1}
 STEP_AXIS = {**LOG_STEPS, "title": "step"}
 
@@ -55,7 +58,7 @@ def arrange(figure: go.Figure, *, height: int, legend_y: float | None = None, **
     figure.update_layout(height=height, margin={"l": 60, "r": 20, "t": 60, "b": 55, **margin})
 
 
-def describe(figure: go.Figure, *, name: str, caption: str, alt: str) -> go.Figure:
-    """Put into a figure what the book takes from it: file name, caption, and a text in its place."""
-    figure.update_layout(meta={"name": name, "caption": caption, "alt": alt})
+def describe(figure: go.Figure, *, name: str, title: str, caption: str, alt: str) -> go.Figure:
+    """Put into a figure what the book takes from it: file name, heading, caption, and a text in its place."""
+    figure.update_layout(meta={"name": name, "title": title, "caption": caption, "alt": alt})
     return figure

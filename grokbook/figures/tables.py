@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -23,8 +24,9 @@ SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
 
 
 def table(frame: pd.DataFrame) -> HTML:
-    """A data frame as the book shows tables: without its index."""
-    return HTML(frame.to_html(index=False, border=0, justify="left"))
+    """A data frame as the book shows tables: without its index. Cells keep to one line, but for long ones."""
+    shown = frame.to_html(index=False, border=0, justify="left")
+    return HTML(re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown))
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:

@@ -43,9 +43,30 @@
     };
     const names = { text: "text-base", muted: "text-muted", border: "border", surface: "surface" };
     const found = Object.fromEntries(Object.entries(names).map(([k, v]) => [k, read(`--pst-color-${v}`)]));
-    found.series = [1, 2, 3, 4, 5, 6, 7].map((i) => read(`--grokbook-series-${i}`));
+    const inks = ["1", "2", "3", "4", "5", "6", "7", "8", "train"];
+    const style = getComputedStyle(document.documentElement);
+    found.series = new Map(
+      inks.map((i) => [style.getPropertyValue(`--grokbook-ink-${i}`).trim(), read(`--grokbook-series-${i}`)]),
+    );
     probe.remove();
     return found;
+  }
+
+  // Figures are drawn in inks for light pages; each theme has colours of its own in their place.
+  const COLOURED = ["line.color", "marker.color"];
+  const at = (object, path) => path.split(".").reduce((found, key) => found?.[key], object);
+  function painted(traces) {
+    const { series } = colours();
+    return Object.fromEntries(COLOURED.map((path) => [path, traces.map((trace) => {
+      const colour = at(trace, path);
+      return typeof colour === "string" ? series.get(colour) ?? colour : undefined;
+    })]));
+  }
+
+  function paintedShapes(shapes) {
+    const { series } = colours();
+    const repaint = (line) => ({ ...line, color: series.get(line.color) ?? line.color });
+    return shapes.map((shape) => (shape.line?.color ? { ...shape, line: repaint(shape.line) } : shape));
   }
 
   function template() {
@@ -60,7 +81,7 @@
     const colorbar = { thickness: 12, outlinewidth: 0, tickcolor: c.muted, tickfont: { color: c.text } };
     return {
       layout: {
-        font: { family, size: 13, color: c.text }, colorway: c.series,
+        font: { family, size: 13, color: c.text }, colorway: [...c.series.values()].slice(0, 8),
         paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis, coloraxis: { colorbar },
         colorscale: { sequential: "Viridis", sequentialminus: "Viridis", diverging: "RdBu" },
         legend: { bgcolor: clear }, hovermode: "closest",
@@ -74,20 +95,64 @@
   }
 
   // ---- layout ------------------------------------------------------------------------------------------------
-  // On a phone a touch must scroll the page, not zoom the figure, and margins are dear. The box gets the height and
-  // Plotly fills it, so that its own resizing needs no help.
-  function fit(plot, layout) {
+  // On a phone a touch must scroll the page, not zoom the figure, and width is dear: a colour bar lies below the plot.
+  // The box gets the height and Plotly fills it, so that its own resizing needs no help.
+  const BAR = 56, LABELS = 56; // pixels below the plot for a colour bar, and for an axis with its labels
+  function fit(plot, { data, layout }) {
     const small = narrow.matches;
     const margin = { l: 60, r: 20, t: 30, b: 50, ...layout.margin };
+    const bars = data.some((trace) => barOf(trace)) || Boolean(layout.coloraxis);
+    const lying = small && bars;
     const single = !Object.keys(layout).some((key) => /^[xy]axis\d/.test(key));
+    const square = Boolean(layout.yaxis?.scaleanchor);
     const height = layout.height || 450;
-    const fitted = small && single ? Math.min(height, Math.max(300, Math.round(1.05 * plot.clientWidth))) : height;
-    plot.style.height = `${fitted}px`;
-    return {
+    const width = plot.clientWidth;
+    let fitted = height;
+    if (small && square) fitted = width - margin.l + 8 + LABELS + (bars ? BAR : 0);
+    else if (small && single) fitted = Math.min(height, Math.max(300, Math.round(1.05 * width))) + (bars ? BAR : 0);
+    else if (lying) fitted = height + BAR;
+    plot.style.height = `${Math.round(fitted)}px`;
+    const fitting = {
       dragmode: small ? false : layout.dragmode ?? "zoom",
-      margin: small ? { ...margin, l: Math.min(margin.l, 45), r: Math.min(margin.r, 10) } : margin,
+      margin: small ? { ...margin, l: Math.min(margin.l, 45), r: Math.min(margin.r, 10) } : { ...margin },
       template: template(),
     };
+    if (small && square) fitting.margin.t = 8;
+    if (lying) fitting.margin.b = LABELS + BAR;
+    if (layout.coloraxis) fitting.coloraxis = { ...layout.coloraxis, colorbar: placed(layout.coloraxis.colorbar, lying) };
+    if (layout.shapes) fitting.shapes = paintedShapes(layout.shapes);
+    return fitting;
+  }
+
+  const MAPS = ["heatmap", "contour", "surface", "histogram2d"];
+  const barOf = (trace) => MAPS.includes(trace.type) && trace.showscale !== false && !trace.coloraxis;
+
+  // A colour bar where it belongs; written out in full, so that turning the phone puts it back.
+  function placed(bar = {}, lying) {
+    const title = typeof bar.title === "string" ? { text: bar.title } : bar.title;
+    return lying
+      ? { ...bar, title: { ...title, side: "top" }, orientation: "h", x: 0.5, xanchor: "center", xref: "paper",
+        y: 0, yanchor: "bottom", yref: "container", len: 0.9, ypad: 2, thickness: 10 }
+      : { orientation: "v", x: 1.02, xanchor: "left", xref: "paper", y: 0.5, yanchor: "middle", yref: "paper", len: 1,
+        ypad: 10, thickness: 12, ...bar, title: { side: "top", ...title } };
+  }
+
+  // What a theme and a width change in the traces, as Plotly.restyle takes it: a value for each trace, undefined where
+  // it is none of ours.
+  function traceStyle({ data }) {
+    const bars = data.map((trace) => (barOf(trace) ? placed(trace.colorbar, narrow.matches) : undefined));
+    const style = { ...painted(data), ...(bars.some(Boolean) ? { colorbar: bars } : {}) };
+    return Object.fromEntries(Object.entries(style).filter(([, values]) => values.some(Boolean)));
+  }
+
+  function styled(trace, style, i) {
+    const copy = { ...trace };
+    for (const [path, values] of Object.entries(style)) {
+      if (values[i] === undefined) continue;
+      const [outer, inner] = path.split(".");
+      copy[outer] = inner ? { ...copy[outer], [inner]: values[i] } : values[i];
+    }
+    return copy;
   }
 
   // ---- controls ----------------------------------------------------------------------------------------------
@@ -193,13 +258,16 @@
     box.dataset.state = "loading";
     await Promise.all([load("vendor/plotly.min.js"), load(`figures/${key}.js`)]);
     if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
-    const { data, layout, frames } = figures.get(key);
+    const figure = figures.get(key);
+    const { data, layout, frames } = figure;
     const { sliders = [], updatemenus = [], height, ...rest } = layout;
     const plot = box.querySelector(".grokbook-plot");
     const config = {
       responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     };
-    await Plotly.newPlot(plot, data, { ...rest, ...fit(plot, layout), autosize: true }, config);
+    const style = traceStyle(figure);
+    const traces = data.map((trace, i) => styled(trace, style, i));
+    await Plotly.newPlot(plot, traces, { ...rest, ...fit(plot, figure), autosize: true }, config);
     if (frames.length) await Plotly.addFrames(plot, frames);
     const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => slider(plot, s))];
     box.querySelector(".grokbook-controls")?.replaceChildren(...parts.filter(Boolean));
@@ -210,7 +278,8 @@
   async function refresh() {
     for (const box of document.querySelectorAll('.grokbook-figure[data-state="drawn"]')) {
       const plot = box.querySelector(".grokbook-plot");
-      await Plotly.relayout(plot, fit(plot, figures.get(box.dataset.figure).layout));
+      const figure = figures.get(box.dataset.figure);
+      await Plotly.update(plot, traceStyle(figure), fit(plot, figure));
       await Plotly.Plots.resize(plot);
     }
   }
