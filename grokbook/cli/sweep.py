@@ -79,7 +79,6 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
             from grokbook import cluster
         with cluster.dask_executor(scheduler) as (make_executor, at_a_time):
             sweep.run(make_executor, workers=workers or at_a_time, device=device)
-    print(sweep.status())
     for config, problem in sweep.failed.items():
         print(f"grokbook: {config.label} failed: {problem}", file=sys.stderr)
     if sweep.failed:
