@@ -1,13 +1,14 @@
 """The benchmark measures what it says: rivals are the same model, operations are counted right, there is a table."""
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench, checks, flops, parts, scaling, table, task
+from benchmarks import bench, checks, flops, parts, scaling, stacked, table, task
 from benchmarks.worker import Job, best_rate
 from grokbook import data, folded, model
 from grokbook.weights import initialise, stack
@@ -187,3 +188,15 @@ def test_the_benchmark_is_the_papers_task():
     assert (config.p, config.fraction, config.operations) == (97, 0.3, ("a+b",))
     assert (config.lr, config.betas, config.weight_decay) == (1e-3, (0.9, 0.98), 1.0)
     assert len(task.train_rows(config)[1]) == data.n_train(97**2, 0.3) == 2822
+
+
+def test_the_comparison_of_stacked_runs_sees_differences(tiny_run):
+    history = tiny_run.history.copy()
+    assert stacked.difference(tiny_run.history, history) == 0
+    history.loc[history["step"] == 20, "train_loss"] *= 1.001
+    assert stacked.difference(tiny_run.history, history) == pytest.approx(1e-3, rel=1e-3)
+    assert stacked.difference(tiny_run.history, history, until=10) == 0
+    (row,) = stacked.compare([tiny_run], [replace(tiny_run, history=history)]).to_dict("records")
+    assert row["largest difference, first 200 steps"] == "1.0e-03"
+    with pytest.raises(ValueError, match="same steps"):
+        stacked.difference(tiny_run.history, history.iloc[1:])
