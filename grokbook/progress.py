@@ -77,10 +77,10 @@ class Progress:
 
     def _line(self, done: int, status: str) -> None:
         rate = (done - self._start) / (time.monotonic() - self._began)
-        left = (self._total - done) / rate / 60 if rate else float("inf")
-        pace = f"{rate:.1f} steps/s, " if self._unit == "step" else ""
+        pace = f", {rate:.1f} steps/s" if self._unit == "step" else ""
+        left = f", {(self._total - done) / rate / 60:.0f} min left" if rate else ""
         print(
-            f"{self._label}: {self._unit} {done}/{self._total}, {status}, {pace}{left:.0f} min left",
+            f"{self._label}: {self._unit} {done}/{self._total}, {status}{pace}{left}",
             file=self._stream,
             flush=True,
         )
