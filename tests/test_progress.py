@@ -4,7 +4,7 @@ import re
 import pytest
 
 from grokbook import progress
-from grokbook.progress import Progress
+from grokbook.progress import Progress, reporter
 
 ROW = {"train_accuracy": 1.0, "test_accuracy": 0.123, "train_loss": 0.5}
 
@@ -53,7 +53,7 @@ def test_a_run_that_stands_still_divides_by_nothing(clock):
     with Progress("a+b", total=10, start=3, stream=log) as bar:
         clock[0] += 31
         bar.update(3, ROW)
-    assert "0.0 steps/s, inf min left" in log.getvalue()
+    assert log.getvalue().endswith(", 0.0 steps/s\n"), "no time left is named"
 
 
 def test_a_terminal_gets_a_bar_that_redraws_itself():
@@ -106,3 +106,47 @@ def test_standard_error_is_the_default(capsys):
     with Progress("a+b", total=40) as bar:
         bar.finish("done")
     assert capsys.readouterr() == ("", "a+b: done\n")
+
+
+# --- several runs ---------------------------------------------------------------------------------
+
+
+def test_runs_trained_together_are_counted_and_their_steps_added_up(clock):
+    log = io.StringIO()
+    with reporter(3, together=True, stream=log) as report:
+        report.begin("a+b", start=0, total=1000)
+        report.begin("a-b", start=500, total=1000)
+        clock[0] += 31
+        report.update("a+b", 100, ROW)
+        report.update("a-b", 755, ROW)
+        clock[0] += 31
+        report.end("a+b", "grokked at step 50; 100 steps in 60 s")
+        report.update("a-b", 817, ROW)
+    lines = log.getvalue().splitlines()
+    # 100 steps after 31 s; then 100 + 317 steps after 62 s.
+    assert lines == [
+        "3 runs: run 0/3, 2 running, 3 run-steps/s",
+        "a+b: grokked at step 50; 100 steps in 60 s",
+        "3 runs: run 1/3, 1 running, 7 run-steps/s, 2 min left",
+    ]
+
+
+def test_runs_trained_one_by_one_have_a_bar_each(clock):
+    log = io.StringIO()
+    with reporter(2, together=False, stream=log) as report:
+        for label in ("a+b", "a-b"):
+            report.begin(label, start=0, total=10)
+            report.update(label, 10, ROW)
+            report.end(label, "did not grok")
+    assert log.getvalue().splitlines() == ["a+b: did not grok", "a-b: did not grok"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_report_that_is_off_says_nothing(clock, together):
+    log = io.StringIO()
+    with reporter(1, together=together, stream=log, enabled=False) as report:
+        report.begin("a+b", start=0, total=10)
+        clock[0] += 60
+        report.update("a+b", 5, ROW)
+        report.end("a+b", "did not grok")
+    assert log.getvalue() == ""
