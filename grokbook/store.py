@@ -52,6 +52,10 @@ class RunStore(RunFolders):
             raise KeyError(f"no stored run of {config.label} ({config.name})")
         return runs.read(folder)
 
+    def stored(self, configs: Iterable[RunConfig]) -> list[Run]:
+        """Those of some runs that are stored, in order; nothing is trained. ``DamagedRun`` as :meth:`get` raises it."""
+        return [self.get(config) for config in configs if config in self]
+
     def put(self, run: Run) -> Path:
         """Store a run by one atomic rename; if it is there already, the stored one stays.
 
@@ -106,6 +110,7 @@ class RunStore(RunFolders):
 
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
+            DamagedRun: a stored run cannot be read.
             OSError: the store cannot be written to; found out before any training.
             TrainingDiverged: a loss is not finite. All other runs are trained and stored first.
             KeyboardInterrupt: on Ctrl-C; what was finished is stored, and the message says how to go on.

@@ -53,6 +53,13 @@ def test_what_is_not_stored_is_named(empty, tiny):
     assert not empty.path.exists(), "looking makes no folder"
 
 
+def test_those_that_are_stored_are_read_without_training(empty, tiny, tiny_run, tiny_mixture, no_training):
+    for run in (tiny_run, tiny_mixture):
+        empty.put(run)
+    wanted = [tiny_mixture.config, tiny(seed=3), tiny_run.config]
+    assert [run.config for run in empty.stored(wanted)] == [tiny_mixture.config, tiny_run.config]
+
+
 def test_a_second_put_changes_nothing(empty, tiny_run):
     first = empty.put(tiny_run)
     before = fingerprint(empty.path), first.stat().st_mtime_ns
