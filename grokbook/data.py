@@ -6,12 +6,13 @@ polynomial uses ``=``. Where one run holds several polynomials (a mixture) the s
 p+6, and so on: if they shared a token, one prompt would carry several labels.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Shaped
 from torch import Tensor
 
 from grokbook.operations import Operation
@@ -49,6 +50,12 @@ def make(operations: Sequence[Operation], p: int, fraction: float, seed: int, op
     prompts = [torch.stack([a, torch.full_like(a, token), b], dim=-1) for token in op_tokens(operations, p)]
     labels = [operation(a, b, p) for operation in operations]
     return Dataset(torch.stack(prompts), torch.stack(labels), split(n * n, fraction, seed))
+
+
+def over_residues(column: Shaped[Tensor, "n_pairs *rest"], p: int) -> Shaped[Tensor, "{p} {p} *rest"]:
+    """A column of the table as a square with a along the rows, over the residues alone where n is larger than p."""
+    n = math.isqrt(len(column))
+    return column.unflatten(0, (n, n))[:p, :p]
 
 
 def split(n_pairs: int, fraction: float, seed: int) -> Bool[Tensor, "n_pairs"]:

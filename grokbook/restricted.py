@@ -228,16 +228,11 @@ def ablations(run: Run, operation: int = 0) -> Ablations:
     if run.weights is None:
         raise ValueError(f"{config.label} was published without its weights")
     table = data.make(config.parsed_operations, p, config.fraction, config.seed, config.operands)
-    side = math.isqrt(table.labels.shape[1])  # p, or more with operands="vocab": only residues are looked at
-
-    def residues(column: Tensor) -> Tensor:
-        return column.unflatten(0, (side, side))[:p, :p]
-
-    tokens = residues(table.tokens[operation]).flatten(0, 1)
+    tokens = data.over_residues(table.tokens[operation], p).flatten(0, 1)
     weights = run.weights.map(torch.Tensor.double)
     logits = model.logits(weights, tokens)[:, :p].unflatten(0, (p, p))
     waves = decompose(logits, config.parsed_operations[operation])
-    return Ablations(waves, residues(table.labels[operation]), residues(table.train))
+    return Ablations(waves, *(data.over_residues(column, p) for column in (table.labels[operation], table.train)))
 
 
 def key_spectrum(run: Run) -> Spectrum:

@@ -234,11 +234,11 @@ class Sweep:
         Workers die together, whichever run is to blame. One that has a last attempt left is tried alone, so that no
         run is given up for another's fault.
         """
-        now = time.monotonic()
+        now, whole = time.monotonic(), self.store.whole
         ready = [
             config
             for config in self.left
-            if (config.source is None or config.source in self.store.whole) and self._not_before.get(config, 0) <= now
+            if (config.source is None or config.source in whole) and self._not_before.get(config, 0) <= now
         ]
         calm = [config for config in ready if not self._suspect(config)]
         if any(self._suspect(config) for task in self._running.values() for config in task):

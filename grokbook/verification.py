@@ -100,8 +100,7 @@ def _map(run: Run, weights: Weights, operation: int) -> Float[Tensor, "p p"]:
     """The logits of one operation in the 2-D Fourier basis, over the residues."""
     config = run.config
     tokens = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands).tokens
-    side = math.isqrt(tokens.shape[1])
-    pairs = tokens[operation].unflatten(0, (side, side))[: config.p, : config.p].flatten(0, 1)
+    pairs = data.over_residues(tokens[operation], config.p).flatten(0, 1)
     return fourier.spectrum_2d(model.logits(weights, pairs)[:, : config.p])
 
 

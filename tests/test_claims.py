@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_cli import grokbook
 
-from grokbook import RunStore, claims, figures, publishing
+from grokbook import RunStore, claims, publishing
 from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, numbers, verdict
 from grokbook.claims.criteria import SEEDS, Value
 from grokbook.experiments import EXPERIMENTS
@@ -64,6 +64,17 @@ def test_limits_move_to_both_sides():
         assert criterion(strict, **limit).shifted(-0.1).passed == [True]
 
 
+def test_a_verdict_on_whether_runs_grok_does_not_hang_on_its_limit(tmp_path, tiny_run, grokked_run):
+    for run in (tiny_run, grokked_run):
+        RunStore(tmp_path).put(run)
+    evidence = Evidence(RunStore(tmp_path), seeds=(0,))
+    for run, groks in ((tiny_run, False), (grokked_run, True)):
+        for expected in (True, False):
+            found = evidence.groks("it", lambda seed, run=run: [run.config], expected=expected)
+            assert [each.value for each in found.values] == [float(groks)]
+            assert [found.shifted(share).passed for share in (-0.25, 0.25)] == [[groks is expected]] * 2
+
+
 def test_a_judgement_says_where_it_hangs_on_its_limits_and_where_seeds_disagree():
     of = lambda *criteria: Judgement(claim=CLAIMS[0], criteria=criteria)  # noqa: E731
     assert of(criterion(0.5, at_most=1.0)).elsewhere == {}
@@ -72,6 +83,14 @@ def test_a_judgement_says_where_it_hangs_on_its_limits_and_where_seeds_disagree(
     split, whole = criterion(0.5, 2.0, at_most=1.0), criterion(0.5, 0.6, at_most=1.0)
     assert of(split, whole).disagreeing == (split,)
     assert of(split, criterion(1.0, at_most=1.0)).seeds == (0,)
+    assert (of(split, whole).kept, of().kept) == ("3 of 4", "–")
+
+
+def test_counts_leave_out_verdicts_that_no_claim_has():
+    of = lambda *criteria: Judgement(claim=CLAIMS[0], criteria=criteria)  # noqa: E731
+    judgements = [of(criterion(1, at_most=1.0)), of(), of(criterion(2, at_most=1.0)), of()]
+    assert claims.counted(judgements) == "1 reproduced, 1 not reproduced, 2 not yet run"
+    assert claims.count(judgements)[Verdict.PARTLY] == 0
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -228,5 +247,5 @@ def test_the_command_prints_the_verdicts_of_the_published_runs(tmp_path, monkeyp
 
 
 def test_the_readme_has_the_count(tmp_path):
-    counts = figures.verdict_counts(claims.judge(RunStore(tmp_path, [ROOT / "runs"])))
+    counts = claims.counted(claims.judge(RunStore(tmp_path, [ROOT / "runs"])))
     assert f"the paper's 22 claims are: {counts}." in (ROOT / "README.md").read_text()

@@ -28,6 +28,9 @@ def test_table_holds_every_pair_in_row_major_order(operands: str, n: int) -> Non
     assert dataset.tokens.tolist() == [[[a, 9, b] for a, b in pairs], [[a, 7, b] for a, b in pairs]]
     assert dataset.labels.tolist() == [[(a - b) % 7 for a, b in pairs], [(a * a + b) % 7 for a, b in pairs]]
     assert dataset.labels[1].reshape(n, n)[2, 5] == (2 * 2 + 5) % 7
+    residues = [data.over_residues(column, 7) for column in (dataset.tokens[1], dataset.labels[1])]
+    assert residues[0].tolist() == [[[a, 7, b] for b in range(7)] for a in range(7)]
+    assert residues[1].tolist() == [[(a * a + b) % 7 for b in range(7)] for a in range(7)]
     assert {dataset.tokens.dtype, dataset.labels.dtype} == {torch.int64}
     assert dataset.train.dtype == torch.bool
 

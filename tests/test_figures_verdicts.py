@@ -18,10 +18,6 @@ def judgements():
     ]
 
 
-def test_counts_leave_out_verdicts_that_no_claim_has(judgements):
-    assert figures.verdict_counts(judgements) == "1 reproduced, 1 partly, 1 not yet run"
-
-
 def test_claims_have_a_row_each(judgements):
     frame = figures.claims_table(judgements)
     assert frame["verdict"].tolist() == ["reproduced", "partly", "not yet run"]

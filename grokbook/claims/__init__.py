@@ -6,17 +6,28 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grokbook.claims import learning, spectral
 from grokbook.claims.criteria import SEEDS, SHIFT, Criterion, Evidence, Verdict, verdict
 from grokbook.store import RunStore
 
-__all__ = ["CLAIMS", "Claim", "Criterion", "Evidence", "Judgement", "Verdict", "count", "judge", "verdict"]
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "Criterion",
+    "Evidence",
+    "Judgement",
+    "Verdict",
+    "count",
+    "counted",
+    "judge",
+    "kept",
+    "verdict",
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """One claim of the paper."""
 
     name: str
@@ -57,6 +68,11 @@ class Judgement:
             name: verdict([criterion.shifted(share) for criterion in self.criteria]) for name, share in moved.items()
         }
         return {name: other for name, other in found.items() if other is not self.verdict}
+
+    @property
+    def kept(self) -> str:
+        """How many of its numbers keep their limits, over all criteria and seeds."""
+        return kept(self.criteria)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -103,193 +119,182 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _claim(
-    name: str,
-    says: str,
-    where: str,
-    experiments: Iterable[str],
-    page: str,
-    criteria: Callable[[Evidence], Iterator[Criterion]],
-) -> Claim:
-    return Claim(name=name, says=says, where=where, experiments=tuple(experiments), page=page, criteria=criteria)
-
-
 CLAIMS: tuple[Claim, ...] = (
-    _claim(
+    Claim(
         "C1",
         "After grokking a+b, the embedding and the neuron–logit map are sparse in frequency.",
         "§5.1, Fig 3",
-        ["elementary"],
+        ("elementary",),
         "elementary",
         spectral.c1,
     ),
-    _claim(
+    Claim(
         "C2",
         "a−b has an embedding as sparse as that of a+b, but an asymmetric, cosine-biased neuron–logit map and logits.",
         "§5.1, Fig 3",
-        ["elementary"],
+        ("elementary",),
         "elementary",
         spectral.c2,
     ),
-    _claim(
+    Claim(
         "C3",
         "a·b uses all frequencies, with a bias to cosines, in the embedding and in the neuron–logit map.",
         "§5.2, Fig 3",
-        ["elementary"],
+        ("elementary",),
         "elementary",
         spectral.c3,
     ),
-    _claim(
+    Claim(
         "C4",
         "Pre-grokked embeddings of + and − help each other; · and ± hurt each other.",
         "§5, Fig 2",
-        ["pregrokked-elementary"],
+        ("pregrokked-elementary",),
         "pre_grokked",
         learning.c4,
     ),
-    _claim(
+    Claim(
         "C5",
         "Pre-grokked transformers of + and · help each other; nothing transfers into or out of −, not even − into −.",
         "§5, Fig 2",
-        ["pregrokked-elementary"],
+        ("pregrokked-elementary",),
         "pre_grokked",
         learning.c5,
     ),
-    _claim(
+    Claim(
         "C6",
         "For a−b the restricted loss is far worse than the full loss, and ablating non-key frequencies hurts; for a+b "
         "neither.",
         "Appendix E, Fig 13, Table 4",
-        ["restricted-loss"],
+        ("restricted-loss",),
         "restricted_loss",
         learning.c6,
     ),
-    _claim(
+    Claim(
         "C7",
         "Grokking survives a frozen random embedding.",
         "Appendix F, Fig 14",
-        ["random-embedding"],
+        ("random-embedding",),
         "elementary",
         learning.c7,
     ),
-    _claim(
+    Claim(
         "C8",
         "A mixture of +, − and · groks together, needs a larger r than each alone, and learns · last.",
         "§5.3, Fig 4",
-        ["mixture-elementary", "elementary"],
+        ("mixture-elementary", "elementary"),
         "elementary",
         learning.c8,
     ),
-    _claim(
+    Claim(
         "C9",
         "The mixture has a sparse embedding and a cosine-biased neuron–logit map; + and − share logit patterns.",
         "§5.3, Fig 4",
-        ["mixture-elementary"],
+        ("mixture-elementary",),
         "elementary",
         spectral.c9,
     ),
-    _claim(
+    Claim(
         "C10",
         "a²+b² has a cosine-biased embedding and a sparse neuron–logit map.",
         "§6.1, Fig 6",
-        ["simple-polynomials"],
+        ("simple-polynomials",),
         "polynomials",
         spectral.c10,
     ),
-    _claim(
+    Claim(
         "C11",
         "a²−b² has a biased and sparse embedding and a sparse neuron–logit map.",
         "§6.1, Fig 6",
-        ["simple-polynomials"],
+        ("simple-polynomials",),
         "polynomials",
         spectral.c11,
     ),
-    _claim(
+    Claim(
         "C12",
         "ab+a+b looks like a·b, but with sine components.",
         "§6.1, Fig 6",
-        ["simple-polynomials", "elementary"],
+        ("simple-polynomials", "elementary"),
         "polynomials",
         spectral.c12,
     ),
-    _claim(
+    Claim(
         "C13",
         "Polynomials with a cross term that do not factor fail; factorizable ones and sums of powers grok.",
         "§6.2, Fig 7",
-        ["high-degree"],
+        ("high-degree",),
         "polynomials",
         learning.c13,
     ),
-    _claim(
+    Claim(
         "C14",
         "The embedding of + speeds up 2a±b and 2a±3b; the transformer of · speeds up ab±b.",
         "§6.3, Fig 9",
-        ["pregrokked-linear"],
+        ("pregrokked-linear",),
         "pre_grokked",
         learning.c14,
     ),
-    _claim(
+    Claim(
         "C15",
         "FFS falls for ±, FCR for ·, both for ab+b, in step with test accuracy.",
         "§7, Fig 10",
-        ["elementary", "progress-measures-ab+b"],
+        ("elementary", "progress-measures-ab+b"),
         "progress_measures",
         spectral.c15,
     ),
-    _claim(
+    Claim(
         "C16",
         "In aⁿ+bⁿ, odd n lowers FFS more, even n lowers FCR more; the neuron–logit map is sparse.",
         "§7, Fig 10",
-        ["progress-measures"],
+        ("progress-measures",),
         "progress_measures",
         spectral.c16,
     ),
-    _claim(
+    Claim(
         "C17",
         "(a+b)ⁿ has a sparse and balanced embedding, with an FCR that falls for even n; its neuron–logit map is like "
         "that of ·.",
         "§7, Appendix H, Fig 19",
-        ["progress-measures"],
+        ("progress-measures",),
         "progress_measures",
         spectral.c17,
     ),
-    _claim(
+    Claim(
         "C18",
         "For a²+ab+b² FFS never moves, and there is no late generalisation.",
         "§7, Fig 10",
-        ["progress-measures"],
+        ("progress-measures",),
         "progress_measures",
         spectral.c18,
     ),
-    _claim(
+    Claim(
         "C19",
         "Mixing in a²+b² and (a+b)² helps a²+ab+b²; mixtures of cubics rise, then stall.",
         "Appendix D, Fig 11 and 12",
-        ["mixture-polynomials", "high-degree"],
+        ("mixture-polynomials", "high-degree"),
         "polynomials",
         learning.c19,
     ),
-    _claim(
+    Claim(
         "C20",
         "Whether a²+ab+b² groks depends on p, not only on the number of pairs.",
         "Appendix J, Fig 20",
-        ["modulus"],
+        ("modulus",),
         "polynomials",
         learning.c20,
     ),
-    _claim(
+    Claim(
         "C21",
         "The distribution of labels, in training and test, explains none of what groks and what does not.",
         "Appendix K, Fig 21",
-        [],
+        (),
         "labels",
         learning.c21,
     ),
-    _claim(
+    Claim(
         "C22",
         "Pre-grokked models give no reliable help on quadratics and cubics.",
         "Appendix L, Table 6",
-        ["pregrokked-polynomials"],
+        ("pregrokked-polynomials",),
         "pre_grokked",
         learning.c22,
     ),
@@ -303,7 +308,18 @@ def judge(store: RunStore, seeds: Iterable[int] = SEEDS) -> list[Judgement]:
     return [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in CLAIMS]
 
 
+def kept(criteria: Iterable[Criterion]) -> str:
+    """How many numbers of some criteria keep their limits, like "3 of 4"; "–" without any."""
+    passed = [each for criterion in criteria for each in criterion.passed]
+    return f"{sum(passed)} of {len(passed)}" if passed else "–"
+
+
 def count(judgements: Iterable[Judgement]) -> dict[Verdict, int]:
     """How many claims have each verdict."""
-    counted = Counter(judgement.verdict for judgement in judgements)
-    return {each: counted[each] for each in Verdict}
+    found = Counter(judgement.verdict for judgement in judgements)
+    return {each: found[each] for each in Verdict}
+
+
+def counted(judgements: Iterable[Judgement]) -> str:
+    """The same in a sentence's words, like "20 reproduced, 2 partly"."""
+    return ", ".join(f"{n} {verdict.value}" for verdict, n in count(judgements).items() if n)

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from grokbook import paper
+from grokbook.claims.numbers import grokked
 from grokbook.config import RunConfig
 from grokbook.runs import Run
 from grokbook.store import RunStore
@@ -161,3 +162,8 @@ class Evidence:
             if all(run is not None and not (weights and run.weights is None) for run in found):
                 values.append(Value(seed, float(value(*found)), None if start is None else float(start(*found))))
         return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least)
+
+    def groks(self, what: str, configs: Configs, *, expected: bool = True) -> Criterion:
+        """Whether a run groks: 1 if it does, else 0. The limit lies between, so that moving it changes nothing."""
+        at_least, at_most = (0.5, None) if expected else (None, 0.5)
+        return self.criterion(f"{what}: grokked (1) or not (0)", configs, grokked, at_least=at_least, at_most=at_most)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from grokbook import labels, paper, paper_results, restricted
 from grokbook.claims.criteria import Configs, Criterion, Evidence, Value, alone, mixed
-from grokbook.claims.numbers import best, grokked, mean, reached, speed_up
+from grokbook.claims.numbers import best, mean, reached, speed_up
 from grokbook.config import RunConfig
 from grokbook.experiments import (
     EXPERIMENTS,
@@ -84,27 +84,14 @@ def c6(evidence: Evidence) -> Iterator[Criterion]:
 def c7(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C7."""
     for operation in paper.ELEMENTARY:
-        yield evidence.criterion(
-            f"{operation} with a frozen random embedding: grokked (1) or not (0)",
-            alone(operation, frozen=EMBEDDING),
-            grokked,
-            at_least=1.0,
-        )
+        yield evidence.groks(f"{operation} with a frozen random embedding", alone(operation, frozen=EMBEDDING))
 
 
 def c8(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C8."""
-    yield evidence.criterion(
-        "a+b, a-b, a·b in one run at r = 0.9: grokked (1) or not (0)",
-        mixed(paper.ELEMENTARY, fraction=0.9),
-        grokked,
-        at_least=1.0,
-    )
-    yield evidence.criterion(
-        "the same at r = 0.3, where each of the three groks alone: grokked (1) or not (0)",
-        mixed(paper.ELEMENTARY),
-        grokked,
-        at_most=0.0,
+    yield evidence.groks("a+b, a-b, a·b in one run at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9))
+    yield evidence.groks(
+        "the same at r = 0.3, where each of the three groks alone", mixed(paper.ELEMENTARY), expected=False
     )
     yield evidence.criterion(
         "at r = 0.9: step at which a·b reaches 99 % over that of the later of the others",
@@ -114,22 +101,15 @@ def c8(evidence: Evidence) -> Iterator[Criterion]:
     )
 
 
-def _all_grok(evidence: Evidence, operations: Sequence[str], what: str, *, expected: bool) -> Iterator[Criterion]:
-    for operation in operations:
-        yield evidence.criterion(
-            f"{operation} ({what}): grokked (1) or not (0)",
-            alone(operation),
-            grokked,
-            at_least=1.0 if expected else None,
-            at_most=None if expected else 0.0,
-        )
-
-
 def c13(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C13."""
-    yield from _all_grok(evidence, NOT_FACTORIZABLE, "does not factor", expected=False)
-    yield from _all_grok(evidence, FACTORIZABLE, "factorizable", expected=True)
-    yield from _all_grok(evidence, POWERS, "sum of powers", expected=True)
+    for operations, what, expected in (
+        (NOT_FACTORIZABLE, "does not factor", False),
+        (FACTORIZABLE, "factorizable", True),
+        (POWERS, "sum of powers", True),
+    ):
+        for operation in operations:
+            yield evidence.groks(f"{operation} ({what})", alone(operation), expected=expected)
 
 
 def c14(evidence: Evidence) -> Iterator[Criterion]:
@@ -166,13 +146,8 @@ def c19(evidence: Evidence) -> Iterator[Criterion]:
 def c20(evidence: Evidence) -> Iterator[Criterion]:
     """More pairs at p = 97, r = 0.5 (4,704) and p = 113, r = 0.4 (5,107) than at p = 59, r = 0.9 (3,132)."""
     for p, fraction, expected in ((59, 0.9, True), (97, 0.5, False), (113, 0.4, False)):
-        yield evidence.criterion(
-            f"a^2+ab+b^2 at p = {p}, r = {fraction}: grokked (1) or not (0)",
-            alone("a^2+ab+b^2", p=p, fraction=fraction),
-            grokked,
-            at_least=1.0 if expected else None,
-            at_most=None if expected else 0.0,
-        )
+        configs = alone("a^2+ab+b^2", p=p, fraction=fraction)
+        yield evidence.groks(f"a^2+ab+b^2 at p = {p}, r = {fraction}", configs, expected=expected)
 
 
 def c21(evidence: Evidence) -> Iterator[Criterion]:

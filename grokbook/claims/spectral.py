@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from grokbook import paper
 from grokbook.claims.criteria import Criterion, Evidence, alone, mixed
 from grokbook.claims.numbers import (
     cosine_map_share,
     cosine_share,
-    grokked,
     in_step,
     largest_change,
     map_correlation,
@@ -36,8 +35,14 @@ IN_STEP = 0.5
 NAMES = {"embedding": "W_E", "neuron_logit": "W_L"}
 
 
-def sparse(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
-    """That FFS has halved."""
+def _ffs_left(
+    evidence: Evidence,
+    operation: str,
+    layers: Iterable[str],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Iterator[Criterion]:
     for layer in layers:
         column = f"ffs_{layer}"
         yield evidence.criterion(
@@ -45,21 +50,19 @@ def sparse(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criteri
             alone(operation),
             lambda run, column=column: relative(run, column),
             start=lambda run: 1.0,
-            at_most=SPARSE,
+            at_most=at_most,
+            at_least=at_least,
         )
+
+
+def sparse(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
+    """That FFS has halved."""
+    return _ffs_left(evidence, operation, layers, at_most=SPARSE)
 
 
 def dense(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
     """That FFS is about what it was."""
-    for layer in layers:
-        column = f"ffs_{layer}"
-        yield evidence.criterion(
-            f"{operation}: FFS of {NAMES[layer]} at the end over its start",
-            alone(operation),
-            lambda run, column=column: relative(run, column),
-            start=lambda run: 1.0,
-            at_least=DENSE,
-        )
+    return _ffs_left(evidence, operation, layers, at_least=DENSE)
 
 
 def cosine_biased(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
@@ -235,9 +238,4 @@ def c18(evidence: Evidence) -> Iterator[Criterion]:
             lambda run, layer=layer: largest_change(run, f"ffs_{layer}"),
             at_most=0.2,
         )
-    yield evidence.criterion(
-        "a^2+ab+b^2: grokked (1) or not (0)",
-        alone("a^2+ab+b^2"),
-        grokked,
-        at_most=0.0,
-    )
+    yield evidence.groks("a^2+ab+b^2", alone("a^2+ab+b^2"), expected=False)

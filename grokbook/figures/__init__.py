@@ -45,7 +45,7 @@ from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
 from grokbook.figures.tables import halfway_table, outcome_table, paper_table, spectra_table, table, threshold_table
 from grokbook.figures.taxonomy import formula_table, kind_table, taxonomy_table
 from grokbook.figures.transfers import Cell, transfer_grid
-from grokbook.figures.verdicts import claim_section, claims_table, criteria_table, verdict_counts
+from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 
 __all__ = [
     "LAYERS",
@@ -88,5 +88,4 @@ __all__ = [
     "taxonomy_table",
     "threshold_table",
     "transfer_grid",
-    "verdict_counts",
 ]

@@ -8,13 +8,8 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook.claims import Criterion, Judgement, count
+from grokbook.claims import Criterion, Judgement, kept
 from grokbook.figures.tables import table
-
-
-def verdict_counts(judgements: Sequence[Judgement]) -> str:
-    """How many claims have each verdict, in a sentence's words."""
-    return ", ".join(f"{n} {verdict.value}" for verdict, n in count(judgements).items() if n)
 
 
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -25,7 +20,7 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
             "the paper says": judgement.claim.says,
             "verdict": judgement.verdict.value,
             "seeds": len(judgement.seeds),
-            "numbers kept": _kept(judgement.criteria),
+            "numbers kept": judgement.kept,
             "other limits": "; ".join(f"{name}: {other.value}" for name, other in judgement.elsewhere.items()) or "–",
         }
         for judgement in judgements
@@ -40,7 +35,7 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
             "median": _number(criterion.median) if criterion.values else "not yet run",
             "limit": criterion.limit,
             "before training": _start(criterion),
-            "kept by": _kept([criterion]),
+            "kept by": kept([criterion]),
             "from – to": _spread(criterion),
         }
         for criterion in judgement.criteria
@@ -61,12 +56,6 @@ def claim_section(judgement: Judgement) -> HTML:
         + f'<p>Figures: <a href="{claim.page}.html">{claim.page.replace("_", " ")}</a>. '
         f"Again: <code>{escape(claim.rerun)}</code></p></section>"
     )
-
-
-def _kept(criteria: Sequence[Criterion]) -> str:
-    """Over all seeds."""
-    passed = [each for criterion in criteria for each in criterion.passed]
-    return f"{sum(passed)} of {len(passed)}" if passed else "–"
 
 
 def _number(value: float) -> str:
