@@ -14,3 +14,7 @@ class RunsMissing(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class RunDiffers(RuntimeError):
+    """A run that was trained once more is another one than the stored run; the message says from which step on."""

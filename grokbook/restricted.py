@@ -31,15 +31,18 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook import data, fourier, model
+from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
 from grokbook.runs import Run
+from grokbook.weights import Weights
 
 Part = Literal["key", "non_key", "constant", "residual"]
 Constant = Literal["residual", "kept"]
@@ -224,15 +227,47 @@ def ablations(run: Run, operation: int = 0) -> Ablations:
     Raises:
         ValueError: the operation is not linear, or the run was published without its weights.
     """
-    config, p = run.config, run.config.p
     if run.weights is None:
-        raise ValueError(f"{config.label} was published without its weights")
+        raise ValueError(f"{run.config.label} was published without its weights")
+    return ablations_of(run.config, run.weights, operation)
+
+
+def ablations_of(config: RunConfig, weights: Weights, operation: int = 0) -> Ablations:
+    """The same for any weights of a run, at any step; ``ValueError`` where the operation is not linear."""
+    p = config.p
     table = data.make(config.parsed_operations, p, config.fraction, config.seed, config.operands)
     tokens = data.over_residues(table.tokens[operation], p).flatten(0, 1)
-    weights = run.weights.map(torch.Tensor.double)
-    logits = model.logits(weights, tokens)[:, :p].unflatten(0, (p, p))
+    logits = model.logits(weights.map(torch.Tensor.double), tokens)[:, :p].unflatten(0, (p, p))
     waves = decompose(logits, config.parsed_operations[operation])
     return Ablations(waves, *(data.over_residues(column, p) for column in (table.labels[operation], table.train)))
+
+
+def over_training(
+    run: Run, weights_along: Iterable[tuple[int, Weights]], operation: int = 0, eta: float = ETA
+) -> pd.DataFrame:
+    """Every row of Table 4 while a run trains, in either reading of the constant.
+
+    The key frequencies are those of the end: what becomes of a circuit cannot be asked before it is known, and so do
+    Nanda et al. (2023).
+
+    Args:
+        run: the run, for its key frequencies.
+        weights_along: its weights at some steps, as from :func:`grokbook.retraining.weights_along`.
+        operation: which of its operations.
+        eta: see :func:`key_frequencies`.
+
+    Returns:
+        One row per step, name in :data:`COMBINATIONS` and :data:`Constant`, with the columns ``step``, ``left``,
+        ``constant``, and the losses ``train``, ``test`` and ``all`` in nats.
+    """
+    key = key_frequencies(run, eta)
+    return pd.DataFrame(
+        {"step": step, "left": name, "constant": constant, **losses._asdict()}
+        for step, weights in weights_along
+        for parts in [ablations_of(run.config, weights, operation)]
+        for constant in get_args(Constant)
+        for name, losses in parts.combinations(key, constant).items()
+    )
 
 
 def key_spectrum(run: Run) -> Spectrum:

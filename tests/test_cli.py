@@ -227,6 +227,20 @@ def test_publish_copies_runs_and_says_how_much_is_published(stored, tiny_run, ti
     assert (tmp_path / "other" / tiny_run.config.name / WEIGHTS).exists()
 
 
+def test_losses_over_training_are_kept_and_verified(stored, mine, tiny_run):
+    name = tiny_run.config.name
+    result = grokbook("runs", "ablations", name, "--to", str(mine.path))
+    assert result.exit_code == 0, result.output
+    path = mine.path / f"{name}.ablations.parquet"
+    assert result.stdout.strip() == str(path)
+    assert grokbook("runs", "verify").exit_code == 0
+    assert_short_error(grokbook("runs", "ablations", name, "--to", str(mine.path)), 2, "there already")
+    path.write_bytes(b"PAR1")
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 1
+    assert "ablations.parquet: unreadable" in result.stderr
+
+
 def test_verify_agrees_with_sound_runs(stored):
     result = grokbook("runs", "verify")
     assert result.exit_code == 0

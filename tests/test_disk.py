@@ -18,3 +18,29 @@ def test_files_and_folders_are_flushed(tmp_path, monkeypatch):
 def test_what_is_not_there_cannot_be_flushed(tmp_path):
     with pytest.raises(FileNotFoundError):
         disk.flush(tmp_path / "nothing")
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    for content in ("first", "second"):
+        with disk.replacing(path) as temporary:
+            temporary.write_text(content)
+            assert temporary.suffix == ".txt"
+            assert not path.exists() or path.read_text() == "first"
+        assert path.read_text() == content
+    assert os.stat(path).st_mode & 0o777 == 0o644
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("first")
+
+    def write():
+        with disk.replacing(path) as temporary:
+            temporary.write_text("sec")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write()
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert path.read_text() == "first"

@@ -41,9 +41,21 @@ def test_measures_are_drawn_on_one_time_axis_with_the_grok_step(wave_run):
     np.testing.assert_allclose(other.data[0].y, wave_run.history["ffs_neuron_logit"][1:])
 
 
+def test_what_others_follow_is_drawn_from_the_same_history(wave_run):
+    figure = figures.other_measures({"waves": [wave_run]})
+    columns = ["gini_embedding", "gini_neuron_logit", "weight_norm", "test_loss"]
+    for trace, column in zip(figure.data, columns, strict=True):
+        np.testing.assert_allclose(trace.y, wave_run.history[column][1:])
+    assert figure.layout.yaxis.range == figure.layout.yaxis2.range == (-0.04, 1.06)
+    assert figure.layout.yaxis3.rangemode == figure.layout.yaxis4.rangemode == "tozero"
+    norms = wave_run.history["weight_norm"].iloc[[0, -1]]
+    assert "weight norm {:.2f} → {:.2f}".format(*norms) in figure.layout.meta["caption"]
+    assert figure.layout.xaxis4.title.text == "step"
+
+
 def test_seeds_share_a_legend_entry_and_groups_do_not_share_a_style(wave_run, tiny_run):
     many = {f"group {i}": [wave_run, tiny_run] for i in range(8)}
-    for figure in (figures.accuracy_curves(many), figures.progress_measures(many)):
+    for figure in (figures.accuracy_curves(many), figures.progress_measures(many), figures.other_measures(many)):
         shown = [trace for trace in figure.data if trace.showlegend]
         drawn = [trace for trace in shown if trace.legendgroup != "train"]
         assert [trace.name for trace in drawn] == list(many)

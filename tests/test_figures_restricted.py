@@ -12,6 +12,7 @@ from grokbook import Operation, RunConfig, figures, paper, paper_results, restri
 from grokbook.figures.restricted import Dissected
 from grokbook.figures.restricted_tables import multiple
 from grokbook.restricted import Ablations, decompose
+from grokbook.retraining import weights_along
 
 
 def adder(run, p: int = 11, weak: float = 0.0) -> Dissected:
@@ -164,3 +165,29 @@ def test_the_paper_s_table_4_speaks_of_its_own_runs_alone():
     ):
         assert paper_results.table_4(config) is None
     assert all(set(rows) == set(restricted.COMBINATIONS) for rows in paper_results.TABLE_4.values())
+
+
+# --- over training --------------------------------------------------------------------------------
+
+
+def test_losses_over_training_are_drawn_as_they_are_kept(tiny_run, grokked_run):
+    losses = restricted.over_training(tiny_run, weights_along(tiny_run, progress=False))
+    figure = figures.losses_over_training(tiny_run, losses)
+    rows = losses[losses["step"] > 0].set_index(["left", "constant"])
+    expected = {
+        "train loss": rows.loc[("full", "kept"), "train"],
+        "test loss": rows.loc[("full", "kept"), "test"],
+        "restricted loss, all pairs": rows.loc[("restricted", "residual"), "all"],
+        "the same, constant kept": rows.loc[("restricted", "kept"), "all"],
+        "excluded loss, train pairs": rows.loc[("(e)", "residual"), "train"],
+    }
+    assert [trace.name for trace in figure.data] == list(expected)
+    for drawn in figure.data:
+        assert list(drawn.x) == tiny_run.spectra.step[1:].tolist()
+        np.testing.assert_allclose(drawn.y, expected[drawn.name])
+    assert len({drawn.line.dash for drawn in figure.data if drawn.name != "train loss"}) == 4
+    assert figure.layout.shapes == ()
+    assert "has not grokked" in figure.layout.meta["caption"]
+    assert set(figure.layout.meta) == {"name", "title", "caption", "alt"}
+    (line,) = figures.losses_over_training(grokked_run, losses).layout.shapes
+    assert line.x0 == grokked_run.grok_step

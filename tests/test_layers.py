@@ -10,9 +10,9 @@ ORDER = [
     *("errors", "disk", "modules", "expressions", "operations", "prompts", "config", "folders"),
     *("schedule", "progress", "provenance", "paper", "paper_results", "taxonomy", "experiments"),
     *("data", "labels", "weights", "plan", "folded", "backward", "model", "fourier", "measures"),
-    *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "store"),
+    *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store"),
     *("estimates", "sweeps", "cluster"),
-    *("verification", "publishing", "restricted", "claims", "figures", "book", "cli"),
+    *("verification", "publishing", "restricted", "ablation_history", "claims", "figures", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""
 

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 
 from grokbook import Operation, fourier, model, publishing, restricted, verification
 from grokbook.restricted import COMBINATIONS, Ablations, decompose, phases
+from grokbook.retraining import weights_along
 
 SUM, DIFFERENCE = Operation.parse("a+b"), Operation.parse("a-b")
 
@@ -268,3 +269,25 @@ def test_a_run_with_operands_beyond_the_residues_is_looked_at_on_the_residues(ti
 def test_a_run_without_weights_is_refused(tiny_run):
     with pytest.raises(ValueError, match="published without its weights"):
         restricted.ablations(replace(tiny_run, weights=None))
+
+
+def test_losses_over_training_are_those_of_each_moment(tiny_run):
+    found = restricted.over_training(tiny_run, weights_along(tiny_run, progress=False))
+    steps = tiny_run.spectra.step.tolist()
+    assert found["step"].unique().tolist() == steps
+    assert len(found) == len(steps) * len(restricted.COMBINATIONS) * 2
+
+    history = tiny_run.history.set_index("step")
+    full = found[(found["left"] == "full") & (found["constant"] == "kept")].set_index("step")
+    for part in ("train", "test"):
+        # The history's softmax is over the whole vocabulary, that of restricted loss over the p residues.
+        assert (full[part] < history.loc[steps, f"{part}_loss"]).all()
+
+    key = restricted.key_frequencies(tiny_run)
+    last = found[found["step"] == steps[-1]].set_index(["left", "constant"])
+    end = restricted.ablations(tiny_run)
+    assert last.loc[("restricted", "kept"), "all"] == pytest.approx(end.restricted(key, "kept").all)
+    assert last.loc[("(e)", "residual"), "train"] == pytest.approx(end.excluded(key))
+    first = found[found["step"] == 0].set_index(["left", "constant"])
+    start = restricted.ablations_of(tiny_run.config, next(weights_along(tiny_run, progress=False))[1])
+    assert first.loc[("restricted", "residual"), "test"] == pytest.approx(start.restricted(key).test)

@@ -60,13 +60,16 @@ def show(
 @app.command()
 def verify() -> None:
     """Check every stored run: checksums, and accuracy, FFS and FCR computed again from the weights."""
-    from grokbook import verification
+    from grokbook import ablation_history, verification
     from grokbook.runs import read
 
-    good, bad = 0, 0
-    for folder in default_folders().folders():
+    good, bad, folders = 0, 0, default_folders()
+    for folder in folders.folders():
         try:
-            found = verification.problems(read(folder))
+            run = read(folder)
+            found = verification.problems(run)
+            if (losses := ablation_history.read(folders, run)) is not None:
+                found += (f"losses over training: {problem}" for problem in ablation_history.problems(run, losses))
         except DamagedRun as error:
             print(error, file=sys.stderr)
             bad += 1
@@ -97,15 +100,28 @@ def publish(
     from grokbook.runs import read
 
     with short_errors():
-        published = default_folders().published
-        if to is None and not published:
-            raise ValueError("outside a checkout, say where to publish: --to FOLDER")
-        target = to or published[0]
+        target = _published(to)
         found = [_find(name) for name in names]
         for folder in found:
             path = publishing.publish(read(folder), target, maps=maps, weights=weights)
             print(f"{path}: {_size(path) / 1e3:,.0f} kB")
         print(f"{_size(target) / 1e6:.1f} MB are published")
+
+
+@app.command()
+def ablations(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")],
+    to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
+) -> None:
+    """Train runs once more, and keep their restricted and ablated losses over training (Appendix E)."""
+    from grokbook import ablation_history
+    from grokbook.runs import read
+
+    with short_errors():
+        target = _published(to)
+        found = [read(_find(name)) for name in names]
+        for run in found:
+            print(ablation_history.keep(run, target))
 
 
 @app.command()
@@ -116,6 +132,14 @@ def clean() -> None:
     with short_errors():
         freed = Checkpoints(default_folders().in_progress).clean()
         print(f"{freed / 1e6:.1f} MB were freed")
+
+
+def _published(to: Path | None) -> Path:
+    """The folder to publish in: what is given, or that of the checkout."""
+    published = default_folders().published
+    if to is None and not published:
+        raise ValueError("outside a checkout, say where to publish: --to FOLDER")
+    return to or published[0]
 
 
 def _size(folder: Path) -> int:

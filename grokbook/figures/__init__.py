@@ -22,7 +22,7 @@ What is where; a module imports only from those above it:
 
 from __future__ import annotations
 
-from grokbook.figures.curves import accuracy_curves, progress_measures
+from grokbook.figures.curves import accuracy_curves, other_measures, progress_measures
 from grokbook.figures.groups import Group, by_operation
 from grokbook.figures.labels import (
     histogram_table,
@@ -32,7 +32,7 @@ from grokbook.figures.labels import (
     outcomes_of,
     separation_table,
 )
-from grokbook.figures.restricted import ablated_losses, dissect, restricted_by_count
+from grokbook.figures.restricted import ablated_losses, dissect, losses_over_training, restricted_by_count
 from grokbook.figures.restricted_tables import (
     dependent_table,
     key_threshold_table,
@@ -71,6 +71,8 @@ __all__ = [
     "label_kl",
     "layer_spectra",
     "logit_map",
+    "losses_over_training",
+    "other_measures",
     "outcome_table",
     "outcomes_of",
     "overview",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -67,8 +67,57 @@ def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None 
 
 def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | None = None) -> go.Figure:
     """FFS, FCR and test accuracy against step on one time axis (paper Fig 10 and 19); grok steps as vertical lines."""
-    columns = {f"ffs_{layer}": "FFS", f"fcr_{layer}": "FCR", "test_accuracy": "test accuracy"}
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
+    figure = _stacked(groups, {f"ffs_{layer}": "FFS", f"fcr_{layer}": "FCR", "test_accuracy": "test accuracy"})
+    summary = "; ".join(
+        f"{label}: FFS {change(runs, f'ffs_{layer}')}, FCR {change(runs, f'fcr_{layer}')}"
+        for label, runs in groups.items()
+    )
+    return describe(
+        figure,
+        name=name or f"measures-{layer}",
+        title=f"{_list(groups)}: FFS and FCR of the {PLAIN_LAYERS[layer]}",
+        caption=f"FFS and FCR of the {PLAIN_LAYERS[layer]} with test accuracy; vertical lines mark grok steps. "
+        f"From initialisation to the end — {summary}.",
+        alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
+    )
+
+
+def other_measures(groups: Group, *, name: str = "measures-others") -> go.Figure:
+    """What others follow, on the same runs: Gini coefficients, the weight norm and the test loss; grok steps as lines.
+
+    The Gini coefficient of the spectra of W_E and W_L is a sparsity without a threshold (0: all components equal); the
+    weight norm is the L2 norm of all weights together; the test loss is in nats.
+    """
+    columns = {
+        "gini_embedding": "Gini W<sub>E</sub>",
+        "gini_neuron_logit": "Gini W<sub>L</sub>",
+        "weight_norm": "weight norm",
+        "test_loss": "test loss",
+    }
+    figure = _stacked(groups, columns)
+    norms = {label: change(runs, "weight_norm") for label, runs in groups.items()}
+    summary = "; ".join(
+        f"{label}: Gini of the embedding {change(runs, 'gini_embedding')}, of the neuron–logit map "
+        f"{change(runs, 'gini_neuron_logit')}, weight norm {norms[label]}"
+        for label, runs in groups.items()
+    )
+    return describe(
+        figure,
+        name=name,
+        title=f"{_list(groups)}: Gini coefficients, weight norm, test loss",
+        caption="Gini coefficients of the spectra of both layers, the norm of all weights, and the test loss in nats; "
+        f"vertical lines mark grok steps. From initialisation to the end — {summary}.",
+        alt=f"Four stacked line charts over training: two Gini coefficients, weight norm, test loss. {summary}.",
+    )
+
+
+SHARES = ("ffs", "fcr", "gini", "test_accuracy")
+"""Beginnings of the columns of a history that are between 0 and 1."""
+
+
+def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
+    """Columns of the history, by their titles, below each other on one step axis; shares are drawn from 0 to 1."""
+    figure = make_subplots(rows=len(columns), cols=1, shared_xaxes=True, vertical_spacing=0.05)
     for run, label, colour, dash, first in _styled(groups):
         for row, (column, title) in enumerate(columns.items(), start=1):
             value = "%{y:.1%}" if column == "test_accuracy" else "%{y:.3f}"
@@ -84,23 +133,13 @@ def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | 
             )
         if run.grok_step is not None:
             figure.add_vline(x=run.grok_step, line={"color": colour, "width": 1, "dash": dash}, opacity=0.7)
-    for row, title in enumerate(columns.values(), start=1):
-        figure.update_yaxes(title=title, range=[-0.04, 1.06], row=row, col=1)
-    figure.update_yaxes(tickformat=".0%", row=3, col=1)
-    share_step_axis(figure, rows=3)
-    arrange(figure, height=640, legend_y=1.02)
-    summary = "; ".join(
-        f"{label}: FFS {change(runs, f'ffs_{layer}')}, FCR {change(runs, f'fcr_{layer}')}"
-        for label, runs in groups.items()
-    )
-    return describe(
-        figure,
-        name=name or f"measures-{layer}",
-        title=f"{_list(groups)}: FFS and FCR of the {PLAIN_LAYERS[layer]}",
-        caption=f"FFS and FCR of the {PLAIN_LAYERS[layer]} with test accuracy; vertical lines mark grok steps. "
-        f"From initialisation to the end — {summary}.",
-        alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
-    )
+    for row, (column, title) in enumerate(columns.items(), start=1):
+        shown = {"range": [-0.04, 1.06]} if column.startswith(SHARES) else {"rangemode": "tozero"}
+        percent = {"tickformat": ".0%"} if column == "test_accuracy" else {}
+        figure.update_yaxes(title=title, **shown, **percent, row=row, col=1)
+    share_step_axis(figure, rows=len(columns))
+    arrange(figure, height=130 + 170 * len(columns), legend_y=1.02)
+    return figure
 
 
 def _list(groups: Group) -> str:

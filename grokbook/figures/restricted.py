@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook import restricted
 from grokbook.figures.groups import Group
-from grokbook.figures.style import PALETTE, TRAIN, arrange, describe, label_of
+from grokbook.figures.style import PALETTE, STEP_AXIS, TRAIN, arrange, describe, label_of
 from grokbook.restricted import ETA, Ablations, Constant, Losses
 from grokbook.runs import Run
 
@@ -147,6 +148,59 @@ def restricted_by_count(dissected: Dissected, eta: float = ETA, *, name: str | N
         caption=f"{label}: restricted loss against the number of frequencies that are kept, in the order of their "
         f"norm in the neuron–logit map; dashed line: the key frequencies at η = {eta:g}. {finding}",
         alt=f"Curves of restricted loss against the number of frequencies kept, for {label}. {finding}",
+    )
+
+
+OVER_TRAINING: Sequence[tuple[str, str, Constant, str, str, str]] = (
+    ("train loss", "full", "residual", "train", "solid", TRAIN),
+    ("test loss", "full", "residual", "test", "solid", PALETTE[0]),
+    ("restricted loss, all pairs", "restricted", "residual", "all", "dash", PALETTE[2]),
+    ("the same, constant kept", "restricted", "kept", "all", "dot", PALETTE[4]),
+    ("excluded loss, train pairs", "(e)", "residual", "train", "dashdot", PALETTE[1]),
+)
+"""Title, combination and reading of the constant (see :mod:`grokbook.restricted`), pairs, dash and colour."""
+
+
+def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = None) -> go.Figure:
+    """Restricted and excluded loss while a run trains, beside its train and test loss (after Nanda et al. 2023).
+
+    Restricted loss is that of the key frequencies alone, over all pairs; excluded loss that of all but the key
+    frequencies, over the train pairs.
+
+    Args:
+        run: the run.
+        losses: see :func:`grokbook.restricted.over_training`.
+        name: of the figure's file.
+    """
+    figure, label = go.Figure(), label_of(run)
+    chosen = {
+        title: losses[(losses["left"] == left) & (losses["constant"] == constant)].set_index("step")[part]
+        for title, left, constant, part, _, _ in OVER_TRAINING
+    }
+    for title, *_, dash, colour in OVER_TRAINING:
+        values = chosen[title][chosen[title].index > 0]
+        figure.add_scatter(
+            x=values.index.to_numpy(),
+            y=values.to_numpy(),
+            mode="lines",
+            line={"dash": dash, "color": colour, "width": 2},
+            name=title,
+            hovertemplate=f"{title} %{{y:.3g}} at step %{{x:,}}<extra></extra>",
+        )
+    if run.grok_step is not None:
+        figure.add_vline(x=run.grok_step, line={"color": TRAIN, "width": 1, "dash": "dash"})
+    figure.update_layout(xaxis=STEP_AXIS, yaxis=LOG_LOSS)
+    arrange(figure, height=460, legend_y=1.02)
+    first, last = ({title: float(values.iloc[i]) for title, values in chosen.items()} for i in (0, -1))
+    summary = "; ".join(f"{title} {loss_text(first[title])} → {loss_text(last[title])}" for title in chosen)
+    return describe(
+        figure,
+        name=name or f"losses-over-training-{run.config.hash}",
+        title=f"{label}: restricted and excluded loss over training",
+        caption=f"{label}: losses of the full logits, of the key frequencies alone (restricted) and of all but these "
+        f"(excluded). From initialisation to the end — {summary}. "
+        + ("Dashed line: grok step." if run.grok_step is not None else "The run has not grokked."),
+        alt=f"Five loss curves on logarithmic axes for {label}. {summary}.",
     )
 
 

@@ -1,0 +1,103 @@
+"""Tables of restricted and ablated losses over training, one file beside the folder of their run.
+
+A run keeps its last weights only, and these losses need weights along the way: the run is trained once more
+(:mod:`grokbook.retraining`), and what :func:`grokbook.restricted.over_training` finds is kept. The file is named after
+the run and says which one it is, what its key frequencies are, and where it was trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grokbook import disk, provenance, restricted, training
+from grokbook.errors import DamagedRun
+from grokbook.folders import RunFolders
+from grokbook.restricted import Losses
+from grokbook.retraining import weights_along
+from grokbook.runs import Run
+
+SUFFIX = ".ablations.parquet"
+LOSSES = Losses._fields
+COLUMNS = ("step", "left", "constant", *LOSSES)
+TOLERANCE = 1e-3
+"""How far, as a share, a loss may be from what the final weights of the stored run give."""
+
+
+def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataFrame:
+    """Train a run on one operation from scratch once more, and take its losses apart on the way.
+
+    Raises:
+        ValueError: a kind of run that this is not done for, or an operation without waves of its own.
+        RunDiffers: see :func:`grokbook.retraining.weights_along`.
+    """
+    if len(run.config.operations) > 1 or run.config.source is not None:
+        raise ValueError(f"{run.config.label}: restricted loss over training is for one operation from scratch")
+    restricted.phases(run.config.parsed_operations[0], run.config.p)  # refuses others before any training
+    frame = restricted.over_training(run, weights_along(run, device=device, progress=progress))
+    frame.attrs |= {**_about(run), "provenance": provenance.describe(training.resolve_device(device))}
+    return frame
+
+
+def _about(run: Run) -> dict[str, Any]:
+    return {"run": run.config.name, "key": list(restricted.key_frequencies(run))}
+
+
+def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -> Path:
+    """Compute the table of a run, write it into a folder of runs, and return where it is.
+
+    Raises:
+        FileExistsError: there is one already; found out before any training.
+        ValueError, RunDiffers: see :func:`compute`.
+        OSError: it cannot be written.
+    """
+    path = place / f"{run.config.name}{SUFFIX}"
+    if path.exists():
+        raise FileExistsError(f"{path} is there already")
+    frame = compute(run, device=device, progress=progress)
+    with disk.replacing(path) as temporary:
+        frame.to_parquet(temporary, compression="zstd", index=False)
+    return path
+
+
+def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
+    """The table of a stored run, with the columns :data:`COLUMNS`; None if there is none.
+
+    Raises:
+        DamagedRun: it cannot be read, or is not of this run.
+    """
+    paths = [place / f"{run.config.name}{SUFFIX}" for place in folders.places]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DamagedRun(f"{path}: unreadable ({error}); restore the file or delete it") from error
+    if tuple(frame.columns) != COLUMNS or {name: frame.attrs.get(name) for name in _about(run)} != _about(run):
+        raise DamagedRun(f"{path}: not a table of this run with its key frequencies; restore the file or delete it")
+    return frame
+
+
+def problems(run: Run, frame: pd.DataFrame) -> Iterator[str]:
+    """What in a table does not fit its run: its steps, the full loss at each, and all losses at the end."""
+    steps = run.spectra.step.tolist()
+    if frame["step"].unique().tolist() != steps:
+        yield "its steps are not those of the run's spectra"
+        return
+    full = frame[(frame["left"] == "full") & (frame["constant"] == "residual")].set_index("step")
+    history = run.history.set_index("step").loc[steps]
+    for part in ("train", "test"):
+        # Over p classes, where the history has a few tokens more: that can only be less.
+        if not (full[part] <= history[f"{part}_loss"] * (1 + TOLERANCE)).all():
+            yield f"its full {part} loss is above that of the history"
+    if run.weights is None:
+        return
+    last = frame[frame["step"] == steps[-1]].set_index(["left", "constant"])[[*LOSSES]]
+    again = restricted.over_training(run, [(steps[-1], run.weights)]).set_index(["left", "constant"])[[*LOSSES]]
+    if not np.allclose(last.loc[again.index], again, rtol=TOLERANCE, atol=0):
+        yield "its last losses are not those of the weights"

@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+
+from grokbook import DamagedRun, RunStore, ablation_history
+from grokbook.ablation_history import SUFFIX
+
+
+@pytest.fixture(scope="module")
+def losses(tiny_run):
+    return ablation_history.compute(tiny_run, progress=False)
+
+
+def found(run, frame):
+    return list(ablation_history.problems(run, frame))
+
+
+def test_a_table_is_kept_beside_its_run_and_read_back(tmp_path, tiny_run, losses):
+    store = RunStore(tmp_path / "mine", [tmp_path / "published"])
+    assert ablation_history.read(store, tiny_run) is None
+    path = ablation_history.keep(tiny_run, tmp_path / "published", progress=False)
+    assert path.name == f"{tiny_run.config.name}{SUFFIX}"
+    again = ablation_history.read(store, tiny_run)
+    assert again.equals(losses)
+    assert again.attrs["run"] == tiny_run.config.name
+    assert again.attrs["provenance"]["torch"]
+    assert found(tiny_run, again) == []
+    assert list(store.folders()) == [], "it is no run"
+
+
+def test_nothing_is_trained_for_a_table_that_is_there(tmp_path, tiny_run, monkeypatch):
+    (tmp_path / f"{tiny_run.config.name}{SUFFIX}").touch()
+    monkeypatch.setattr(ablation_history, "compute", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(FileExistsError):
+        ablation_history.keep(tiny_run, tmp_path)
+
+
+def test_a_table_that_is_of_another_run_or_no_table_is_refused(tmp_path, tiny_run):
+    path = ablation_history.keep(tiny_run, tmp_path, progress=False)
+    store = RunStore(tmp_path)
+    rows = tiny_run.spectra.neuron_logit.clone()
+    rows[-1, 5:7] = 100.0  # frequency 3 alone is key now
+    other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
+    with pytest.raises(DamagedRun, match="key frequencies"):
+        ablation_history.read(store, other)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DamagedRun, match=rf"{SUFFIX}: unreadable"):
+        ablation_history.read(store, tiny_run)
+
+
+def test_what_does_not_fit_the_run_is_named(tiny_run, losses):
+    assert found(tiny_run, losses[losses["step"] > 0]) == ["its steps are not those of the run's spectra"]
+    last, full = losses["step"] == tiny_run.steps, losses["left"] == "full"
+    raised = losses.copy()
+    raised.loc[full & ~last, "test"] *= 2
+    assert found(tiny_run, raised) == ["its full test loss is above that of the history"]
+    altered = losses.copy()
+    altered.loc[last & (losses["left"] == "(d)"), "all"] *= 1.01
+    assert found(tiny_run, altered) == ["its last losses are not those of the weights"]
+    assert found(replace(tiny_run, weights=None), altered) == [], "without weights nothing is left to compare with"
+
+
+def test_runs_without_waves_of_their_own_are_refused_before_training(tiny, tiny_run, tiny_mixture, tiny_transfer):
+    for run in (tiny_mixture, tiny_transfer):
+        with pytest.raises(ValueError, match="one operation from scratch"):
+            ablation_history.compute(run, progress=False)
+    with pytest.raises(ValueError, match="waves of its own"):
+        ablation_history.compute(replace(tiny_run, config=tiny("a*b")), progress=False)

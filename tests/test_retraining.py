@@ -1,0 +1,41 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from grokbook.errors import RunDiffers
+from grokbook.retraining import weights_along
+
+
+def along(run, **options):
+    return list(weights_along(run, progress=False, **options))
+
+
+@pytest.mark.parametrize("name", ["tiny_run", "tiny_mixture"])
+def test_a_run_trained_once_more_ends_with_its_own_weights(name, request):
+    run = request.getfixturevalue(name)
+    found = along(run)
+    assert [step for step, _ in found] == run.spectra.step.tolist()
+    for again, kept in zip(found[-1][1], run.weights, strict=True):
+        assert torch.equal(again, kept)
+    assert not torch.equal(found[0][1].W_E, run.weights.W_E), "it begins where the run began"
+
+
+def test_a_pre_grokked_run_takes_its_module_from_its_source(tiny_transfer, tiny_run):
+    _, last = along(tiny_transfer, sources=[tiny_run])[-1]
+    assert torch.equal(last.W_U, tiny_transfer.weights.W_U)
+
+
+def test_another_run_is_not_taken_for_the_stored_one(tiny_run):
+    rows = tiny_run.spectra.neuron_logit.clone()
+    rows[3] *= 1.01
+    other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
+    found = weights_along(other, progress=False)
+    assert [next(found)[0] for _ in range(3)] == tiny_run.spectra.step[:3].tolist()
+    with pytest.raises(RunDiffers, match=rf"at step {int(tiny_run.spectra.step[3])} the spectrum of the neuron_logit"):
+        next(found)
+
+
+def test_nothing_is_trained_on_a_device_that_is_not_there(tiny_run):
+    with pytest.raises(ValueError, match="unknown device"):
+        along(tiny_run, device="abacus")
