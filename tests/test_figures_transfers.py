@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from grokbook import figures
@@ -42,3 +44,40 @@ def test_the_legend_names_each_kind_of_run_once(scratch, tiny_run):
     every = {Cell(s, t, module): [tiny_run, tiny_run] for s in scratch for t in scratch for module in ("PG-E", "PG-T")}
     figure = figures.transfer_grid(scratch, every)
     assert [trace.name for trace in figure.data if trace.showlegend] == ["from scratch", "PG-E", "PG-T"]
+
+
+def test_a_target_has_one_row_with_every_module_beside_it(scratch, tiny_run, grokked_run):
+    frame = figures.transfer_table(
+        scratch, {Cell("a+b", "a-b", "PG-E"): [grokked_run, tiny_run], Cell("a*b", "a+b", "PG-T"): [tiny_run]}
+    )
+    best, step = f"{tiny_run.best_test_accuracy:.1%}", f"{grokked_run.grok_step:,}"
+    assert frame.to_dict("records") == [
+        {"target": "a+b", "from scratch": best, "PG-E from a+b": "not yet run", "PG-T from a·b": best},
+        {
+            "target": "a−b",
+            "from scratch": f"{step}, {step}",
+            "PG-E from a+b": f"{step}, {best}",
+            "PG-T from a·b": "not yet run",
+        },
+    ]
+
+
+def test_speed_ups_compare_runs_with_equal_seeds(tiny_transfer, tiny_run, grokked_run):
+    def seeded(run, seed, **changes):
+        return replace(run, config=replace(tiny_transfer.config, seed=seed, source=None, transplant=()), **changes)
+
+    slow = replace(grokked_run, history=grokked_run.history.assign(step=grokked_run.history["step"] * 3))
+    scratch = {"a-b": [seeded(slow, 0), seeded(tiny_run, 1)]}
+    after = [replace(grokked_run, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1, 2)]
+    never = [replace(tiny_transfer, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1)]
+    frame = figures.speed_up_table(scratch, {Cell("a+b", "a-b", "PG-E"): after, Cell("a*b", "a-b", "PG-T"): never})
+    assert frame["here"].tolist() == [
+        "3.0 times as fast",
+        f"more than {30 / grokked_run.grok_step:.1f} times as fast: from scratch it does not grok within 30 steps",
+        "from scratch not yet run",
+        "does not grok, from scratch it does",
+        "does not grok",
+    ]
+    assert frame["module"].tolist() == ["PG-E from a+b"] * 3 + ["PG-T from a·b"] * 2
+    assert frame["seed"].tolist() == [0, 1, 2, 0, 1]
+    assert set(frame["paper"]) == {"helps"}, "a−b with the embedding of a+b"

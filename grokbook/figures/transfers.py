@@ -1,13 +1,15 @@
-"""Pre-grokked runs beside those from scratch, as a grid of sources and targets."""
+"""Pre-grokked runs beside those from scratch: a grid of sources and targets, and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from grokbook import paper_results
 from grokbook.figures.groups import curve
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe, pretty
 from grokbook.modules import MODULES
@@ -84,3 +86,62 @@ def transfer_grid(
 def _outcome(cell: Cell, runs: Sequence[Run]) -> str:
     steps = ["–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
     return f"{cell.module} {pretty(cell.source)} → {pretty(cell.target)}: {', '.join(steps)}"
+
+
+def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Mapping[Cell, Sequence[Run]]) -> pd.DataFrame:
+    """One row per target: the grok step from scratch and with each module, or the best test accuracy (paper Table 6).
+
+    Args:
+        scratch: runs from scratch by operation, the targets.
+        transfers: runs with a module; each module and source has a column, seeds are listed in order.
+    """
+    modules = list(dict.fromkeys((cell.module, cell.source) for cell in transfers))
+    return pd.DataFrame(
+        {
+            "target": pretty(target),
+            SCRATCH: _endings(runs),
+            **{
+                f"{module} from {pretty(source)}": _endings(transfers.get(Cell(source, target, module), ()))
+                for module, source in modules
+            },
+        }
+        for target, runs in scratch.items()
+    )
+
+
+def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Mapping[Cell, Sequence[Run]]) -> pd.DataFrame:
+    """One row per run with a module: how many times as fast as from scratch with its seed, and the paper's word.
+
+    Where both grok it is the ratio of their grok steps; where the one from scratch does not, its steps give a bound.
+    """
+    alone = {(target, run.config.seed): run for target, runs in scratch.items() for run in runs}
+    rows = []
+    for cell, runs in transfers.items():
+        for run in runs:
+            before = alone.get((cell.target, run.config.seed))
+            helps = {True: "helps", False: "does not help", None: "–"}[paper_results.transfer_helps(run.config)]
+            rows.append(
+                {
+                    "target": pretty(cell.target),
+                    "module": f"{cell.module} from {pretty(cell.source)}",
+                    "seed": run.config.seed,
+                    "here": "from scratch not yet run" if before is None else _speed_up(before, run),
+                    "paper": helps,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _speed_up(before: Run, after: Run) -> str:
+    if after.grok_step is None:
+        return "does not grok" + ("" if before.grok_step is None else ", from scratch it does")
+    if before.grok_step is None:
+        bound = before.steps / after.grok_step
+        return f"more than {bound:.1f} times as fast: from scratch it does not grok within {before.steps:,} steps"
+    return f"{before.grok_step / after.grok_step:.1f} times as fast"
+
+
+def _endings(runs: Sequence[Run]) -> str:
+    """Grok steps, or the best test accuracies of runs that do not grok; "not yet run" without any."""
+    endings = [f"{run.best_test_accuracy:.1%}" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
+    return ", ".join(endings) or "not yet run"
