@@ -2,7 +2,8 @@
 
 A run keeps its last weights only, and these losses need weights along the way: the run is trained once more
 (:mod:`grokbook.retraining`), and what :func:`grokbook.restricted.over_training` finds is kept. The file is named after
-the run and says which one it is, what its key frequencies are, and where it was trained again.
+the run. Its attributes are the run's name, the key frequencies, the provenance of the training, and ``deviation``: 0 if
+the very run was met again, more if it was a twin that other rounding errors led to the same key frequencies.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokbook import disk, provenance, restricted, training
-from grokbook.errors import DamagedRun
+from grokbook import disk, fourier, model, provenance, restricted, training
+from grokbook.errors import DamagedRun, RunDiffers
 from grokbook.folders import RunFolders
 from grokbook.restricted import Losses
-from grokbook.retraining import weights_along
+from grokbook.retraining import deviation, weights_along
 from grokbook.runs import Run
 
 SUFFIX = ".ablations.parquet"
 LOSSES = Losses._fields
 COLUMNS = ("step", "left", "constant", *LOSSES)
 TOLERANCE = 1e-3
-"""How far, as a share, a loss may be from what the final weights of the stored run give."""
+"""How far, as a share, a loss may be from what the final weights of the stored run give, if it is no twin's."""
+IDENTICAL = 1e-6
+"""Where spectra deviate by no more (see :func:`grokbook.retraining.deviation`), it is the run itself, and no twin."""
 
 
 def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataFrame:
@@ -33,13 +36,24 @@ def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataF
 
     Raises:
         ValueError: a kind of run that this is not done for, or an operation without waves of its own.
-        RunDiffers: see :func:`grokbook.retraining.weights_along`.
+        RunDiffers: trained once more, it ends with other key frequencies.
     """
     if len(run.config.operations) > 1 or run.config.source is not None:
         raise ValueError(f"{run.config.label}: restricted loss over training is for one operation from scratch")
     restricted.phases(run.config.parsed_operations[0], run.config.p)  # refuses others before any training
-    frame = restricted.over_training(run, weights_along(run, device=device, progress=progress))
-    frame.attrs |= {**_about(run), "provenance": provenance.describe(training.resolve_device(device))}
+    twin = list(weights_along(run, device=device, progress=progress))
+    key = fourier.key_frequencies(fourier.spectrum(model.neuron_logit_map(twin[-1][1])[: run.config.p]), restricted.ETA)
+    if key != restricted.key_frequencies(run):
+        raise RunDiffers(
+            f"{run.config.label}: trained once more it has the key frequencies {key}, and not those of the stored run: "
+            "rounding errors differ from machine to machine, and grow"
+        )
+    frame = restricted.over_training(run, twin)
+    frame.attrs |= {
+        **_about(run),
+        "deviation": deviation(run, twin),
+        "provenance": provenance.describe(training.resolve_device(device)),
+    }
     return frame
 
 
@@ -78,16 +92,23 @@ def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DamagedRun(f"{path}: unreadable ({error}); restore the file or delete it") from error
-    if tuple(frame.columns) != COLUMNS or {name: frame.attrs.get(name) for name in _about(run)} != _about(run):
+    about = {name: frame.attrs.get(name) for name in _about(run)}
+    if tuple(frame.columns) != COLUMNS or about != _about(run) or "deviation" not in frame.attrs:
         raise DamagedRun(f"{path}: not a table of this run with its key frequencies; restore the file or delete it")
     return frame
 
 
 def problems(run: Run, frame: pd.DataFrame) -> Iterator[str]:
-    """What in a table does not fit its run: its steps, the full loss at each, and all losses at the end."""
+    """What in a table does not fit its run: its steps and, unless it is that of a twin, losses on the way and at the end.
+
+    A twin has losses of its own; that it has the run's key frequencies is all that can be checked, and :func:`read`
+    does.
+    """
     steps = run.spectra.step.tolist()
     if frame["step"].unique().tolist() != steps:
         yield "its steps are not those of the run's spectra"
+        return
+    if frame.attrs["deviation"] > IDENTICAL:
         return
     full = frame[(frame["left"] == "full") & (frame["constant"] == "residual")].set_index("step")
     history = run.history.set_index("step").loc[steps]

@@ -17,4 +17,4 @@ class RunsMissing(KeyError):
 
 
 class RunDiffers(RuntimeError):
-    """A run that was trained once more is another one than the stored run; the message says from which step on."""
+    """A run that was trained once more came out as another one; the message says in what it differs."""

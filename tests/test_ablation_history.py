@@ -4,6 +4,7 @@ import pytest
 
 from grokbook import DamagedRun, RunStore, ablation_history
 from grokbook.ablation_history import SUFFIX
+from grokbook.errors import RunDiffers
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,17 @@ def test_what_does_not_fit_the_run_is_named(tiny_run, losses):
     altered.loc[last & (losses["left"] == "(d)"), "all"] *= 1.01
     assert found(tiny_run, altered) == ["its last losses are not those of the weights"]
     assert found(replace(tiny_run, weights=None), altered) == [], "without weights nothing is left to compare with"
+    altered.attrs = {**altered.attrs, "deviation": 0.02}
+    assert found(tiny_run, altered) == [], "a twin has losses of its own"
+
+
+def test_a_twin_with_other_key_frequencies_is_refused(tiny_run):
+    rows = tiny_run.spectra.neuron_logit.clone()
+    rows[-1, 1:] = 1.0
+    rows[-1, 5:7] = 100.0
+    other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
+    with pytest.raises(RunDiffers, match="key frequencies"):
+        ablation_history.compute(other, progress=False)
 
 
 def test_runs_without_waves_of_their_own_are_refused_before_training(tiny, tiny_run, tiny_mixture, tiny_transfer):

@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grokbook.errors import RunDiffers
-from grokbook.retraining import weights_along
+from grokbook.retraining import deviation, weights_along
 
 
 def along(run, **options):
@@ -26,14 +25,14 @@ def test_a_pre_grokked_run_takes_its_module_from_its_source(tiny_transfer, tiny_
     assert torch.equal(last.W_U, tiny_transfer.weights.W_U)
 
 
-def test_another_run_is_not_taken_for_the_stored_one(tiny_run):
+def test_a_twin_s_deviation_is_the_largest_one_of_its_spectra(tiny_run):
+    twin = along(tiny_run)
+    assert deviation(tiny_run, twin) == 0
     rows = tiny_run.spectra.neuron_logit.clone()
-    rows[3] *= 1.01
+    rows[3, rows[3].argmin()] += 0.25 * rows[3].max()
+    rows[5] *= 1.001
     other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
-    found = weights_along(other, progress=False)
-    assert [next(found)[0] for _ in range(3)] == tiny_run.spectra.step[:3].tolist()
-    with pytest.raises(RunDiffers, match=rf"at step {int(tiny_run.spectra.step[3])} the spectrum of the neuron_logit"):
-        next(found)
+    assert deviation(other, twin) == pytest.approx(0.25)
 
 
 def test_nothing_is_trained_on_a_device_that_is_not_there(tiny_run):

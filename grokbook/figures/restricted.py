@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook import restricted
+from grokbook.ablation_history import IDENTICAL
 from grokbook.figures.groups import Group
 from grokbook.figures.style import PALETTE, STEP_AXIS, TRAIN, arrange, describe, label_of
 from grokbook.restricted import ETA, Ablations, Constant, Losses
@@ -199,8 +200,20 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
         title=f"{label}: restricted and excluded loss over training",
         caption=f"{label}: losses of the full logits, of the key frequencies alone (restricted) and of all but these "
         f"(excluded). From initialisation to the end — {summary}. "
-        + ("Dashed line: grok step." if run.grok_step is not None else "The run has not grokked."),
+        + ("Dashed line: grok step." if run.grok_step is not None else "The run has not grokked.")
+        + _of_twin(losses),
         alt=f"Five loss curves on logarithmic axes for {label}. {summary}.",
+    )
+
+
+def _of_twin(losses: pd.DataFrame) -> str:
+    """Where losses are not those of the stored run itself, how near to it they are (see `ablation_history`)."""
+    deviation = losses.attrs.get("deviation", 0.0)
+    if deviation <= IDENTICAL:
+        return ""
+    return (
+        " The run was trained once more for this: it ended with the same key frequencies, but not bit for bit the same; "
+        f"its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm."
     )
 
 
