@@ -99,7 +99,7 @@ def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
 
 
 def problems(run: Run, frame: pd.DataFrame) -> Iterator[str]:
-    """What in a table does not fit its run: its steps and, unless it is that of a twin, losses on the way and at the end.
+    """What in a table does not fit its run: its steps and, if it is no twin's, its losses on the way and at the end.
 
     A twin has losses of its own; that it has the run's key frequencies is all that can be checked, and :func:`read`
     does.

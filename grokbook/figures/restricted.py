@@ -212,8 +212,8 @@ def _of_twin(losses: pd.DataFrame) -> str:
     if deviation <= IDENTICAL:
         return ""
     return (
-        " The run was trained once more for this: it ended with the same key frequencies, but not bit for bit the same; "
-        f"its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm."
+        " The run was trained once more for this; it ended with the same key frequencies, though not the same to the "
+        f"last bit: its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm."
     )
 
 
