@@ -44,10 +44,14 @@ class Transfer(NamedTuple):
         return cls(source, target, MODULES[match[1]])
 
     @property
+    def module(self) -> str:
+        """PG-E or PG-T."""
+        return next(name for name, weights in MODULES.items() if weights == self.transplant)
+
+    @property
     def label(self) -> str:
         """How figures and tables call it, like "PG-E from a+b"."""
-        module = next(name for name, weights in MODULES.items() if weights == self.transplant)
-        return f"{module} from {Operation.parse(self.source).pretty}"
+        return f"{self.module} from {Operation.parse(self.source).pretty}"
 
 
 def budget(operation: str) -> int:

@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 
 from grokbook import figures
-from grokbook.figures import Cell
+from grokbook.paper import Transfer
+
+transfer = Transfer.parse
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def drawn(figure, row, col):
 
 def test_each_source_has_a_column_and_each_target_a_row(scratch, tiny_run, grokked_run):
     figure = figures.transfer_grid(
-        scratch, {Cell("a+b", "a-b", "PG-E"): [grokked_run], Cell("a-b", "a+b", "PG-T"): [tiny_run, tiny_run]}
+        scratch,
+        {transfer("PG-E a+b -> a-b"): [grokked_run], transfer("PG-T a-b -> a+b"): [tiny_run, tiny_run]},
     )
     assert drawn(figure, 1, 1) == ["from scratch"]
     assert drawn(figure, 1, 2) == ["from scratch", "PG-T", "PG-T"]
@@ -31,24 +34,32 @@ def test_each_source_has_a_column_and_each_target_a_row(scratch, tiny_run, grokk
 
 
 def test_the_caption_has_the_grok_steps_and_says_what_is_missing(scratch, tiny_run, grokked_run):
-    caption = figures.transfer_grid(scratch, {Cell("a+b", "a-b", "PG-E"): [grokked_run, tiny_run]}).layout.meta[
+    caption = figures.transfer_grid(scratch, {transfer("PG-E a+b -> a-b"): [grokked_run, tiny_run]}).layout.meta[
         "caption"
     ]
     assert f"PG-E a+b → a−b: {grokked_run.grok_step:,}, –" in caption
     assert "7 of 8 are not stored and not drawn." in caption
-    every = {Cell(s, t, module): [tiny_run] for s in scratch for t in scratch for module in ("PG-E", "PG-T")}
+    every = {
+        transfer(f"{module} {s} -> {t}"): [tiny_run] for s in scratch for t in scratch for module in ("PG-E", "PG-T")
+    }
     assert "not stored" not in figures.transfer_grid(scratch, every).layout.meta["caption"]
 
 
 def test_the_legend_names_each_kind_of_run_once(scratch, tiny_run):
-    every = {Cell(s, t, module): [tiny_run, tiny_run] for s in scratch for t in scratch for module in ("PG-E", "PG-T")}
+    every = {
+        transfer(f"{module} {s} -> {t}"): [tiny_run, tiny_run]
+        for s in scratch
+        for t in scratch
+        for module in ("PG-E", "PG-T")
+    }
     figure = figures.transfer_grid(scratch, every)
     assert [trace.name for trace in figure.data if trace.showlegend] == ["from scratch", "PG-E", "PG-T"]
 
 
 def test_a_target_has_one_row_with_every_module_beside_it(scratch, tiny_run, grokked_run):
     frame = figures.transfer_table(
-        scratch, {Cell("a+b", "a-b", "PG-E"): [grokked_run, tiny_run], Cell("a*b", "a+b", "PG-T"): [tiny_run]}
+        scratch,
+        {transfer("PG-E a+b -> a-b"): [grokked_run, tiny_run], transfer("PG-T a*b -> a+b"): [tiny_run]},
     )
     best, step = f"{tiny_run.best_test_accuracy:.1%}", f"{grokked_run.grok_step:,}"
     assert frame.to_dict("records") == [
@@ -70,7 +81,7 @@ def test_speed_ups_compare_runs_with_equal_seeds(tiny_transfer, tiny_run, grokke
     scratch = {"a-b": [seeded(slow, 0), seeded(tiny_run, 1)]}
     after = [replace(grokked_run, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1, 2)]
     never = [replace(tiny_transfer, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1)]
-    frame = figures.speed_up_table(scratch, {Cell("a+b", "a-b", "PG-E"): after, Cell("a*b", "a-b", "PG-T"): never})
+    frame = figures.speed_up_table(scratch, {transfer("PG-E a+b -> a-b"): after, transfer("PG-T a*b -> a-b"): never})
     assert frame["here"].tolist() == [
         "3.0 times as fast",
         f"more than {30 / after[1].grok_step:.1f} times as fast: from scratch it does not grok within 30 steps",

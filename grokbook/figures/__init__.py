@@ -44,13 +44,12 @@ from grokbook.figures.spectra import layer_spectra, logit_map, overview, spectro
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
 from grokbook.figures.tables import halfway_table, outcome_table, paper_table, spectra_table, table, threshold_table
 from grokbook.figures.taxonomy import formula_table, kind_table, taxonomy_table
-from grokbook.figures.transfers import Cell, speed_up_table, transfer_grid, transfer_table
+from grokbook.figures.transfers import speed_up_table, transfer_grid, transfer_table
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 
 __all__ = [
     "LAYERS",
     "PLAIN_LAYERS",
-    "Cell",
     "Group",
     "Layer",
     "ablated_losses",

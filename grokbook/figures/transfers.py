@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from itertools import product
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,23 +13,18 @@ from grokbook import paper_results
 from grokbook.figures.groups import curve
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe, pretty
 from grokbook.modules import MODULES
+from grokbook.paper import Transfer
 from grokbook.runs import Run
 
 SCRATCH = "from scratch"
 _LOOKS = {SCRATCH: ("#8b949c", "solid"), "PG-E": (PALETTE[0], "dash"), "PG-T": (PALETTE[1], "solid")}
 
 
-class Cell(NamedTuple):
-    """A place in the grid: what was learned before, what is learned, and which module is taken over."""
-
-    source: str
-    target: str
-    module: str
+Transfers = Mapping[Transfer, Sequence[Run]]
+"""Runs with a module, by what was learned before, what is learned, and which module is taken over."""
 
 
-def transfer_grid(
-    scratch: Mapping[str, Sequence[Run]], transfers: Mapping[Cell, Sequence[Run]], *, name: str = "transfers"
-) -> go.Figure:
+def transfer_grid(scratch: Mapping[str, Sequence[Run]], transfers: Transfers, *, name: str = "transfers") -> go.Figure:
     """Test accuracy against step for every source (column) and target (row), with and without a module (paper Fig 2).
 
     Args:
@@ -51,7 +46,7 @@ def transfer_grid(
     )
     for row, target in enumerate(operations, start=1):
         for col, source in enumerate(operations, start=1):
-            modules = {module: transfers.get(Cell(source, target, module), ()) for module in MODULES}
+            modules = {module: transfers.get(_transfer(module, source, target), ()) for module in MODULES}
             for label, runs in {SCRATCH: scratch[target], **modules}.items():
                 colour, dash = _LOOKS[label]
                 for index, run in enumerate(runs):
@@ -69,10 +64,10 @@ def transfer_grid(
     figure.update_xaxes(title="step", row=size)
     figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5)
     arrange(figure, height=160 + 150 * size, legend_y=1.06, t=70, r=40)
-    cells = [Cell(source, target, module) for source in operations for target in operations for module in MODULES]
+    cells = [_transfer(*cell) for cell in product(MODULES, operations, operations)]
     missing = sum(not transfers.get(cell) for cell in cells)
     unseen = f" {missing} of {len(cells)} are not stored and not drawn." if missing else ""
-    told = "; ".join(_outcome(cell, runs) for cell, runs in transfers.items())
+    told = "; ".join(_outcome(transfer, runs) for transfer, runs in transfers.items())
     return describe(
         figure,
         name=name,
@@ -83,47 +78,51 @@ def transfer_grid(
     )
 
 
-def _outcome(cell: Cell, runs: Sequence[Run]) -> str:
+def _transfer(module: str, source: str, target: str) -> Transfer:
+    return Transfer.parse(f"{module} {source} -> {target}")
+
+
+def _outcome(transfer: Transfer, runs: Sequence[Run]) -> str:
     steps = ["–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
-    return f"{cell.module} {pretty(cell.source)} → {pretty(cell.target)}: {', '.join(steps)}"
+    return f"{transfer.module} {pretty(transfer.source)} → {pretty(transfer.target)}: {', '.join(steps)}"
 
 
-def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Mapping[Cell, Sequence[Run]]) -> pd.DataFrame:
+def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
     """One row per target: the grok step from scratch and with each module, or the best test accuracy (paper Table 6).
 
     Args:
         scratch: runs from scratch by operation, the targets.
         transfers: runs with a module; each module and source has a column, seeds are listed in order.
     """
-    modules = list(dict.fromkeys((cell.module, cell.source) for cell in transfers))
+    columns = {transfer.label: transfer for transfer in transfers}
     return pd.DataFrame(
         {
             "target": pretty(target),
             SCRATCH: _endings(runs),
             **{
-                f"{module} from {pretty(source)}": _endings(transfers.get(Cell(source, target, module), ()))
-                for module, source in modules
+                label: _endings(transfers.get(_transfer(column.module, column.source, target), ()))
+                for label, column in columns.items()
             },
         }
         for target, runs in scratch.items()
     )
 
 
-def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Mapping[Cell, Sequence[Run]]) -> pd.DataFrame:
+def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
     """One row per run with a module: how many times as fast as from scratch with its seed, and the paper's word.
 
     Where both grok it is the ratio of their grok steps; where the one from scratch does not, its steps give a bound.
     """
-    alone = {(target, run.config.seed): run for target, runs in scratch.items() for run in runs}
+    alone = {(run.config.operations[0], run.config.seed): run for runs in scratch.values() for run in runs}
     rows = []
-    for cell, runs in transfers.items():
+    for transfer, runs in transfers.items():
         for run in runs:
-            before = alone.get((cell.target, run.config.seed))
+            before = alone.get((transfer.target, run.config.seed))
             helps = {True: "helps", False: "does not help", None: "–"}[paper_results.transfer_helps(run.config)]
             rows.append(
                 {
-                    "target": pretty(cell.target),
-                    "module": f"{cell.module} from {pretty(cell.source)}",
+                    "target": pretty(transfer.target),
+                    "module": transfer.label,
                     "seed": run.config.seed,
                     "here": "from scratch not yet run" if before is None else _speed_up(before, run),
                     "paper": helps,
