@@ -21,10 +21,15 @@ FACTORIZABLE = ("(a+b)^2", "(a+b)^3", "(a+b)^4", "(a-b)^2", "(a-b)^3", "(a-b)^4"
 
 
 class Experiment(NamedTuple):
-    """One of the paper's experiments: its tasks, each of them at every modulus, fraction and seed."""
+    """One of the paper's experiments: its tasks, each of them at every modulus, fraction and seed.
+
+    One without tasks takes no training: its page computes it.
+    """
 
     where: str
     """Figures, tables and sections of the paper."""
+    shown: str
+    """Where the book shows it: a notebook and the anchor of one of its headings, like "claims#at-a-glance"."""
     from_scratch: tuple[str, ...] = ()
     mixtures: tuple[tuple[str, ...], ...] = ()
     transfers: tuple[Transfer, ...] = ()
@@ -35,6 +40,11 @@ class Experiment(NamedTuple):
     moduli: tuple[int, ...] = (97,)
     fractions: tuple[float, ...] = (0.3,)
     seeds: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def page(self) -> str:
+        """The notebook of :attr:`shown`."""
+        return self.shown.partition("#")[0]
 
     def configs(
         self,
@@ -78,35 +88,50 @@ _QUADRATICS_AND_CUBICS = (
 )
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    "elementary": Experiment("Fig 3, §5.1–5.2", from_scratch=paper.ELEMENTARY),
+    "elementary": Experiment(
+        "Fig 3, §5.1–5.2", "elementary#two-layers-in-the-fourier-basis", from_scratch=paper.ELEMENTARY
+    ),
     "pregrokked-elementary": Experiment(
         "Fig 2, §5",
+        "pre_grokked#every-source-every-target",
         from_scratch=paper.ELEMENTARY,
         transfers=_transfers(MODULES, paper.ELEMENTARY, paper.ELEMENTARY),
     ),
-    "restricted-loss": Experiment("Fig 13, Table 4, Appendix E", from_scratch=("a+b", "a-b")),
-    "random-embedding": Experiment("Fig 14, Appendix F", random_embedding=paper.ELEMENTARY),
-    "mixture-elementary": Experiment("Fig 4, §5.3", mixtures=(paper.ELEMENTARY,), fractions=FRACTIONS),
+    "restricted-loss": Experiment(
+        "Fig 13, Table 4, Appendix E", "restricted_loss#keeping-only-some-parts", from_scratch=("a+b", "a-b")
+    ),
+    "random-embedding": Experiment("Fig 14, Appendix F", "random_embedding#X", random_embedding=paper.ELEMENTARY),
+    "mixture-elementary": Experiment("Fig 4, §5.3", "mixtures#X", mixtures=(paper.ELEMENTARY,), fractions=FRACTIONS),
     "simple-polynomials": Experiment(
         "Fig 5 and 6, §6.1",
+        "polynomials#which-of-them-grok",
         from_scratch=("a^2+b", "a^2-b", "a^3+2b", "a^3-2b", "ab+a+b", "a^2+b^2", "a^2-b^2"),
     ),
     "high-degree": Experiment(
         "Fig 7 and 8, §6.2",
+        "polynomials#which-of-them-grok",
         from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE, *POWERS),
     ),
-    "pregrokked-linear": Experiment("Fig 9, §6.3", from_scratch=(*SCALED, "ab+b", "ab-b"), transfers=_LINEAR_TRANSFERS),
+    "pregrokked-linear": Experiment(
+        "Fig 9, §6.3",
+        "pre_grokked#linear-expressions",
+        from_scratch=(*SCALED, "ab+b", "ab-b"),
+        transfers=_LINEAR_TRANSFERS,
+    ),
     "progress-measures": Experiment(
         "Fig 10 and 19, §7, Appendix H",
+        "progress_measures#sums-of-powers",
         from_scratch=(*paper.ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
     ),
     "progress-measures-ab+b": Experiment(
         "Fig 10 and 19, §7: ab+b, at the smallest r at which Table 5 has it grok",
+        "progress_measures#elementary-operations",
         from_scratch=("ab+b",),
         fractions=(0.5,),
     ),
     "mixture-polynomials": Experiment(
         "Fig 11 and 12, Appendix D",
+        "mixtures#X",
         mixtures=(
             ("a+b", "ab+b"),
             ("a^2+b^2", "a^2+ab+b^2", "(a+b)^2"),
@@ -116,21 +141,28 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "summary-grid": Experiment(
         "Table 5, Appendix I",
+        "summary#X",
         from_scratch=tuple(str(operation) for kind in CATALOGUE.values() for operation in kind),
         transfers=_LINEAR_TRANSFERS,
         fractions=FRACTIONS,
     ),
     "modulus": Experiment(
-        "Fig 20, Appendix J", from_scratch=("a^2+ab+b^2",), moduli=(59, 97, 113), fractions=FRACTIONS
+        "Fig 20, Appendix J", "modulus#X", from_scratch=("a^2+ab+b^2",), moduli=(59, 97, 113), fractions=FRACTIONS
     ),
     "operand-range": Experiment(
-        "the released code's operands beside the text's", from_scratch=paper.ELEMENTARY, all_tokens=paper.ELEMENTARY
+        "the released code's operands beside the text's",
+        "deviations#does-the-range-of-operands-matter",
+        from_scratch=paper.ELEMENTARY,
+        all_tokens=paper.ELEMENTARY,
     ),
     "pregrokked-polynomials": Experiment(
         "Table 6, Appendix L",
+        "pre_grokked#quadratic-and-cubic-polynomials",
         from_scratch=_QUADRATICS_AND_CUBICS,
         transfers=_transfers(MODULES, paper.ELEMENTARY, _QUADRATICS_AND_CUBICS),
     ),
+    "label-distribution": Experiment("Fig 21, Appendix K", "labels#how-train-and-test-labels-differ"),
+    "taxonomy": Experiment("Tables 1 and 3", "labels#what-the-formula-says"),
 }
 """By the names that ``grokbook sweep`` takes."""
 

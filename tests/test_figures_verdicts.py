@@ -45,7 +45,7 @@ def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
     assert '<section id="c1" class="claim"><h3>C1: reproduced</h3>' in whole
     assert "x &lt; y" in whole
     assert f"grokbook sweep {CLAIMS[0].experiments[0]}" in whole
-    assert f'href="{CLAIMS[0].page}.html"' in whole
+    assert 'href="elementary.html#two-layers-in-the-fourier-basis"' in whole
     assert "disagree" not in whole
     assert "Seeds disagree on: w." in split
     assert "more lenient: reproduced" in split

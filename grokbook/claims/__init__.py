@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from grokbook.claims import learning, spectral
 from grokbook.claims.criteria import SEEDS, SHIFT, Criterion, Evidence, Verdict, verdict
+from grokbook.experiments import EXPERIMENTS
 from grokbook.store import RunStore
 
 __all__ = [
@@ -37,16 +38,21 @@ class Claim(NamedTuple):
     where: str
     """Where the paper makes it."""
     experiments: tuple[str, ...]
-    """What ``grokbook sweep`` reruns for it; nothing, if it is not about runs."""
-    page: str
-    """The chapter whose figures show it."""
+    """What it is about; the figures of the first one show it."""
     criteria: Callable[[Evidence], Iterator[Criterion]]
     """What it is judged by."""
 
     @property
+    def shown(self) -> str:
+        """Where the book shows it, see :attr:`grokbook.experiments.Experiment.shown`."""
+        return EXPERIMENTS[self.experiments[0]].shown
+
+    @property
     def rerun(self) -> str:
-        """The command that runs it again; without any runs, that of its chapter."""
-        return f"grokbook sweep {' '.join(self.experiments)}" if self.experiments else f"grokbook notebook {self.page}"
+        """The command that runs it again; where there is nothing to train, that of its chapter."""
+        if any(EXPERIMENTS[name].configs() for name in self.experiments):
+            return f"grokbook sweep {' '.join(self.experiments)}"
+        return f"grokbook notebook {EXPERIMENTS[self.experiments[0]].page}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +131,6 @@ CLAIMS: tuple[Claim, ...] = (
         "After grokking a+b, the embedding and the neuron–logit map are sparse in frequency.",
         "§5.1, Fig 3",
         ("elementary",),
-        "elementary",
         spectral.c1,
     ),
     Claim(
@@ -133,7 +138,6 @@ CLAIMS: tuple[Claim, ...] = (
         "a−b has an embedding as sparse as that of a+b, but an asymmetric, cosine-biased neuron–logit map and logits.",
         "§5.1, Fig 3",
         ("elementary",),
-        "elementary",
         spectral.c2,
     ),
     Claim(
@@ -141,7 +145,6 @@ CLAIMS: tuple[Claim, ...] = (
         "a·b uses all frequencies, with a bias to cosines, in the embedding and in the neuron–logit map.",
         "§5.2, Fig 3",
         ("elementary",),
-        "elementary",
         spectral.c3,
     ),
     Claim(
@@ -149,7 +152,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Pre-grokked embeddings of + and − help each other; · and ± hurt each other.",
         "§5, Fig 2",
         ("pregrokked-elementary",),
-        "pre_grokked",
         learning.c4,
     ),
     Claim(
@@ -157,7 +159,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Pre-grokked transformers of + and · help each other; nothing transfers into or out of −, not even − into −.",
         "§5, Fig 2",
         ("pregrokked-elementary",),
-        "pre_grokked",
         learning.c5,
     ),
     Claim(
@@ -166,7 +167,6 @@ CLAIMS: tuple[Claim, ...] = (
         "neither.",
         "Appendix E, Fig 13, Table 4",
         ("restricted-loss",),
-        "restricted_loss",
         learning.c6,
     ),
     Claim(
@@ -174,7 +174,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Grokking survives a frozen random embedding.",
         "Appendix F, Fig 14",
         ("random-embedding",),
-        "elementary",
         learning.c7,
     ),
     Claim(
@@ -182,7 +181,6 @@ CLAIMS: tuple[Claim, ...] = (
         "A mixture of +, − and · groks together, needs a larger r than each alone, and learns · last.",
         "§5.3, Fig 4",
         ("mixture-elementary", "elementary"),
-        "elementary",
         learning.c8,
     ),
     Claim(
@@ -190,7 +188,6 @@ CLAIMS: tuple[Claim, ...] = (
         "The mixture has a sparse embedding and a cosine-biased neuron–logit map; + and − share logit patterns.",
         "§5.3, Fig 4",
         ("mixture-elementary",),
-        "elementary",
         spectral.c9,
     ),
     Claim(
@@ -198,7 +195,6 @@ CLAIMS: tuple[Claim, ...] = (
         "a²+b² has a cosine-biased embedding and a sparse neuron–logit map.",
         "§6.1, Fig 6",
         ("simple-polynomials",),
-        "polynomials",
         spectral.c10,
     ),
     Claim(
@@ -206,7 +202,6 @@ CLAIMS: tuple[Claim, ...] = (
         "a²−b² has a biased and sparse embedding and a sparse neuron–logit map.",
         "§6.1, Fig 6",
         ("simple-polynomials",),
-        "polynomials",
         spectral.c11,
     ),
     Claim(
@@ -214,7 +209,6 @@ CLAIMS: tuple[Claim, ...] = (
         "ab+a+b looks like a·b, but with sine components.",
         "§6.1, Fig 6",
         ("simple-polynomials", "elementary"),
-        "polynomials",
         spectral.c12,
     ),
     Claim(
@@ -222,7 +216,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Polynomials with a cross term that do not factor fail; factorizable ones and sums of powers grok.",
         "§6.2, Fig 7",
         ("high-degree",),
-        "polynomials",
         learning.c13,
     ),
     Claim(
@@ -230,15 +223,13 @@ CLAIMS: tuple[Claim, ...] = (
         "The embedding of + speeds up 2a±b and 2a±3b; the transformer of · speeds up ab±b.",
         "§6.3, Fig 9",
         ("pregrokked-linear",),
-        "pre_grokked",
         learning.c14,
     ),
     Claim(
         "C15",
         "FFS falls for ±, FCR for ·, both for ab+b, in step with test accuracy.",
         "§7, Fig 10",
-        ("elementary", "progress-measures-ab+b"),
-        "progress_measures",
+        ("progress-measures-ab+b", "elementary"),
         spectral.c15,
     ),
     Claim(
@@ -246,7 +237,6 @@ CLAIMS: tuple[Claim, ...] = (
         "In aⁿ+bⁿ, odd n lowers FFS more, even n lowers FCR more; the neuron–logit map is sparse.",
         "§7, Fig 10",
         ("progress-measures",),
-        "progress_measures",
         spectral.c16,
     ),
     Claim(
@@ -255,7 +245,6 @@ CLAIMS: tuple[Claim, ...] = (
         "that of ·.",
         "§7, Appendix H, Fig 19",
         ("progress-measures",),
-        "progress_measures",
         spectral.c17,
     ),
     Claim(
@@ -263,7 +252,6 @@ CLAIMS: tuple[Claim, ...] = (
         "For a²+ab+b² FFS never moves, and there is no late generalisation.",
         "§7, Fig 10",
         ("progress-measures",),
-        "progress_measures",
         spectral.c18,
     ),
     Claim(
@@ -271,7 +259,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Mixing in a²+b² and (a+b)² helps a²+ab+b²; mixtures of cubics rise, then stall.",
         "Appendix D, Fig 11 and 12",
         ("mixture-polynomials", "high-degree"),
-        "polynomials",
         learning.c19,
     ),
     Claim(
@@ -279,15 +266,13 @@ CLAIMS: tuple[Claim, ...] = (
         "Whether a²+ab+b² groks depends on p, not only on the number of pairs.",
         "Appendix J, Fig 20",
         ("modulus",),
-        "polynomials",
         learning.c20,
     ),
     Claim(
         "C21",
         "The distribution of labels, in training and test, explains none of what groks and what does not.",
         "Appendix K, Fig 21",
-        (),
-        "labels",
+        ("label-distribution",),
         learning.c21,
     ),
     Claim(
@@ -295,7 +280,6 @@ CLAIMS: tuple[Claim, ...] = (
         "Pre-grokked models give no reliable help on quadratics and cubics.",
         "Appendix L, Table 6",
         ("pregrokked-polynomials",),
-        "pre_grokked",
         learning.c22,
     ),
 )

@@ -53,6 +53,10 @@ def sweep(
             for experiment in chosen
         )
         configs = list(dict.fromkeys(chain.from_iterable(found)))
+        if not configs:
+            pages = dict.fromkeys(experiment.page for experiment in chosen)
+            print(f"no runs: computed without training by {' and '.join(f'grokbook notebook {x}' for x in pages)}")
+            return
         left = store.missing(configs)
         sources = len(set(left) - set(configs))
         besides = f", and {sources} that they start from" if sources else ""

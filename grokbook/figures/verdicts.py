@@ -45,6 +45,7 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
 def claim_section(judgement: Judgement) -> HTML:
     """A claim with its verdict, its criteria, where its figures are, and how to run it again."""
     claim = judgement.claim
+    page, _, anchor = claim.shown.partition("#")
     notes = [f"With limits moved by a quarter, {name}: {other.value}." for name, other in judgement.elsewhere.items()]
     notes += [f"Seeds disagree on: {criterion.what}." for criterion in judgement.disagreeing]
     return HTML(
@@ -53,7 +54,7 @@ def claim_section(judgement: Judgement) -> HTML:
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f"{table(criteria_table(judgement)).data}"
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
-        + f'<p>Figures: <a href="{claim.page}.html">{claim.page.replace("_", " ")}</a>. '
+        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("_", " ")}</a>. '
         f"Again: <code>{escape(claim.rerun)}</code></p></section>"
     )
 
