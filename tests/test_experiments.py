@@ -1,9 +1,14 @@
+import re
+from pathlib import Path
+
+import docutils.nodes
 import pytest
 
 from grokbook import experiments, paper
 from grokbook.experiments import EXPERIMENTS
 from grokbook.weights import EMBEDDING
 
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 TRAINED = [name for name in EXPERIMENTS if name not in ("label-distribution", "taxonomy")]
 
 
@@ -72,3 +77,38 @@ def test_an_unknown_name_is_met_with_near_ones():
         experiments.experiment("elementry")
     with pytest.raises(ValueError, match="did you mean"):
         experiments.experiment("???")
+
+
+# --- the specification's list ---------------------------------------------------------------------
+
+IN_THE_PAPER = {
+    "elementary": "Fig 3",
+    "pregrokked-elementary": "Fig 2",
+    "restricted-loss": "Fig 13, Table 4",
+    "random-embedding": "Fig 14",
+    "mixture-elementary": "Fig 4",
+    "simple-polynomials": "Fig 5 and 6",
+    "high-degree": "Fig 7 and 8",
+    "pregrokked-linear": "Fig 9",
+    "progress-measures": "Fig 10 and 19",
+    "mixture-polynomials": "Fig 11 and 12",
+    "summary-grid": "Table 5",
+    "modulus": "Fig 20",
+    "label-distribution": "Fig 21",
+    "pregrokked-polynomials": "Table 6",
+    "taxonomy": "Tables 1 and 3",
+}
+OF_OUR_OWN = {"progress-measures-ab+b", "operand-range"}
+
+
+def test_the_list_is_that_of_the_specification():
+    assert EXPERIMENTS.keys() == IN_THE_PAPER.keys() | OF_OUR_OWN
+    for name, where in IN_THE_PAPER.items():
+        assert EXPERIMENTS[name].where.startswith(where), name
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_book_shows_each_experiment_where_it_says(name):
+    page, _, anchor = EXPERIMENTS[name].shown.partition("#")
+    headings = re.findall(r"^##+ (.+)$", (NOTEBOOKS / f"{page}.md").read_text(), re.MULTILINE)
+    assert anchor in map(docutils.nodes.make_id, headings), f"{page} has {headings}"
