@@ -1,8 +1,8 @@
 """How runs ended, one row each: a table for experiments whose run folders are too many to publish (paper Table 5).
 
 A table is one parquet file beside the published run folders, named after its experiment. A row has what a reader needs
-to judge a run and to train it again: its config in canonical JSON, whose hash names it, when it grokked, its accuracies,
-losses and measures at the end, and where and when it was trained. It has no history and no spectra.
+to judge a run and to train it again: its config in canonical JSON, whose hash names it, when it grokked, its
+accuracies, losses and measures at the end, and where and when it was trained. It has no history and no spectra.
 
 Rows are only ever added. A row that is there stays as it is.
 """

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from grokbook import RunStore, paper, runs, verification
+from grokbook import RunStore, outcomes, paper, runs, verification
 from grokbook.book import execute
+from grokbook.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "runs"
@@ -40,6 +41,7 @@ PROMISED = [
     *(paper.pre_grokked(paper.Transfer.parse(text)) for text in TRANSFERS),
 ]
 REQUIRED = list(dict.fromkeys([*SHOWN, *PROMISED]))
+GRID = outcomes.table_path(PUBLISHED, "summary-grid")
 FOLDERS = sorted(path for path in PUBLISHED.glob("*") if path.is_dir())
 
 
@@ -53,8 +55,9 @@ def test_the_runs_are_small_enough_to_clone():
     assert 0 < size <= 80e6
 
 
-def test_nothing_but_runs_is_published():
-    assert {path.name for path in PUBLISHED.glob("*")} - {"README.md"} == {folder.name for folder in FOLDERS}
+def test_nothing_but_runs_and_their_table_is_published():
+    names = {folder.name for folder in FOLDERS} | {"README.md", GRID.name}
+    assert {path.name for path in PUBLISHED.glob("*")} == names
     files = {runs.CONFIG, runs.HISTORY, runs.SPECTRA, runs.PROVENANCE}
     assert all({path.name for path in folder.iterdir()} in (files, files | {runs.WEIGHTS}) for folder in FOLDERS)
 
@@ -78,6 +81,19 @@ def test_a_published_run_is_sound(folder):
         assert run.steps == run.config.max_steps
     else:
         assert run.steps == min(run.config.max_steps, run.grok_step + run.config.tail)
+
+
+def test_the_published_table_holds_and_has_every_published_run_of_the_grid():
+    rows = {row.config: row for row in outcomes.read(GRID)}
+    assert {row.config.name: outcomes.problems(row) for row in rows.values() if outcomes.problems(row)} == {}
+    grid = EXPERIMENTS["summary-grid"].configs()
+    asked = {outcomes.setting(config, seed=False) for config in grid}
+    assert {outcomes.setting(config, seed=False) for config in rows} <= asked
+    assert all(row.facts[fact] for row in rows.values() for fact in ("device", "torch", "commit", "started", "stopped"))
+    folders = list(outcomes.stored(RunStore(PUBLISHED), grid))
+    assert folders
+    for outcome in folders:
+        assert outcomes.differences(rows[outcome.config], outcome) == [], outcome.config.label
 
 
 @pytest.mark.parametrize("config", [c for c in REQUIRED if c.source is not None], ids=lambda config: config.label)
