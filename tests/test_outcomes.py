@@ -277,3 +277,13 @@ def test_a_row_says_enough_to_train_its_run_again(tmp_path, tiny_run):
     (again,) = train([row.config], "cpu", progress=False)
     second = Outcome.of(again)
     assert set(outcomes.differences(row, second)) <= {"started", "wall_seconds", "commit"}
+
+
+def test_who_reads_while_a_table_is_written_sees_the_old_one_whole(tmp_path):
+    path = tmp_path / "table.parquet"
+    outcomes.write([made()], path)
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        outcomes.write([made(), made(1)], path)
+        assert reader.read() == before
+    assert len(outcomes.read(path)) == 2
