@@ -127,19 +127,25 @@ class RunConfig:
         return tuple(name for name in WEIGHTS if name in (*self.transplant, *self.frozen))
 
     @property
+    def module(self) -> str | None:
+        """The paper's name of what is taken from the source, or those of its weights; None from scratch."""
+        if self.source is None:
+            return None
+        names = {weights: name for name, weights in MODULES.items()}
+        return names.get(self.transplant, "+".join(self.transplant))
+
+    @property
     def task(self) -> str:
         """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b"."""
         text = ", ".join(self.operations)
         if self.source is not None:
-            modules = {weights: name for name, weights in MODULES.items()}
-            module = modules.get(self.transplant, "+".join(self.transplant))
             source = ", ".join(self.source.operations)
             other = []
             if self.source.seed != self.seed:
                 other.append(f"seed {self.source.seed}")
             if self.source.fraction != self.fraction:
                 other.append(f"r={self.source.fraction:g}")
-            text = f"{module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
+            text = f"{self.module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
         return text
 
     @property
@@ -190,9 +196,13 @@ class RunConfig:
         return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
 
 
+def canonical(values: Mapping[str, Any]) -> str:
+    """Plain values as JSON text, the same for equal values."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
 def _digest(values: Mapping[str, Any]) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(values).encode()).hexdigest()[:16]
 
 
 def _whole(name: str, value: Any) -> int:

@@ -2,7 +2,10 @@
 
 
 class DamagedRun(RuntimeError):
-    """A run folder or state that cannot be trusted; the message names the file, what is wrong, and what to do."""
+    """A run folder, a state or a table of runs that cannot be trusted.
+
+    The message names the file, what is wrong, and what to do.
+    """
 
 
 class TrainingDiverged(RuntimeError):

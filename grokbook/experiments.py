@@ -141,7 +141,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "summary-grid": Experiment(
         "Table 5, Appendix I",
-        "summary#X",
+        "summary#the-grid",
         from_scratch=tuple(str(operation) for kind in CATALOGUE.values() for operation in kind),
         transfers=_LINEAR_TRANSFERS,
         fractions=FRACTIONS,

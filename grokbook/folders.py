@@ -75,6 +75,10 @@ class RunFolders:
                     found.setdefault(folder.name, folder)
         return iter([found[name] for name in sorted(found)])
 
+    def tables(self) -> list[Path]:
+        """What stands beside the folders: tables about many runs, or about one."""
+        return [path for place in self.places for path in sorted(place.glob("[!.]*.parquet"))]
+
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
         return lacking(configs, self, self.whole)

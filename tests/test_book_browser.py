@@ -247,6 +247,20 @@ def test_a_turned_phone_refits_its_figures(chromium: Browser):
         page.wait_for_function(f"{shape}.height === 460 && {shape}.dragmode === 'zoom' && {shape}.width > 400")
 
 
+def test_colour_bars_leave_room_for_the_plot_however_often_the_page_changes_its_width(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        plots = "[...document.querySelectorAll('.grokbook-plot')].filter(plot => plot.querySelector('.colorbar'))"
+        assert page.evaluate(f"{plots}.length") > 0
+        for size in (PHONE, DESKTOP, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            lying = "true" if size == PHONE else "false"
+            bar = "(plot._fullLayout.coloraxis ?? plot._fullData.find(t => t.colorbar)).colorbar"
+            page.wait_for_function(f"{plots}.every(plot => ({bar}.orientation === 'h') === {lying})")
+            page.wait_for_function(f"{plots}.every(plot => plot._fullLayout._size.h > 0.4 * plot.clientHeight)")
+
+
 def test_search_lists_pages_from_a_folder_without_complaint(chromium: Browser, site: Path):
     """A browser fetches nothing from file://, so there is no excerpt to show."""
     with opened(chromium, DESKTOP) as page:

@@ -190,6 +190,7 @@ def key(root: Path, **parameters: object) -> str:
         "runs/abc/provenance.json",
         "runs/d/provenance.json",
         ".grokbook/runs/e/provenance.json",
+        "runs/table.parquet",
     ],
 )
 def test_the_key_follows_everything_a_notebook_depends_on(repository, name):

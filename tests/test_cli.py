@@ -7,9 +7,10 @@ import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
-from grokbook import RunConfig, RunStore, cli, folders, runs, training
+from grokbook import RunConfig, RunStore, cli, experiments, folders, outcomes, runs, training
 from grokbook.book import build, execute
 from grokbook.engine import Stack
+from grokbook.outcomes import Outcome
 from grokbook.runs import WEIGHTS
 
 QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
@@ -263,6 +264,80 @@ def test_verify_finds_a_run_that_contradicts_itself(stored, mine, tiny_run, tiny
     result = grokbook("runs", "verify")
     assert result.exit_code == 1
     assert f"{other.config.name}: train_accuracy is " in result.stderr
+
+
+@pytest.fixture
+def table(stored, tmp_path, tiny, monkeypatch):
+    """A table of the stored runs, beside the published ones of a checkout."""
+    published = RunStore(tmp_path / "runs", [tmp_path / "published"])
+    for module in (folders, cli.runs):
+        monkeypatch.setattr(module, "default_folders", lambda: published)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "summary-grid", experiments.Experiment("here"))
+    configs = [tiny(), tiny("a-b", "ab+b", "a^2+b", seed=1)]
+    monkeypatch.setattr(experiments.Experiment, "configs", lambda self: configs)
+    return tmp_path / "published" / "summary-grid.parquet"
+
+
+def test_tabulate_adds_the_runs_of_an_experiment_to_its_table(table, tiny_run, tiny_mixture):
+    result = grokbook("runs", "tabulate")
+    assert (result.exit_code, result.stdout) == (0, f"{table}: 2 runs, 2 of them new\n"), result.stderr
+    assert {row.config for row in outcomes.read(table)} == {tiny_run.config, tiny_mixture.config}
+    before = table.read_bytes()
+    assert grokbook("runs", "tabulate").stdout == f"{table}: 2 runs, 0 of them new\n"
+    assert table.read_bytes() == before
+
+
+def test_tabulate_refuses_what_contradicts_the_table(table, tiny_run):
+    outcomes.write([replace(Outcome.of(tiny_run), best_test_accuracy=0.9)], table)
+    before = table.read_bytes()
+    result = grokbook("runs", "tabulate")
+    assert_short_error(result, 2, tiny_run.config.name, "another best_test_accuracy")
+    assert table.read_bytes() == before
+
+
+def test_tabulate_refuses_unknown_experiments_and_asks_for_a_place(mine, tmp_path):
+    assert_short_error(grokbook("runs", "tabulate", "sumary-grid"), 2, "did you mean summary-grid")
+    assert_short_error(grokbook("runs", "tabulate"), 2, "--to FILE")
+    result = grokbook("runs", "tabulate", "--to", str(tmp_path / "new" / "t.parquet"))
+    assert result.stdout.endswith("t.parquet: 0 runs, 0 of them new\n")
+
+
+def test_verify_compares_tables_with_runs(table, tiny, tiny_run, tiny_mixture):
+    elsewhere = replace(Outcome.of(tiny_run), config=tiny(seed=9))
+    again = replace(
+        Outcome.of(tiny_mixture), best_test_accuracy=1.0, facts={**Outcome.of(tiny_mixture).facts, "started": "later"}
+    )
+    outcomes.write([Outcome.of(tiny_run), elsewhere, again], table)
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-2:] == [
+        "summary-grid.parquet: 3 rows agree, 0 do not (1 compared with runs, 1 were trained a second time)",
+        "3 runs agree with their history, 0 do not",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"best_test_accuracy": 0.9}, "best_test_accuracy is not that of the stored run"),
+        ({"steps": 31}, "step 31, not"),
+    ],
+)
+def test_verify_names_rows_that_do_not_hold(table, tiny_run, changes, problem):
+    outcomes.write([replace(Outcome.of(tiny_run), **changes)], table)
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 1
+    assert problem in result.stderr
+    assert tiny_run.config.name in result.stderr
+    assert "0 rows agree, 1 do not" in result.stdout
+
+
+def test_verify_names_a_table_that_does_not_read(table):
+    table.parent.mkdir()
+    table.write_bytes(b"nothing")
+    result = grokbook("runs", "verify")
+    assert result.exit_code == 1
+    assert f"{table}: unreadable" in result.stderr
 
 
 # --- notebook and book ----------------------------------------------------------------------------

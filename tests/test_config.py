@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grokbook import RunConfig
+from grokbook.config import canonical
 from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
 
 OPERATIONS = ("a+b", "a-b", "ab", "ab+b", "a^2+ab+b^2", "(a-b)^4", "2a-3b")
@@ -262,3 +263,17 @@ def test_bad_values_are_refused_at_construction(changes, error, message):
 def test_from_dict_refuses_what_is_no_config(values, error):
     with pytest.raises(error):
         RunConfig.from_dict(values)
+
+
+def test_a_config_names_the_module_it_starts_from(tiny):
+    heirs = {
+        names: tiny("a-b", source=tiny(), transplant=names)
+        for names in (("W_E",), ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out"), ("W_E", "W_U"))
+    }
+    assert [heir.module for heir in heirs.values()] == ["PG-E", "PG-T", "W_E+W_U"]
+    assert all(heir.task.startswith(f"{heir.module} a+b") for heir in heirs.values())
+    assert tiny().module is None
+
+
+def test_equal_values_have_one_canonical_text():
+    assert canonical({"b": [1, 2.5], "a": "é"}) == canonical({"a": "é", "b": (1, 2.5)}) == '{"a":"\\u00e9","b":[1,2.5]}'

@@ -12,7 +12,18 @@ ORDER = [
     *("data", "labels", "weights", "plan", "folded", "backward", "model", "fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store"),
     *("estimates", "sweeps", "cluster"),
-    *("verification", "publishing", "restricted", "ablation_history", "claims", "figures", "book", "cli"),
+    *(
+        "verification",
+        "publishing",
+        "outcomes",
+        "grid",
+        "restricted",
+        "ablation_history",
+        "claims",
+        "figures",
+        "book",
+        "cli",
+    ),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""
 
@@ -53,6 +64,8 @@ def test_figures_and_commands_import_one_way_within():
             "labels",
             "taxonomy",
             "transfers",
+            "grid",
+            "grid_tables",
             "verdicts",
             "restricted",
             "restricted_tables",

@@ -38,6 +38,7 @@ TINY = {
     "polynomials": Profile(TRAINING | {"operations": ["a^2+b^2"]}, runs=1),
     "pre_grokked": Profile(TRAINING | {"transfers": ["PG-E a+b -> a-b"], "source_max_steps": 60}, runs=5),
     "restricted_loss": Profile(TRAINING | {"seeds": [0, 1]}, runs=4),
+    "summary": Profile({"p": 59, "fractions": [0.3, 0.9], "seeds": [0]}, runs=0, figures=1),
     "progress_measures": Profile(TRAINING | {"elementary": ["a+b"], "polynomials": ["ab+b"]}, runs=2),
 }
 

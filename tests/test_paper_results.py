@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 
 from grokbook import RunConfig, paper, paper_results
@@ -39,9 +41,22 @@ def test_the_paper_is_not_asked_about_other_runs():
         paper.single("a+7b"),
         paper.single("a+b", frozen=EMBEDDING),
         RunConfig(operations=("a+b", "a-b")),
-        paper.pre_grokked(Transfer.parse("PG-E a+b -> 2a+b")),
+        paper.pre_grokked(Transfer.parse("PG-E a+b -> a-b")),
+        paper.pre_grokked(Transfer.parse("PG-T a+b -> 2a+b")),
+        paper.pre_grokked(Transfer.parse("PG-E a+b -> 2a+b"), fraction=0.35),
+        paper.pre_grokked(Transfer.parse("PG-E a+b -> 2a+b"), p=59),
     ):
         assert reported(config) is None
+
+
+def test_table_5_has_columns_with_a_module_and_all_of_them_grok():
+    texts = [*(f"PG-E a+b -> {target}" for target in ("2a+b", "2a-b", "2a+3b", "2a-3b")), "PG-T ab -> ab+b"]
+    for text, fraction in product([*texts, "PG-T a*b -> ab-b"], paper.FRACTIONS):
+        assert reported(paper.pre_grokked(Transfer.parse(text), fraction=fraction)).text == "groks"
+    assert len(paper_results.TABLE_5_PRE_GROKKED) == 6
+    assert paper_results.TABLE_1_PRE_GROKKED.keys() == {
+        Operation.parse(target).kind for _, _, target in paper_results.TABLE_5_PRE_GROKKED
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from grokbook import RunStore, ablation_history, experiments, paper, runs, verification
+from grokbook import RunStore, ablation_history, outcomes, paper, runs, verification
 from grokbook.book import execute
+from grokbook.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "runs"
@@ -40,6 +41,7 @@ PROMISED = [
     *(paper.pre_grokked(paper.Transfer.parse(text)) for text in TRANSFERS),
 ]
 REQUIRED = list(dict.fromkeys([*SHOWN, *PROMISED]))
+GRID = outcomes.table_path(PUBLISHED, "summary-grid")
 FOLDERS = sorted(path for path in PUBLISHED.glob("*") if path.is_dir())
 
 
@@ -53,10 +55,10 @@ def test_the_runs_are_small_enough_to_clone():
     assert 0 < size <= 80e6
 
 
-def test_nothing_but_runs_is_published():
+def test_nothing_but_runs_and_their_tables_is_published():
     losses = {f"{folder.name}{ablation_history.SUFFIX}" for folder in FOLDERS}
-    published = {path.name for path in PUBLISHED.glob("*")}
-    assert published - losses == {folder.name for folder in FOLDERS}
+    names = {folder.name for folder in FOLDERS} | {"README.md", GRID.name}
+    assert {path.name for path in PUBLISHED.glob("*")} - losses == names
     files = {runs.CONFIG, runs.HISTORY, runs.SPECTRA, runs.PROVENANCE}
     assert all({path.name for path in folder.iterdir()} in (files, files | {runs.WEIGHTS}) for folder in FOLDERS)
 
@@ -84,6 +86,19 @@ def test_a_published_run_is_sound(folder):
         assert run.steps == min(run.config.max_steps, run.grok_step + run.config.tail)
 
 
+def test_the_published_table_holds_and_has_every_published_run_of_the_grid():
+    rows = {row.config: row for row in outcomes.read(GRID)}
+    assert {row.config.name: outcomes.problems(row) for row in rows.values() if outcomes.problems(row)} == {}
+    grid = EXPERIMENTS["summary-grid"].configs()
+    asked = {outcomes.setting(config, seed=False) for config in grid}
+    assert {outcomes.setting(config, seed=False) for config in rows} <= asked
+    assert all(row.facts[fact] for row in rows.values() for fact in ("device", "torch", "commit", "started", "stopped"))
+    folders = list(outcomes.stored(RunStore(PUBLISHED), grid))
+    assert folders
+    for outcome in folders:
+        assert outcomes.differences(rows[outcome.config], outcome) == [], outcome.config.label
+
+
 @pytest.mark.parametrize("config", [c for c in REQUIRED if c.source is not None], ids=lambda config: config.label)
 def test_a_published_pre_grokked_run_holds_its_source_s_module(config):
     store = RunStore(PUBLISHED)
@@ -100,8 +115,8 @@ INCOMPLETE = {
 """Experiments of which not every run is published with seed 0. One that is complete has to leave this list."""
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_has_all_its_runs_with_one_seed_or_is_named_above(name):
     store = RunStore(PUBLISHED)
-    missing = [config.label for config in experiments.EXPERIMENTS[name].configs(seeds=[0]) if config not in store]
+    missing = [config.label for config in EXPERIMENTS[name].configs(seeds=[0]) if config not in store]
     assert bool(missing) == (name in INCOMPLETE), missing

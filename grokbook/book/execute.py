@@ -228,7 +228,7 @@ def cache_key(
 
     That is the notebook's text, its parameters, every Python file of the library, `root/constraints.txt`, and the
     stored runs (in the default store if none is given): each provenance file holds the checksums of all others of
-    its run.
+    its run; tables of runs that stand beside them count whole.
     """
     constraints = root / "constraints.txt"
     digest = hashlib.sha256()
@@ -241,9 +241,12 @@ def cache_key(
     add("constraints", constraints.read_bytes() if constraints.exists() else b"")
     for path in sorted(library.rglob("*.py")):
         add(path.relative_to(library).as_posix(), path.read_bytes())
-    for folder in (store or default_store()).folders():
+    store = store or default_store()
+    for folder in store.folders():
         file = folder / PROVENANCE
         add(folder.name, file.read_bytes() if file.is_file() else b"")
+    for table in store.tables():
+        add(table.name, table.read_bytes())
     return digest.hexdigest()
 
 

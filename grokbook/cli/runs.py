@@ -1,11 +1,12 @@
-"""``grokbook runs``: list, show, verify, publish, clean."""
+"""``grokbook runs``: list, show, verify, publish, tabulate, clean."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich import box
@@ -15,6 +16,9 @@ from rich.table import Table
 from grokbook.cli.common import Json, print_run, short_errors, summary
 from grokbook.errors import DamagedRun
 from grokbook.folders import default_folders
+
+if TYPE_CHECKING:
+    from grokbook.outcomes import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="The stored runs.")
 
@@ -59,11 +63,17 @@ def show(
 
 @app.command()
 def verify() -> None:
-    """Check every stored run: checksums, and accuracy, FFS and FCR computed again from the weights."""
-    from grokbook import ablation_history, verification
+    """Check every stored run: checksums, and accuracy, FFS and FCR computed again from the weights.
+
+    The tables of runs are checked, too: each row in itself, and against its run where that is stored; and so are losses
+    over training.
+    """
+    from grokbook import ablation_history, outcomes, verification
+    from grokbook.outcomes import Outcome
     from grokbook.runs import read
 
     good, bad, folders = 0, 0, default_folders()
+    stored: dict[str, Outcome] = {}
     for folder in folders.folders():
         try:
             run = read(folder)
@@ -74,6 +84,7 @@ def verify() -> None:
             print(error, file=sys.stderr)
             bad += 1
             continue
+        stored[run.config.hash] = Outcome.of(run)
         for problem in found:
             print(f"{folder.name}: {problem}", file=sys.stderr)
         if found:
@@ -81,8 +92,9 @@ def verify() -> None:
         else:
             good += 1
             print(f"{folder.name}: agrees")
+    broken = [path for path in outcomes.tables(folders) if not _table_holds(path, stored)]
     print(f"{good} runs agree with their history, {bad} do not")
-    if bad:
+    if bad or broken:
         raise typer.Exit(1)
 
 
@@ -125,6 +137,27 @@ def ablations(
 
 
 @app.command()
+def tabulate(
+    name: Annotated[str, typer.Argument(metavar="[EXPERIMENT]", help="See grokbook sweep --list.")] = "summary-grid",
+    to: Annotated[Path | None, typer.Option(help="The file; by default beside the published runs.")] = None,
+) -> None:
+    """Write how an experiment's stored runs ended into its table, one row each. Rows that are there stay."""
+    from grokbook import experiments, outcomes
+
+    with short_errors():
+        folders = default_folders()
+        configs = experiments.experiment(name).configs()
+        if to is None and not folders.published:
+            raise ValueError("outside a checkout, say where the table is: --to FILE")
+        path = to or outcomes.table_path(folders.published[0], name)
+        known = outcomes.read(path)
+        rows = outcomes.merge(known, outcomes.stored(folders, configs))
+        if len(rows) > len(known):
+            outcomes.write(rows, path)
+        print(f"{path}: {len(rows)} runs, {len(rows) - len(known)} of them new")
+
+
+@app.command()
 def clean() -> None:
     """Remove the states that are kept so that runs can go on with larger budgets. Finished runs stay."""
     from grokbook.checkpoints import Checkpoints
@@ -140,6 +173,32 @@ def _published(to: Path | None) -> Path:
     if to is None and not published:
         raise ValueError("outside a checkout, say where to publish: --to FOLDER")
     return to or published[0]
+
+
+def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
+    """Whether the rows of a table agree with themselves and with stored runs, by hash; says what does not."""
+    from grokbook import outcomes
+
+    try:
+        rows = outcomes.read(path)
+    except DamagedRun as error:
+        print(error, file=sys.stderr)
+        return False
+    compared, again, wrong = 0, 0, 0
+    for row in rows:
+        found = outcomes.problems(row)
+        run = stored.get(row.config.hash)
+        if run is not None and row.same_training(run):
+            compared += 1
+            found += [f"{name} is not that of the stored run" for name in outcomes.differences(row, run)]
+        elif run is not None:
+            again += 1
+        for problem in found:
+            print(f"{path.name}: {row.config.name}: {problem}", file=sys.stderr)
+        wrong += bool(found)
+    trained_again = f", {again} were trained a second time" if again else ""
+    print(f"{path.name}: {len(rows) - wrong} rows agree, {wrong} do not ({compared} compared with runs{trained_again})")
+    return not wrong
 
 
 def _size(folder: Path) -> int:

@@ -18,11 +18,22 @@ What is where; a module imports only from those above it:
     taxonomy  operations by their formulas, beside the paper's words
     restricted         logits taken apart: ablated and restricted losses
     restricted_tables  the same in numbers, beside the paper's
+    grid      Table 5: operations against fractions, from outcomes of runs
+    grid_tables        the same counted, beside the paper's
 """
 
 from __future__ import annotations
 
 from grokbook.figures.curves import accuracy_curves, other_measures, progress_measures
+from grokbook.figures.grid import outcome_grid
+from grokbook.figures.grid_tables import (
+    agreement_table,
+    delay_table,
+    disagreement_table,
+    grid_counts,
+    kind_outcome_table,
+    origin_table,
+)
 from grokbook.figures.groups import Group, by_operation
 from grokbook.figures.labels import (
     histogram_table,
@@ -54,16 +65,21 @@ __all__ = [
     "Layer",
     "ablated_losses",
     "accuracy_curves",
+    "agreement_table",
     "by_operation",
     "claim_section",
     "claims_table",
     "criteria_table",
+    "delay_table",
     "dependent_table",
+    "disagreement_table",
     "dissect",
     "formula_table",
+    "grid_counts",
     "halfway_table",
     "histogram_table",
     "key_threshold_table",
+    "kind_outcome_table",
     "kind_table",
     "label_entropies",
     "label_findings",
@@ -71,7 +87,9 @@ __all__ = [
     "layer_spectra",
     "logit_map",
     "losses_over_training",
+    "origin_table",
     "other_measures",
+    "outcome_grid",
     "outcome_table",
     "outcomes_of",
     "overview",

@@ -279,6 +279,8 @@
     for (const box of document.querySelectorAll('.grokbook-figure[data-state="drawn"]')) {
       const plot = box.querySelector(".grokbook-plot");
       const figure = figures.get(box.dataset.figure);
+      // A colour bar that is laid down keeps labels of when it stood, takes them for its height, and leaves no plot.
+      plot.querySelectorAll(".infolayer .colorbar").forEach((bar) => bar.remove());
       await Plotly.update(plot, traceStyle(figure), fit(plot, figure));
       await Plotly.Plots.resize(plot);
     }

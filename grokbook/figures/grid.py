@@ -1,0 +1,258 @@
+"""Table 5 as a heatmap: which operation groks from how much of its table, and after how many steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from grokbook.figures.style import arrange, describe
+from grokbook.grid import Agreement, Cell, agreement, count
+from grokbook.operations import Kind
+from grokbook.outcomes import Outcome
+
+_ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
+_SCALE = "Viridis"
+_BAR = 300  # pixels: the colour bar
+_FAILED, _EMPTY = "rgba(128,128,128,0.30)", "rgba(128,128,128,0.07)"  # see-through: they follow the page's background
+_TICKS = [m * 10**k for k in range(7) for m in (1, 3)]
+
+
+def outcome_grid(grid: Sequence[Cell], *, name: str = "summary-grid") -> go.Figure:
+    """Tasks against fractions, in the colour of the steps to grok (paper Table 5).
+
+    A cell that groks has the median of its seeds' grok steps as colour and number; one that does not is grey and has
+    its best test accuracy; one that was not run is empty but for a dot.
+
+    Args:
+        grid: at least one cell, as `grokbook.grid.cells` gives them.
+        name: of the figure's file.
+    """
+    if not grid:
+        raise ValueError("there is no cell to draw")
+    figure, rows = _panels(grid)
+    shades = Shades.of(grid)
+    for row, cells in enumerate(rows.values(), start=1):
+        for groks in (True, False, None):
+            _add_cells(figure, cells, groks, row, shades)
+    figure.update_layout(coloraxis=shades.axis(figure.layout.height))
+    told = _findings(grid)
+    return describe(
+        figure,
+        name=name,
+        title="Steps to grok, by operation and fraction",
+        caption="Rows: operations by kind, with a pre-grokked module below the one from scratch; columns: the share r "
+        "of all pairs that is trained on. Coloured, with a number: steps to grok (median of the seeds that do; k: "
+        "thousand; *: other seeds do not). Grey, with a percentage: best test accuracy where no seed groks. "
+        f"Dot: not run. {told}",
+        alt=f"Heatmap of {len(grid)} cells, operations by fractions of the table. {told}",
+    )
+
+
+def _panels(grid: Sequence[Cell]) -> tuple[go.Figure, dict[Kind, list[Cell]]]:
+    """A plot for each kind, with a row for each task and a column for each fraction, one below the other."""
+    kinds: dict[Kind, list[Cell]] = {}
+    for cell in grid:
+        kinds.setdefault(cell.operation.kind, []).append(cell)
+    tasks = {kind: list(dict.fromkeys(cell.label for cell in cells)) for kind, cells in kinds.items()}
+    sizes = [_ROW * len(names) for names in tasks.values()]
+    height = sum(sizes) + _GAP * (len(sizes) - 1)
+    figure = make_subplots(
+        rows=len(sizes),
+        cols=1,
+        row_heights=sizes,
+        vertical_spacing=_GAP / height if len(sizes) > 1 else 0,
+        subplot_titles=[f"<b>{kind.value.replace('_', ' ')}</b>" for kind in kinds],
+    )
+    # In the margin, over the names of its rows: over the columns stand the fractions.
+    figure.update_annotations(x=0, xanchor="right", xshift=-3, font={"size": 12})
+    fractions = [_fraction(each) for each in sorted({cell.fraction for cell in grid})]
+    category: dict[str, Any] = {"type": "category", "categoryorder": "array", "showgrid": False, "dtick": 1}
+    figure.update_xaxes(
+        **category, categoryarray=fractions, range=[-0.5, len(fractions) - 0.5], side="top", ticks="", automargin=False
+    )
+    for row, names in enumerate(tasks.values(), start=1):
+        figure.update_yaxes(
+            **category, categoryarray=names, range=[len(names) - 0.5, -0.5], ticks="", zeroline=False, row=row, col=1
+        )
+    figure.update_xaxes(title={"text": "fraction r", "standoff": 4}, row=1, col=1)
+    arrange(figure, height=height + _TOP + _BOTTOM, l=100, t=_TOP, b=_BOTTOM, r=10)
+    return figure, kinds
+
+
+def _add_cells(figure: go.Figure, panel: Sequence[Cell], groks: bool | None, row: int, shades: Shades) -> None:
+    """Cells of a panel with one outcome and their texts; the colours of those that grok tell their grok step."""
+    cells = [cell for cell in panel if cell.groks is groks]
+    if not cells:
+        return
+    # Every row and column of the panel, cells or not: Plotly misplaces what is left when a category is left out.
+    x, y = (list(dict.fromkeys(names)) for names in zip(*map(_at, panel), strict=True))
+    at = {_at(cell): cell for cell in cells}
+
+    def matrix(value: Callable[[Cell], Any]) -> list[list[Any]]:
+        return [[None if (cell := at.get((r, name))) is None else value(cell) for r in x] for name in y]
+
+    flat = _FAILED if groks is False else _EMPTY
+    one: dict[str, Any] = {"colorscale": [[0, flat], [1, flat]], "zmin": 0, "zmax": 1, "showscale": False}
+    figure.add_heatmap(
+        x=x,
+        y=y,
+        z=matrix(_shade if groks else lambda _: 0),
+        **({"coloraxis": "coloraxis"} if groks else one),
+        hovertext=matrix(_hover),
+        hovertemplate="%{hovertext}<extra></extra>",
+        hoverongaps=False,
+        xgap=2,
+        ygap=2,
+        row=row,
+        col=1,
+    )
+    # Texts of the heatmap itself would take their colours from cells on a white page, and be pale on some.
+    figure.add_scatter(
+        x=[_fraction(cell.fraction) for cell in cells],
+        y=[cell.label for cell in cells],
+        text=[_text(cell) for cell in cells],
+        mode="text",
+        textfont={"size": 11} | ({"color": [shades.ink(_shade(cell)) for cell in cells]} if groks else {}),
+        hoverinfo="skip",
+        showlegend=False,
+        row=row,
+        col=1,
+    )
+
+
+class Shades(NamedTuple):
+    """The colours of cells that grok: log10 of steps, bright where few are needed."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, grid: Iterable[Cell]) -> Shades:
+        """From the smallest to the largest grok step of some cells."""
+        shades = [_shade(cell) for cell in grid if cell.groks] or [3.0, 5.0]
+        middle, half = (max(shades) + min(shades)) / 2, (max(shades) - min(shades)) / 2
+        return cls(middle - max(half, 0.25), middle + max(half, 0.25))  # a colour bar needs some length
+
+    def ink(self, shade: float) -> str:
+        """Black or white, whichever stands out more on a cell of this shade (WCAG's contrast ratio)."""
+        place = 1 - (shade - self.low) / (self.high - self.low)
+        (colour,) = sample_colorscale(_SCALE, [min(max(place, 0.0), 1.0)], colortype="tuple")  # the ends, to rounding
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+    def axis(self, height: int | float) -> dict[str, Any]:
+        """The colour axis of a figure of this height in pixels."""
+        ticks = [tick for tick in _TICKS if self.low <= math.log10(tick) <= self.high]
+        return {
+            "cmin": self.low,
+            "cmax": self.high,
+            "colorscale": _SCALE,
+            "reversescale": True,
+            "colorbar": {
+                "title": {"text": "steps to grok"},
+                "tickvals": [math.log10(tick) for tick in ticks],
+                "ticktext": [compact(tick) for tick in ticks],
+                "thickness": 12,
+                "len": min(1.0, _BAR / height),
+                "y": 1,
+                "yanchor": "top",
+            },
+        }
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def compact(steps: int | float) -> str:
+    """A number of steps in at most four characters: 400, 8.1k, 28k."""
+    if steps < 1000:
+        return f"{steps:.0f}"
+    return f"{steps / 1000:.1f}k".replace(".0k", "k") if steps < 9950 else f"{steps / 1000:.0f}k"
+
+
+def percentage(share: float) -> str:
+    """A share in at most four characters; whole percents are cut off, so that 99.6 % does not read as all."""
+    return f"{100 * share:.1f}%" if share < 0.0995 else f"{math.floor(100 * share)}%"
+
+
+def _fraction(fraction: float) -> str:
+    return f"{fraction:g}"
+
+
+def _at(cell: Cell) -> tuple[str, str]:
+    """Column and row."""
+    return _fraction(cell.fraction), cell.label
+
+
+def _shade(cell: Cell) -> float:
+    return math.log10(max(cell.grok_step or 1, 1))
+
+
+def _text(cell: Cell) -> str:
+    if cell.grok_step is not None:
+        return compact(cell.grok_step) + "*" * cell.divided
+    return "·" if cell.best_test_accuracy is None else percentage(cell.best_test_accuracy)
+
+
+def _hover(cell: Cell) -> str:
+    """All that is known of a cell, a line each."""
+    said = cell.reported
+    lines = [
+        f"<b>{cell.label}, r = {cell.fraction:g}</b>",
+        f"paper: {'says nothing' if said is None else said.text}",
+        *(_seed(outcome) for outcome in cell.outcomes),
+    ]
+    missing = len(cell.wanted) - len(cell.outcomes)
+    if missing:
+        lines.append(f"{missing} of {len(cell.wanted)} seeds not run")
+    if cell.budgets:
+        lines.append(f"budget: {' or '.join(f'{budget:,}' for budget in cell.budgets)} steps")
+    return "<br>".join(lines)
+
+
+def _seed(outcome: Outcome) -> str:
+    end = (
+        f"does not grok, best {outcome.best_test_accuracy:.1%}"
+        if outcome.grok_step is None
+        else f"groks at step {outcome.grok_step:,}"
+    )
+    return f"seed {outcome.config.seed}: {end}"
+
+
+def _findings(grid: Sequence[Cell]) -> str:
+    """What the cells say, in sentences."""
+    runs, found = count(grid), agreement(grid)
+    sentences = [f"{runs.run} of {runs.wanted} runs are there, in {found.run} of {found.cells} cells."]
+    if found.run:
+        grokked = [cell for cell in grid if cell.groks]
+        divided = f", {found.divided} of them not with every seed" if found.divided else ""
+        sentences.append(f"Of these cells {len(grokked)} grok{divided}.")
+        sentences += _extremes(grokked)
+    compared = _compared(found)
+    return " ".join([*sentences, *([compared] if compared else [])])
+
+
+def _extremes(grokked: Iterable[Cell]) -> list[str]:
+    ordered = sorted(grokked, key=lambda cell: cell.grok_step or 0)
+    if len(ordered) < 2:
+        return []
+    first, last = (
+        f"{cell.label} at r = {cell.fraction:g} ({cell.grok_step:,.0f} steps)" for cell in (ordered[0], ordered[-1])
+    )
+    return [f"First is {first}, last {last}."]
+
+
+def _compared(found: Agreement) -> str:
+    known = found.agree + found.here_alone + found.paper_alone
+    if not known:
+        return ""
+    return (
+        f"{found.agree} of {known} agree with the paper; {found.here_alone} grok here alone, {found.paper_alone} in "
+        "the paper alone."
+    )

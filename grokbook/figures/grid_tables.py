@@ -1,0 +1,137 @@
+"""Tables 5 and 1 of the paper beside what was run: where they agree, and where not."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from grokbook import paper_results
+from grokbook.grid import Cell, agreement, by_group, count, grokking
+from grokbook.operations import Operation
+from grokbook.outcomes import Outcome
+
+
+def grid_counts(grid: Sequence[Cell]) -> str:
+    """How many of the runs are there, in a sentence."""
+    runs = count(grid)
+    twice = "" if runs.in_table == runs.wanted else f" ({runs.in_table} in Table 5, which has some in two groups)"
+    return f"{runs.run:,} of {runs.wanted:,} different runs are there{twice}."
+
+
+def agreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
+    """One row per group of Table 5, and one for all: how many cells were run, and how they compare with the paper."""
+    rows = []
+    for label, cells in {**{group.label: cells for group, cells in by_group(grid).items()}, "all": grid}.items():
+        found = agreement(cells)
+        rows.append(
+            {
+                "group": label,
+                "cells": found.cells,
+                "run": found.run,
+                "agree": found.agree,
+                "disagree": found.here_alone + found.paper_alone,
+                "groks here alone": found.here_alone,
+                "groks in the paper alone": found.paper_alone,
+                "seeds differ": found.divided,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def disagreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
+    """One row per cell that was run and does not agree with the paper: both values, seeds, and budgets in steps."""
+    rows = [
+        {
+            "operation": cell.label,
+            "r": f"{cell.fraction:g}",
+            "paper": cell.reported.text,
+            "here": _here(cell),
+            "seeds": ", ".join(str(outcome.config.seed) for outcome in cell.outcomes),
+            "budget": " or ".join(f"{budget:,}" for budget in cell.budgets),
+            "budget in the paper": f"{paper_results.MAX_STEPS:,}",
+        }
+        for cell in grid
+        if cell.agrees is False and cell.reported is not None
+    ]
+    columns = ["operation", "r", "paper", "here", "seeds", "budget", "budget in the paper"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _here(cell: Cell) -> str:
+    """Each seed's grok step, and the best accuracy where it has none."""
+    each = [
+        f"best {outcome.best_test_accuracy:.1%}" if outcome.grok_step is None else f"groks at {outcome.grok_step:,}"
+        for outcome in cell.outcomes
+    ]
+    return "; ".join(each)
+
+
+def kind_outcome_table(grid: Sequence[Cell], fraction: float = 0.3) -> pd.DataFrame:
+    """Table 1 from the cells: how many operations of each group grok, at one fraction and at any that was run."""
+    marks = {True: "groks", False: "does not grok", None: "lost"}
+    rows = []
+    for group, cells in by_group(grid).items():
+        at, anywhere = grokking(cells, fraction), grokking(cells)
+        rows.append(
+            {
+                "kind": group.label,
+                "Table 1": marks[group.marked],
+                "operations": len({cell.operation for cell in cells}),
+                f"grok at r = {fraction:g}": _share(at),
+                "grok at any r": _share(anywhere),
+                f"against the mark at r = {fraction:g}": _against(at, group.marked),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _share(groks: Mapping[Operation, bool]) -> str:
+    """All, some or none of the operations that were run."""
+    if not groks:
+        return "not run"
+    yes = sum(groks.values())
+    word = "all" if yes == len(groks) else "some" if yes else "none"
+    return f"{word}: {yes} of {len(groks)} run"
+
+
+def _against(groks: Mapping[Operation, bool], marked: bool | None) -> str:
+    if marked is None or not groks:
+        return "–"
+    return ", ".join(operation.pretty for operation, does in groks.items() if does is not marked) or "none"
+
+
+def delay_table(grid: Sequence[Cell]) -> pd.DataFrame:
+    """One row per fraction: grok step over the step at which the train set is known, of all runs that grok."""
+    rows = []
+    for fraction in sorted({cell.fraction for cell in grid}):
+        delays = [
+            outcome.grok_step / outcome.fit_step
+            for cell in grid
+            if cell.fraction == fraction
+            for outcome in cell.outcomes
+            if outcome.grok_step is not None and outcome.fit_step
+        ]
+        shown = [f"{value:.3g}" for value in (statistics.median(delays), min(delays), max(delays))] if delays else "–––"
+        rows.append(
+            {"r": f"{fraction:g}", "runs that grok": len(delays)}
+            | dict(zip(("median delay", "smallest", "largest"), shown, strict=True))
+        )
+    return pd.DataFrame(rows)
+
+
+def origin_table(grid: Sequence[Cell]) -> pd.DataFrame:
+    """One row per device, library and commit that runs were trained with: how many, their steps, first and last day."""
+    rows: dict[tuple[str, ...], list[Outcome]] = {}
+    for cell in grid:
+        for outcome in cell.outcomes:
+            facts = (str(outcome.facts[name] or "–") for name in ("device", "torch", "commit"))
+            rows.setdefault(tuple(facts), []).append(outcome)
+    columns = ["device", "torch", "commit", "runs", "steps", "first", "last"]
+    found = []
+    for key in sorted(rows):
+        days = sorted((outcome.facts["started"] or "–")[:10] for outcome in rows[key])
+        steps = sum(outcome.steps for outcome in rows[key])
+        found.append((*key, len(rows[key]), f"{steps:,}", days[0], days[-1]))
+    return pd.DataFrame(found, columns=columns)

@@ -1,0 +1,325 @@
+"""How runs ended, one row each: a table for experiments whose run folders are too many to publish (paper Table 5).
+
+A table is one parquet file beside the published run folders, named after its experiment. A row has what a reader needs
+to judge a run and to train it again: its config in canonical JSON, whose hash names it, when it grokked, its
+accuracies, losses and measures at the end, and where and when it was trained. It has no history and no spectra.
+
+Rows are only ever added. A row that is there stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grokbook import disk, runs
+from grokbook.config import RunConfig, canonical
+from grokbook.errors import DamagedRun
+from grokbook.experiments import EXPERIMENTS
+from grokbook.folders import RunFolders
+from grokbook.runs import Run
+
+FINAL = (
+    *("train_loss", "test_loss", "train_accuracy", "test_accuracy"),
+    *("ffs_embedding", "fcr_embedding", "gini_embedding"),
+    *("ffs_neuron_logit", "fcr_neuron_logit", "gini_neuron_logit"),
+    "weight_norm",
+)
+"""Columns of a run's history (see :mod:`grokbook.record`) whose last values a row has, as ``final_…``."""
+FACTS: Mapping[str, pa.DataType] = {
+    "stopped": pa.string(),
+    "started": pa.string(),
+    "wall_seconds": pa.float64(),
+    "device": pa.string(),
+    "threads": pa.int64(),
+    "stacked": pa.int64(),
+    "platform": pa.string(),
+    "python": pa.string(),
+    "torch": pa.string(),
+    "numpy": pa.string(),
+    "grokbook": pa.string(),
+    "commit": pa.string(),
+}
+"""What a row has of a run's provenance. ``stacked``: how many runs were trained together; they share their time."""
+_RESULTS: Mapping[str, pa.DataType] = {
+    "steps": pa.int64(),
+    "fit_step": pa.int64(),
+    "grok_step": pa.int64(),
+    "best_test_accuracy": pa.float64(),
+    **{f"final_{name}": pa.float64() for name in FINAL},
+}
+_NAMES: Mapping[str, pa.DataType] = {
+    "hash": pa.string(),
+    "name": pa.string(),
+    "operation": pa.string(),
+    "module": pa.string(),
+    "source": pa.string(),
+    "p": pa.int64(),
+    "fraction": pa.float64(),
+    "seed": pa.int64(),
+    "max_steps": pa.int64(),
+}
+_NEVER_EMPTY = (*(name for name in _NAMES if name not in ("module", "source")), "steps", "best_test_accuracy", "config")
+SCHEMA = pa.schema(
+    pa.field(name, kind, nullable=name not in _NEVER_EMPTY)
+    for name, kind in {**_NAMES, **_RESULTS, **FACTS, "config": pa.string()}.items()
+)
+"""Columns of a table. ``module`` and ``source`` are empty for a run from scratch; ``config`` is canonical JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    config: RunConfig
+    steps: int
+    """Steps trained."""
+    fit_step: int | None
+    """First evaluated step with a train accuracy of ``grok_accuracy``: where the train set is known."""
+    grok_step: int | None
+    """See :attr:`grokbook.Run.grok_step`."""
+    best_test_accuracy: float
+    """Highest test accuracy at any evaluation, as a share."""
+    final: Mapping[str, float]
+    """The values of :data:`FINAL` at the end; losses in nats, accuracies as shares."""
+    facts: Mapping[str, Any]
+    """The values of :data:`FACTS`; None for what the provenance does not say."""
+
+    @classmethod
+    def of(cls, run: Run) -> Outcome:
+        """That of a run."""
+        history = run.history
+        fits = np.flatnonzero(history["train_accuracy"].to_numpy() >= np.float32(run.config.grok_accuracy))
+        return cls(
+            config=run.config,
+            steps=run.steps,
+            fit_step=int(history["step"].iloc[fits[0]]) if len(fits) else None,
+            grok_step=run.grok_step,
+            best_test_accuracy=run.best_test_accuracy,
+            final={name: float(history[name].iloc[-1]) for name in FINAL},
+            facts={name: run.provenance.get(name) for name in FACTS},
+        )
+
+    def to_row(self) -> dict[str, Any]:
+        """Plain values for the columns of :data:`SCHEMA`, in their order."""
+        results = {name: getattr(self, name) for name in ("steps", "fit_step", "grok_step", "best_test_accuracy")}
+        final = {f"final_{name}": self.final[name] for name in FINAL}
+        return {**_names(self.config), **results, **final, **self.facts, "config": canonical(self.config.to_dict())}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Outcome:
+        """Inverse of :meth:`to_row`. ``ValueError`` where the config does not read, or the row is not of that run."""
+        try:
+            config = RunConfig.from_dict(json.loads(row["config"]))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"unreadable config ({error})") from error
+        for name, value in {**_names(config), "config": canonical(config.to_dict())}.items():
+            if row[name] != value:
+                raise ValueError(f"its config has {name} {value}")
+        return cls(
+            config=config,
+            steps=row["steps"],
+            fit_step=row["fit_step"],
+            grok_step=row["grok_step"],
+            best_test_accuracy=row["best_test_accuracy"],
+            final={name: row[f"final_{name}"] for name in FINAL},
+            facts={name: row[name] for name in FACTS},
+        )
+
+    def same_training(self, other: Outcome) -> bool:
+        """Whether the two tell of one training of a run, and not of a config that was trained twice."""
+        return self.config == other.config and self.facts["started"] == other.facts["started"]
+
+
+def _names(config: RunConfig) -> dict[str, Any]:
+    """What a row says of its config in columns of their own."""
+    source = config.source
+    return {
+        "hash": config.hash,
+        "name": config.name,
+        "operation": ", ".join(config.operations),
+        "module": config.module,
+        "source": None if source is None else ", ".join(source.operations),
+        "p": config.p,
+        "fraction": config.fraction,
+        "seed": config.seed,
+        "max_steps": config.max_steps,
+    }
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def differences(one: Outcome, other: Outcome) -> list[str]:
+    """The columns in which two outcomes are not the same, to the last bit."""
+    rows = zip(one.to_row().items(), other.to_row().values(), strict=True)
+    return [name for (name, x), y in rows if x != y and not (_is_nan(x) and _is_nan(y))]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def problems(outcome: Outcome) -> list[str]:
+    """What in a row contradicts itself, or cannot be; empty when all is well."""
+    config, grok_step = outcome.config, outcome.grok_step
+    found = [
+        f"{name} is {value}"
+        for name, value in {"best_test_accuracy": outcome.best_test_accuracy, **outcome.final}.items()
+        if not (value is not None and 0 <= value < math.inf and (value <= 1 or "loss" in name or "norm" in name))
+    ]
+    if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
+        found.append("the best test accuracy is below the last one")
+    end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
+    latest = end if grok_step is None or config.tail >= config.sustain else config.max_steps
+    if not end <= outcome.steps <= latest:
+        found.append(f"the run ends at step {outcome.steps}, not at {end}")
+    if grok_step is not None:
+        if outcome.fit_step is None or outcome.fit_step > grok_step:
+            found.append("it groks before it knows its train set")
+        if np.float32(outcome.best_test_accuracy) < np.float32(config.grok_accuracy):
+            found.append("it groks, and its test accuracy never gets there")
+    return found
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> list[Outcome]:
+    """The rows of a table, sorted by name; a file that is not there has none.
+
+    Raises:
+        DamagedRun: it is no such table, its checksums or types are wrong, or a row is not what its config is.
+    """
+    if not path.exists():
+        return []
+    try:
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedRun(f"{path}: unreadable ({error}); restore the file") from error
+    if not table.schema.equals(SCHEMA):
+        raise DamagedRun(f"{path}: its columns are not those of a table of outcomes; restore the file")
+    found: dict[str, Outcome] = {}
+    for row in table.to_pylist():
+        try:
+            outcome = Outcome.from_row(row)
+        except ValueError as error:
+            raise DamagedRun(f"{path}: row {row['name']}: {error}; restore the file") from error
+        if outcome.config.hash in found:
+            raise DamagedRun(f"{path}: row {row['name']} is there twice; restore the file")
+        found[outcome.config.hash] = outcome
+    return _in_order(found.values())
+
+
+def write(outcomes: Iterable[Outcome], path: Path) -> None:
+    """Write a table, whole or not at all; the same rows give the same bytes. ``OSError`` if it cannot be written."""
+    rows = [outcome.to_row() for outcome in _in_order(outcomes)]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    with disk.replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
+    """Add outcomes to those that are known, sorted by name; what is known of a run stays.
+
+    A config that was trained a second time keeps its known outcome, whatever the second one was.
+
+    Raises:
+        ValueError: two outcomes tell of one training and differ; the message names the run.
+    """
+    rows = {outcome.config.hash: outcome for outcome in known}
+    for outcome in found:
+        there = rows.setdefault(outcome.config.hash, outcome)
+        if there.same_training(outcome) and (names := differences(there, outcome)):
+            raise ValueError(
+                f"{outcome.config.label} ({outcome.config.name}) is known with another {', '.join(names[:3])}"
+                f"{' and more' if len(names) > 3 else ''}; rows are not changed: restore the run, or the table"
+            )
+    return _in_order(rows.values())
+
+
+def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return sorted(outcomes, key=lambda outcome: outcome.config.name)
+
+
+# --- from a store ---------------------------------------------------------------------------------
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Where the table of an experiment is in a folder of runs."""
+    return folder / f"{name}.parquet"
+
+
+def tables(folders: RunFolders) -> list[Path]:
+    """All tables of experiments beside run folders."""
+    paths = [table_path(place, name) for place in folders.places for name in EXPERIMENTS]
+    return [path for path in paths if path.is_file()]
+
+
+def published(folders: RunFolders, name: str) -> list[Outcome]:
+    """The rows of an experiment's tables, beside published runs and one's own. Errors as :func:`read` has them."""
+    found: list[Outcome] = []
+    for place in folders.places:
+        found = merge(found, read(table_path(place, name)))
+    return found
+
+
+def setting(config: RunConfig, *, seed: bool = True) -> str:
+    """What a run is but for step budgets, its own and its source's, and without ``seed`` but for seeds, too."""
+    return _setting(config.to_dict(), seed=seed)
+
+
+def _setting(values: Mapping[str, Any], *, seed: bool) -> str:
+    left_out = {"max_steps"} if seed else {"max_steps", "seed"}
+    kept = {name: value for name, value in values.items() if name not in left_out}
+    source = values.get("source")
+    if source is not None:
+        kept["source"] = _setting(source, seed=seed)
+        # A module of another seed is another experiment, whatever the seeds are.
+        kept["same seed"] = source.get("seed") == values.get("seed")
+    return canonical(kept)
+
+
+def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable[Outcome] = ()) -> Iterator[Outcome]:
+    """Outcomes of the stored runs that are like one of these configs but for seed and step budget.
+
+    Args:
+        folders: where to look.
+        configs: what to look for.
+        known: what need not be read again.
+
+    Raises:
+        DamagedRun: a folder cannot be read.
+    """
+    wanted = {setting(config, seed=False) for config in configs}
+    hashes = {outcome.config.hash for outcome in known}
+    for folder in folders.folders():
+        if folder.name.rpartition("-")[2] in hashes:
+            continue
+        try:
+            values = json.loads((folder / runs.CONFIG).read_text("utf8"))
+            like = _setting(values, seed=False) in wanted
+        except (OSError, ValueError, AttributeError):
+            like = True  # reading it says what is wrong with it
+        if like:
+            yield Outcome.of(runs.read(folder))
+
+
+def gather(folders: RunFolders, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
+    """All that is known of an experiment: the rows of its tables, and the stored runs that these lack.
+
+    Args:
+        folders: where runs and tables are.
+        name: of the experiment's tables.
+        configs: the experiment's runs; other seeds and step budgets of them count, too.
+    """
+    known = published(folders, name)
+    return merge(known, stored(folders, configs, known=known))
