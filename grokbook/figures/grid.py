@@ -18,7 +18,7 @@ from grokbook.outcomes import Outcome
 _ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
 _SCALE = "Viridis"
 _BAR = 300  # pixels: the colour bar
-_FAILED, _EMPTY = "rgba(128,128,128,0.30)", "rgba(128,128,128,0.07)"  # see-through: they follow the page's background
+_FAILED, _EMPTY = "rgba(128,128,128,0.30)", "rgba(128,128,128,0.11)"  # see-through: they follow the page's background
 _TICKS = [m * 10**k for k in range(7) for m in (1, 3)]
 
 
