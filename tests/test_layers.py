@@ -12,18 +12,8 @@ ORDER = [
     *("data", "labels", "weights", "plan", "folded", "backward", "model", "fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store"),
     *("estimates", "sweeps", "cluster"),
-    *(
-        "verification",
-        "publishing",
-        "outcomes",
-        "grid",
-        "restricted",
-        "ablation_history",
-        "claims",
-        "figures",
-        "book",
-        "cli",
-    ),
+    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history"),
+    *("claims", "figures", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""
 
