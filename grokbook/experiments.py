@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -56,6 +57,24 @@ class Experiment(NamedTuple):
             )
             found |= dict.fromkeys(paper.single(operation, **at, operands="vocab") for operation in self.all_tokens)
         return list(found)
+
+    def includes(self, config: RunConfig) -> bool:
+        """Whether it is one of the runs, with the experiment's own moduli, fractions, seeds and budgets."""
+        inside = config.p in self.moduli and config.fraction in self.fractions and config.seed in self.seeds
+        return inside and config in _like(self, config.p, config.fraction, config.seed)
+
+    def covers(self, config: RunConfig) -> bool:
+        """Whether it is a run of the same tasks, whatever its modulus, fraction, seed and budget."""
+        place = config.p, config.fraction, config.seed
+        return config in _like(self, *place) or config in _like(self, *place, config.max_steps)
+
+
+@lru_cache(maxsize=1024)  # asked for every run of a chapter, at a few places
+def _like(
+    experiment: Experiment, p: int, fraction: float, seed: int, max_steps: int | None = None
+) -> frozenset[RunConfig]:
+    """The runs of an experiment at one modulus, fraction and seed."""
+    return frozenset(experiment.configs(moduli=[p], fractions=[fraction], seeds=[seed], max_steps=max_steps))
 
 
 def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable[str]) -> tuple[Transfer, ...]:
@@ -141,3 +160,39 @@ def experiment(name: str) -> Experiment:
         near = difflib.get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.4) or list(EXPERIMENTS)
         raise ValueError(f"no experiment {name!r}; did you mean {' or '.join(near)}?")
     return EXPERIMENTS[name]
+
+
+def in_the_paper(config: RunConfig) -> bool:
+    """Whether a run belongs to one of the paper's experiments, at its full size and with its budget."""
+    return any(experiment.includes(config) for experiment in EXPERIMENTS.values())
+
+
+def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:
+    """The command that trains these runs of an experiment, and those of its other tasks at the same settings.
+
+    Settings are named where they are not all of the experiment's own.
+
+    Raises:
+        ValueError: it has no such task, or the runs differ in their budgets where these are not its own.
+    """
+    chosen, wanted = experiment(name), list(configs)
+    foreign = next((config for config in wanted if not chosen.covers(config)), None)
+    if foreign is not None:
+        raise ValueError(f"{name} has no {foreign.task}")
+    own = all(config in _like(chosen, config.p, config.fraction, config.seed) for config in wanted)
+    budgets = [] if own else sorted({config.max_steps for config in wanted})
+    if len(budgets) > 1:
+        raise ValueError(f"budgets of {', '.join(map(str, budgets))} steps take a command each")
+    settings: dict[str, tuple[Iterable[float], Iterable[float]]] = {
+        "--p": ((config.p for config in wanted), chosen.moduli),
+        "--fraction": ((config.fraction for config in wanted), chosen.fractions),
+        "--seed": ((config.seed for config in wanted), chosen.seeds),
+        "--max-steps": (budgets, ()),
+    }
+    options = [
+        f" {option} {value}"
+        for option, (values, usual) in settings.items()
+        if (needed := set(values)) != set(usual)
+        for value in sorted(needed)
+    ]
+    return f"grokbook sweep {name}{''.join(options)}"

@@ -1,6 +1,6 @@
 import pytest
 
-from grokbook import experiments, paper
+from grokbook import RunConfig, experiments, paper
 from grokbook.experiments import EXPERIMENTS
 from grokbook.weights import EMBEDDING
 
@@ -70,3 +70,58 @@ def test_an_unknown_name_is_met_with_near_ones():
         experiments.experiment("elementry")
     with pytest.raises(ValueError, match="did you mean"):
         experiments.experiment("???")
+
+
+# --- which runs are the paper's, and what trains them ---------------------------------------------
+
+
+KINDS = ("elementary", "mixture-elementary", "pregrokked-linear", "random-embedding", "operand-range", "modulus")
+"""An experiment with each kind of task, and one with several moduli."""
+
+
+def test_a_run_is_the_paper_s_only_at_its_own_settings_and_budget():
+    for name in KINDS:
+        experiment = EXPERIMENTS[name]
+        config = experiment.configs()[-1]
+        assert experiment.includes(config), name
+        assert experiments.in_the_paper(config), name
+        for change in ({"seeds": [7]}, {"fractions": [0.35]}, {"max_steps": 60}):
+            other = experiment.configs(**change)[-1]
+            assert not experiments.in_the_paper(other), (name, change)
+            assert experiment.covers(other), (name, change)
+    assert not EXPERIMENTS["elementary"].covers(paper.single("2a+b"))
+    assert not EXPERIMENTS["elementary"].covers(paper.mixture(paper.ELEMENTARY))
+
+
+def swept(command: str) -> list[RunConfig]:
+    """The runs that a command is about."""
+    words = command.split()
+    assert words[:2] == ["grokbook", "sweep"]
+    options = list(zip(words[3::2], words[4::2], strict=True))
+    value = {"--p": int, "--fraction": float, "--seed": int, "--max-steps": int}
+    found = {option: [value[option](text) for name, text in options if name == option] for option in value}
+    (max_steps,) = found["--max-steps"] or [None]
+    return EXPERIMENTS[words[2]].configs(
+        moduli=found["--p"], fractions=found["--fraction"], seeds=found["--seed"], max_steps=max_steps
+    )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_command_trains_the_runs_and_names_no_more_settings_than_it_must(name):
+    everything = EXPERIMENTS[name].configs()
+    assert experiments.sweep_command(name, everything) == f"grokbook sweep {name}"
+    last = experiments.sweep_command(name, everything[-1:])
+    assert everything[-1] in swept(last)
+    assert len(swept(last)) < len(everything)
+    own = EXPERIMENTS[name].configs(seeds=[7], fractions=[0.35], max_steps=60)
+    assert set(own) <= set(swept(experiments.sweep_command(name, own)))
+
+
+def test_a_command_needs_tasks_of_its_experiment_and_one_budget():
+    with pytest.raises(ValueError, match=r"elementary has no 2a\+b"):
+        experiments.sweep_command("elementary", [paper.single("2a+b")])
+    two = [paper.single("a+b", max_steps=steps) for steps in (50, 60)]
+    with pytest.raises(ValueError, match="50, 60 steps take a command each"):
+        experiments.sweep_command("elementary", two)
+    usual = paper.single("a+b", max_steps=paper.DEFAULT_BUDGET), paper.single("a-b", max_steps=paper.DEFAULT_BUDGET)
+    assert "--max-steps 40000" in experiments.sweep_command("elementary", usual), "the usual budget of one of them"

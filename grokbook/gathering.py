@@ -1,0 +1,55 @@
+"""The runs that a chapter shows: those that are stored, and those that it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from grokbook import experiments
+from grokbook.config import RunConfig
+from grokbook.runs import Run
+from grokbook.store import RunStore
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The runs that a chapter asks for, and those of them that are there."""
+
+    wanted: tuple[RunConfig, ...]
+    """Each once."""
+    runs: Mapping[RunConfig, Run]
+
+    @property
+    def missing(self) -> list[RunConfig]:
+        """What is not there, in the order in which it was asked for."""
+        return [config for config in self.wanted if config not in self.runs]
+
+    def of(self, configs: Iterable[RunConfig]) -> list[Run]:
+        """Those of some runs that are there, in order, each once."""
+        return [self.runs[config] for config in dict.fromkeys(configs) if config in self.runs]
+
+
+def gather(
+    store: RunStore, configs: Iterable[RunConfig], device: str = "auto", *, train: bool | None = None
+) -> Gathered:
+    """Read what is stored of some runs, and train what is not, as far as that is wanted.
+
+    The paper's own runs (:func:`grokbook.experiments.in_the_paper`) take up to hours each, hundreds of them altogether.
+    A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
+
+    Args:
+        store: where runs are read from, and written to.
+        configs: the runs; one that comes twice counts once.
+        device: see :meth:`grokbook.RunStore.ensure`.
+        train: what is trained if it is not stored. None: runs that are none of the paper's own, which are those of a
+            reader's parameters; True: all; False: nothing.
+
+    Raises:
+        RunsMissing: the store is ``stored_only``, and something is to be trained.
+        DamagedRun: a stored run cannot be read.
+    """
+    wanted = tuple(dict.fromkeys(configs))
+    trained = [config for config in wanted if train or (train is None and not experiments.in_the_paper(config))]
+    if trained:
+        store.ensure(trained, device)
+    return Gathered(wanted, {run.config: run for run in store.stored(wanted)})

@@ -1,0 +1,53 @@
+import pytest
+
+from grokbook import RunStore, experiments, paper
+from grokbook.errors import RunsMissing
+from grokbook.gathering import gather
+
+
+@pytest.fixture
+def store(tmp_path, tiny_run) -> RunStore:
+    store = RunStore(tmp_path)
+    store.put(tiny_run)
+    return store
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list:
+    """What a store is asked to train, which it then does not."""
+    asked: list = []
+    monkeypatch.setattr(RunStore, "ensure", lambda self, configs, device: asked.extend(configs))
+    return asked
+
+
+OWN = paper.single("a+b", p=59, max_steps=60)
+FULL = paper.mixture(paper.ELEMENTARY, fraction=0.9)
+
+
+def test_what_is_stored_is_read_and_the_rest_is_missing(store, tiny, tiny_run, trained):
+    gathered = gather(store, [tiny_run.config, FULL, tiny_run.config], train=False)
+    assert not trained
+    assert gathered.wanted == (tiny_run.config, FULL)
+    assert gathered.missing == [FULL]
+    (read,) = gathered.of([FULL, tiny_run.config, tiny_run.config])
+    assert read.config == tiny_run.config
+    assert read.history.equals(tiny_run.history)
+
+
+@pytest.mark.parametrize(("train", "expected"), [(None, [OWN]), (True, [OWN, FULL]), (False, [])])
+def test_only_what_is_wanted_is_trained(store, trained, train, expected):
+    assert experiments.in_the_paper(FULL)
+    assert not experiments.in_the_paper(OWN)
+    gathered = gather(store, [OWN, FULL], "cpu", train=train)
+    assert trained == expected
+    assert gathered.missing == [OWN, FULL], "nothing was trained after all"
+
+
+def test_runs_of_a_reader_s_parameters_are_trained_and_stored(store, tiny):
+    own = tiny(seed=5)
+    gathered = gather(store, [own], "cpu")
+    assert gathered.missing == []
+    assert own in store
+    with pytest.raises(RunsMissing):
+        gather(RunStore(store.path, stored_only=True), [tiny(seed=6)], "cpu")
+    assert gather(RunStore(store.path, stored_only=True), [FULL], "cpu").missing == [FULL], "no training, no error"
