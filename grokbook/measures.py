@@ -132,6 +132,16 @@ def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:
     return float((ranks * x).sum() / (n * total))
 
 
+def map_correlation(one: Real[Tensor, "p p"], other: Real[Tensor, "p p"]) -> float:
+    """Correlation between the squared norms of two maps of 2-D logits, components with a constant aside.
+
+    Not in the paper: it tells in a number whether two operations "exhibit the same patterns" (§5.3). NaN where a map
+    has the same norm everywhere.
+    """
+    squares = torch.stack([norms.double().square()[1:, 1:].flatten() for norms in (one, other)])
+    return float(torch.corrcoef(squares)[0, 1])
+
+
 def grok_step(
     steps: ArrayLike,
     train_accuracy: ArrayLike,

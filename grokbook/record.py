@@ -64,12 +64,13 @@ def layer_spectra(p: int, weights: Weights) -> tuple[Float[Tensor, "run p"], Flo
 
 def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:
     """The loss and accuracy columns of each run."""
-    names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    values = torch.stack([getattr(evaluation, name) for name in names], dim=1).tolist()  # [run][name][operation]
+    values = torch.stack(
+        [getattr(evaluation, name) for name in runs.OUTCOMES], dim=1
+    ).tolist()  # [run][name][operation]
     return [
         {
             name: value
-            for column, each in zip(names, of_run, strict=True)
+            for column, each in zip(runs.OUTCOMES, of_run, strict=True)
             for name, value in runs.outcome_columns(config, column, each).items()
         }
         for config, of_run in zip(configs, values, strict=True)

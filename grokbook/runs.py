@@ -44,6 +44,8 @@ STOPPED_BY_BUDGET = "step budget"
 """What a provenance says of a run that would go on with a larger one."""
 LAYERS = ("embedding", "neuron_logit")
 """Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
+OUTCOMES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+"""Columns of a history that a mixture also has for each of its operations."""
 
 
 class Spectra(NamedTuple):
@@ -116,10 +118,9 @@ def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.Dat
 
 def history_columns(config: RunConfig) -> tuple[str, ...]:
     """The columns of every history of this config, in their order; see :mod:`grokbook.record`."""
-    outcome = [f"{part}_{what}" for what in ("loss", "accuracy") for part in ("train", "test")]
-    each = [column for total in outcome for column in per_operation(config, total)]
+    each = [column for total in OUTCOMES for column in per_operation(config, total)]
     measured = [f"{measure}_{layer}" for layer in LAYERS for measure in measures.Measures._fields]
-    return ("step", *outcome, *each, *measured, "weight_norm")
+    return ("step", *OUTCOMES, *each, *measured, "weight_norm")
 
 
 def per_operation(config: RunConfig, column: str) -> list[str]:

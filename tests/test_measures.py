@@ -206,6 +206,15 @@ def test_gini_of_nonsense(values: list[float]) -> None:
         measures.gini(torch.tensor(values))
 
 
+def test_maps_correlate_by_their_squares_without_constants():
+    one = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
+    other = (2 - one.square()).sqrt()
+    one[0], other[:, 0] = 9.0, 7.0
+    assert measures.map_correlation(one, 3 * one) == pytest.approx(1)
+    assert measures.map_correlation(one, other) == pytest.approx(-1)
+    assert math.isnan(measures.map_correlation(one, torch.ones(5, 5)))
+
+
 def test_grok_step_with_irregular_evaluations() -> None:
     steps = [0, 10, 100, 130, 700, 1129, 1130, 5000]
     train = [0, 1, 1, 1, 1, 1, 1, 1]

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from grokbook import measures
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
 from grokbook.runs import Run
@@ -37,10 +35,7 @@ def cosine_map_share(run: Run, time: int = -1, operation: int = 0) -> float:
 
 def map_correlation(run: Run, one: int, other: int) -> float:
     """Correlation between the 2-D logits' squared norms of two operations of a mixture, constants aside."""
-    maps: Float[Tensor, "2 n"] = torch.stack(
-        [run.spectra.logits[-1, each].double().square()[1:, 1:].flatten() for each in (one, other)]
-    )
-    return float(torch.corrcoef(maps)[0, 1])
+    return measures.map_correlation(run.spectra.logits[-1, one], run.spectra.logits[-1, other])
 
 
 def speed_up(scratch: Run, pre_grokked: Run) -> float:
