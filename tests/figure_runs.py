@@ -48,3 +48,24 @@ def single_frequency(tiny: Callable[..., RunConfig]) -> Run:
         logits=run.spectra.logits[..., :3, :3],
     )
     return replace(run, config=tiny(p=3), spectra=cut)
+
+
+def mixture(tiny: Callable[..., RunConfig], fraction: float = 0.6, seed: int = 0) -> Run:
+    """a+b and a-b in one run: a+b groks at step 10 and has cos 1 × cos 1, a-b never gets beyond 40 %: sin 2 × sin 2."""
+    single, config = planted(tiny), tiny("a+b", "a-b", p=11, fraction=fraction, seed=seed)
+    maps = torch.full((1, 2, config.p, config.p), 0.5)
+    maps[0, 0, 1, 1], maps[0, 1, 4, 4] = 8.0, 4.0
+    of_each = {
+        "a+b": ([0, 1, 1, 1, 1.0], [0, 0.25, 1, 1, 1.0]),
+        "a-b": ([0, 0.5, 1, 1, 1.0], [0, 0.1, 0.3, 0.4, 0.2]),
+    }
+    columns = dict.fromkeys(runs.history_columns(config), single.history["test_loss"])
+    for operation, (train, test) in of_each.items():
+        columns |= {f"train_accuracy[{operation}]": np.array(train), f"test_accuracy[{operation}]": np.array(test)}
+        columns |= {f"train_loss[{operation}]": np.array(test) + 2, f"test_loss[{operation}]": np.array(test) + 1}
+    for index, part in enumerate(("train", "test")):
+        columns[f"{part}_accuracy"] = np.mean([one[index] for one in of_each.values()], axis=0)
+    columns |= {name: single.history[name] for name in ("step", "ffs_embedding")}
+    spectra = single.spectra._replace(logits_step=torch.tensor([30]), logits=maps)
+    weights = initial_weights(config, {})
+    return Run(config=config, history=pd.DataFrame(columns), spectra=spectra, weights=weights, provenance={})

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from grokbook import figures
 from grokbook.figures.style import TRAIN
@@ -74,3 +75,39 @@ def test_headings_name_the_runs_or_what_one_says(wave_run):
     assert figures.accuracy_curves(groups).layout.meta["title"] == "a+b, a·b: accuracy"
     assert figures.accuracy_curves(groups, title="Target: a·b").layout.meta["title"] == "Target: a·b"
     assert figures.progress_measures(groups).layout.meta["title"] == "a+b, a·b: FFS and FCR of the embedding"
+
+
+# --- one below the other --------------------------------------------------------------------------
+
+
+def test_panels_share_styles_by_label_and_a_legend_entry_per_label(wave_run, tiny_run):
+    panels = {"first": {"alone": [tiny_run]}, "second": {"together": [wave_run, wave_run], "alone": [wave_run]}}
+    figure = figures.accuracy_panels(panels, name="panels", title="Panels")
+    assert [note.text for note in figure.layout.annotations] == ["first", "second"]
+    test = [trace for trace in figure.data if trace.name in ("alone", "together")]
+    looks = {name: {(t.line.color, t.line.dash) for t in test if t.name == name} for name in ("alone", "together")}
+    assert [len(of) for of in looks.values()] == [1, 1]
+    assert not looks["alone"] & looks["together"]
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["train (all runs)", "alone", "together"]
+    drawn = [(t.xaxis, t.name, list(t.y)) for t in test]
+    assert ("x", "alone", tiny_run.history["test_accuracy"].tolist()[1:]) in drawn
+    assert sorted(axis for axis, *_ in drawn) == ["x", "x2", "x2", "x2"]
+    diamonds = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [(list(trace.x), trace.xaxis) for trace in diamonds] == [([10], "x2")] * 3
+
+
+def test_panels_say_how_each_group_ended_and_may_leave_train_accuracy_out(wave_run, tiny_run):
+    panels = {"r = 0.5": {"a+b": [tiny_run], "a−b": []}, "r = 0.9": {"a+b": [wave_run]}}
+    meta = figures.accuracy_panels(panels, name="panels", title="Panels").layout.meta
+    assert f"r = 0.5: a+b best {tiny_run.best_test_accuracy:.1%}; r = 0.9: a+b grok step 10." in meta["caption"]
+    assert "thin and grey" in meta["caption"]
+    bare = figures.accuracy_panels(panels, name="panels", title="Panels", train=False)
+    assert not [trace for trace in bare.data if "train" in (trace.name or "")]
+    assert "train accuracy" not in bare.layout.meta["caption"].replace("best test", "")
+    assert bare.layout.xaxis2.type == bare.layout.xaxis.type == "log"
+    assert (bare.layout.xaxis.title.text, bare.layout.xaxis2.title.text) == (None, "step")
+
+
+def test_panels_without_any_run_are_refused():
+    with pytest.raises(ValueError, match="at least one run"):
+        figures.accuracy_panels({"r = 0.5": {"a+b": []}}, name="panels", title="Panels")

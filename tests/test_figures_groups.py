@@ -1,7 +1,11 @@
 from dataclasses import replace
 
+import pytest
+import torch
+from figure_runs import mixture
+
 from grokbook import figures
-from grokbook.figures.groups import change, outcome
+from grokbook.figures.groups import brief_outcome, budgets, change, outcome, part
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -38,3 +42,39 @@ def test_seeds_are_summed_up_in_words(tiny, wave_run):
     assert change([low, high], "ffs_embedding") == "0.70 → 0.30", "the mean over seeds"
     later = replace(wave_run, config=tiny(p=11, seed=2), history=wave_run.history.assign(test_accuracy=[0, 0, 0, 1, 1]))
     assert outcome([wave_run, later, low]) == "grokked in 2 of 3 seeds at steps 10–20"
+
+
+# --- a mixture, operation by operation ------------------------------------------------------------
+
+
+def test_a_part_has_the_outcome_and_the_maps_of_its_operation(tiny):
+    run = mixture(tiny)
+    plus, minus = part(run, "b+a"), part(run, "a-b")
+    assert plus.config.operations == ("a+b",)
+    assert (plus.grok_step, minus.grok_step, run.grok_step) == (10, None, None)
+    assert plus.history["test_accuracy"].tolist() == run.history["test_accuracy[a+b]"].tolist()
+    assert minus.history["train_loss"].tolist() == run.history["train_loss[a-b]"].tolist()
+    assert not [column for column in plus.history if "[" in column]
+    for index, each in enumerate((plus, minus)):
+        assert torch.equal(each.spectra.logits[:, 0], run.spectra.logits[:, index])
+        assert torch.equal(each.spectra.embedding, run.spectra.embedding)
+        assert each.history["ffs_embedding"].equals(run.history["ffs_embedding"])
+        assert each.weights is None
+    assert "test_accuracy[a+b]" in run.history, "the mixture is left as it was"
+
+
+def test_a_single_run_is_its_own_part_and_another_has_none(tiny, wave_run):
+    assert part(wave_run, "a+b") is wave_run
+    with pytest.raises(ValueError, match="has no ab"):
+        part(mixture(tiny), "ab")
+    with pytest.raises(ValueError, match="has no a-b"):
+        part(wave_run, "a-b")
+
+
+def test_outcomes_and_budgets_in_few_words(tiny, wave_run, tiny_run, grokked_run):
+    assert brief_outcome([wave_run]) == "grok step 10"
+    assert brief_outcome([wave_run, tiny_run]) == "grok step 10 in 1 of 2 seeds"
+    assert brief_outcome([grokked_run, wave_run]) == f"grok step 10–{grokked_run.grok_step}"
+    assert brief_outcome([tiny_run]) == f"best {tiny_run.best_test_accuracy:.1%}"
+    assert budgets([wave_run, tiny_run]) == "30 steps"
+    assert budgets([wave_run, replace(wave_run, config=tiny(max_steps=40_000))]) == "30 to 40,000 steps"

@@ -1,12 +1,10 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-import torch
 
-from grokbook import figures, fourier, publishing
+from grokbook import figures
 
 
 @pytest.mark.parametrize("draw", [figures.layer_spectra, figures.logit_map])
@@ -66,50 +64,6 @@ def test_frames_carry_no_colours(any_run):
     for figure in (figures.layer_spectra(any_run), figures.logit_map(any_run)):
         for frame in figure.frames:
             assert not any({"marker", "line", "colorscale"} & set(trace.to_plotly_json()) for trace in frame.data)
-
-
-def test_the_map_s_peak_stands_at_its_components(wave_run):
-    (heatmap,) = figures.logit_map(wave_run).data
-    z = np.asarray(heatmap.z)
-    rows, columns = np.nonzero(z == 100)
-    peaks = {(heatmap.x[i], heatmap.y[j]) for j, i in zip(rows, columns, strict=True)}
-    # The mean of the logits is a thousand times as large, and is cut off at the top of the scale.
-    assert peaks == {("cos 2", "sin 4"), ("const", "const")}
-    assert z.sum() == 200
-    assert list(heatmap.x) == list(heatmap.y) == fourier.frequency_labels(wave_run.config.p)
-
-
-def test_maps_are_percents_of_the_largest_component(tiny_run, tiny_mixture):
-    for run, operation in ((tiny_run, 0), (tiny_mixture, 2)):
-        figure = figures.logit_map(run, operation=operation)
-        for frame, norms in zip(figure.frames, run.spectra.logits[:, operation].float().numpy(), strict=True):
-            z = np.asarray(frame.data[0].z)
-            assert z.dtype == np.uint8
-            top = max(norms[i, j] for i in range(len(norms)) for j in range(len(norms)) if (i, j) != (0, 0))
-            for i, j in np.ndindex(norms.shape):  # component i over a is drawn along x, j over b along y
-                assert abs(int(z[j, i]) - min(100.0, 100 * norms[i, j] / top)) <= 0.51
-        assert (figure.data[0].zmin, figure.data[0].zmax) == (0, 100)
-
-
-def test_logits_without_structure_draw_an_empty_map(wave_run):
-    blank = wave_run.spectra._replace(logits=torch.zeros_like(wave_run.spectra.logits))
-    z = np.asarray(figures.logit_map(replace(wave_run, spectra=blank)).data[0].z)
-    assert (z == 0).all()
-
-
-def test_a_run_without_maps_has_no_map_to_draw_but_all_its_spectra(tiny_run):
-    bare = publishing.trimmed(tiny_run, maps="none")
-    with pytest.raises(ValueError, match=r"a\+b .* was published without maps"):
-        figures.logit_map(bare)
-    steps = [[frame.name for frame in figures.layer_spectra(run).frames] for run in (bare, tiny_run)]
-    assert steps[0] == steps[1] == [str(step) for step in tiny_run.spectra.logits_step.tolist()]
-
-
-def test_the_map_s_caption_names_the_strongest_components(wave_run):
-    assert (
-        "Strongest components at the end (over a × over b): cos 2 × sin 4, "
-        in figures.logit_map(wave_run).layout.meta["caption"]
-    )
 
 
 def test_the_spectrogram_has_a_row_per_frequency(wave_run):

@@ -30,6 +30,7 @@ def every_figure(run: Run) -> dict[str, go.Figure]:
     return {
         "accuracy_curves": figures.accuracy_curves(groups),
         "layer_spectra": figures.layer_spectra(run),
+        "accuracy_panels": figures.accuracy_panels({"a panel": groups}, name="panels", title=", ".join(groups)),
         "logit_map": figures.logit_map(run, operation=len(run.config.operations) - 1),
         "spectrogram": figures.spectrogram(run),
         "spectrogram of W_L": figures.spectrogram(run, "neuron_logit"),

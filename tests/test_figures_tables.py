@@ -104,3 +104,7 @@ def test_the_spectra_table_measures_the_last_spectra(wave_run):
     # One cosine in W_E, one sine in W_L: one of 2K = 10 norms stands out, and all that there is is biased.
     assert (row["FFS W_E"], row["FFS W_L"]) == ("0.10", "0.10")
     assert (row["FCR W_E"], row["weighted FCR W_E"], row["weighted FCR W_L"]) == ("0.80", "0.00", "0.00")
+
+
+def test_an_empty_table_says_so():
+    assert "Nothing to show yet" in figures.table(pd.DataFrame()).data

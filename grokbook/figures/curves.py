@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook.figures.groups import Group, change, curve, outcome
+from grokbook.figures.groups import Group, brief_outcome, change, curve, outcome
 from grokbook.figures.style import (
     DASHES,
     PALETTE,
@@ -33,24 +33,9 @@ def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None 
     """
     figure = go.Figure()
     for index, (run, label, *_) in enumerate(_styled(groups)):  # first, so that they lie below the test curves
-        figure.add_scatter(
-            **curve(run, "train_accuracy"),
-            line={"color": TRAIN, "width": 1},
-            name="train (all runs)",
-            legendgroup="train",
-            legendrank=2000,  # last
-            showlegend=index == 0,
-            hovertemplate=f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-        )
+        figure.add_scatter(**_train_curve(run, label) | {"showlegend": index == 0})
     for run, label, colour, dash, first in _styled(groups):
-        figure.add_scatter(
-            **curve(run, "test_accuracy"),
-            line={"color": colour, "width": 2, "dash": dash},
-            name=label,
-            legendgroup=label,
-            showlegend=first,
-            hovertemplate=f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-        )
+        figure.add_scatter(**_test_curve(run, label, colour, dash, first=first))
         if run.grok_step is not None:
             figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour))
     figure.update_layout(xaxis=STEP_AXIS, yaxis={"title": "accuracy", "tickformat": ".0%", "range": [-0.03, 1.05]})
@@ -62,6 +47,61 @@ def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None 
         title=title or f"{_list(groups)}: accuracy",
         caption=f"Test accuracy against training step; thin and grey: train accuracy, diamond: grok step. {summary}.",
         alt=f"Curves of train and test accuracy on a logarithmic step axis. {summary}.",
+    )
+
+
+def accuracy_panels(
+    panels: Mapping[str, Group], *, name: str, title: str, train: bool = True, height: int = 170
+) -> go.Figure:
+    """Plots of train and test accuracy against step, one below the other on one step axis; grok steps are marked.
+
+    Args:
+        panels: groups by what stands above their plot. A label means the same runs' kind in each of them: it has one
+            colour, one dash, and one entry in the legend.
+        name: of the figure's file.
+        title: what stands above the figure.
+        train: whether train accuracy is drawn.
+        height: of a plot, in pixels.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    if not any(runs for groups in panels.values() for runs in groups.values()):
+        raise ValueError("accuracy_panels needs at least one run")
+    labels = list(dict.fromkeys(label for groups in panels.values() for label in groups))
+    gap = 45 / (height * len(panels) + 45 * (len(panels) - 1))
+    figure = make_subplots(
+        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=gap, subplot_titles=list(panels)
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    shown: set[str] = set()
+    for row, groups in enumerate(panels.values(), start=1):
+        drawn = {label: groups.get(label, ()) for label in labels}
+        for run, label, *_ in _styled(drawn) if train else ():
+            entry = {"showlegend": "train" not in shown}
+            figure.add_scatter(**_train_curve(run, label) | entry, row=row, col=1)
+            shown.add("train")
+        for run, label, colour, dash, _ in _styled(drawn):
+            figure.add_scatter(**_test_curve(run, label, colour, dash, first=label not in shown), row=row, col=1)
+            shown.add(label)
+            if run.grok_step is not None:
+                figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour), row=row, col=1)
+    share_step_axis(figure, rows=len(panels))
+    figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5)
+    arrange(figure, height=height * len(panels) + 45 * (len(panels) - 1) + 140, legend_y=1 + 0.7 * gap, t=70)
+    summary = "; ".join(
+        f"{panel}: {', '.join(f'{label} {brief_outcome(runs)}' for label, runs in groups.items() if runs)}"
+        for panel, groups in panels.items()
+        if any(groups.values())
+    )
+    thin = "; thin and grey: train accuracy" if train else ""
+    return describe(
+        figure,
+        name=name,
+        title=title,
+        caption=f"Test accuracy against training step{thin}; diamond: grok step. Grok steps, or the best test accuracy "
+        f"where it did not grok — {summary}.",
+        alt=f"{len(panels)} plots of accuracy against a logarithmic step axis, one below the other. {summary}.",
     )
 
 
@@ -125,6 +165,29 @@ def _styled(groups: Group) -> Iterator[_Styled]:
         colour, dash = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)]
         for seed_index, run in enumerate(runs):
             yield _Styled(run, label, colour, dash, first=seed_index == 0)
+
+
+def _train_curve(run: Run, label: str) -> dict[str, Any]:
+    """Thin and grey, all of them under one legend entry."""
+    return {
+        **curve(run, "train_accuracy"),
+        "line": {"color": TRAIN, "width": 1},
+        "name": "train (all runs)",
+        "legendgroup": "train",
+        "legendrank": 2000,  # last
+        "hovertemplate": f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
+    }
+
+
+def _test_curve(run: Run, label: str, colour: str, dash: str, *, first: bool) -> dict[str, Any]:
+    return {
+        **curve(run, "test_accuracy"),
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "name": label,
+        "legendgroup": label,
+        "showlegend": first,
+        "hovertemplate": f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
+    }
 
 
 def _grok_mark(run: Run, step: int, label: str, colour: str) -> dict[str, Any]:

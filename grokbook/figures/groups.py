@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 
 from grokbook.config import RunConfig
 from grokbook.figures.style import label_of
-from grokbook.runs import Run
+from grokbook.operations import Operation
+from grokbook.runs import OUTCOMES, Run, per_operation
 
 Group = Mapping[str, Sequence[Run]]
 """Runs under the label they are drawn with: usually one per seed."""
@@ -28,6 +30,33 @@ def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
     for run in distinct.values():
         groups.setdefault(label_of(run), []).append(run)
     return groups
+
+
+def part(run: Run, operation: str) -> Run:
+    """A mixture as one of its operations saw it: losses, accuracies and maps of its logits are those of the operation.
+
+    So figures of single runs draw it, and its grok step is that of the operation. Layers and their measures are shared
+    by all operations, and so are the weights, which are left out. The config is that of the operation alone: this is
+    for drawing, not for storing. A run on one operation is its own part.
+
+    Raises:
+        ValueError: the run is not on that operation.
+    """
+    operations = run.config.operations
+    if operations == (str(Operation.parse(operation)),):
+        return run
+    if str(Operation.parse(operation)) not in operations:
+        raise ValueError(f"{run.config.label} has no {operation}")
+    index = operations.index(str(Operation.parse(operation)))
+    own = {column: run.history[per_operation(run.config, column)[index]] for column in OUTCOMES}
+    dropped = [column for total in OUTCOMES for column in per_operation(run.config, total)]
+    return replace(
+        run,
+        config=replace(run.config, operations=(operations[index],)),
+        history=run.history.assign(**own).drop(columns=dropped),
+        spectra=run.spectra._replace(logits=run.spectra.logits[:, index : index + 1]),
+        weights=None,
+    )
 
 
 def after_start(run: Run) -> pd.DataFrame:
@@ -51,6 +80,22 @@ def outcome(runs: Sequence[Run]) -> str:
     where = f"step {grokked[0]:,}" if len(set(grokked)) == 1 else f"steps {min(grokked):,}–{max(grokked):,}"
     of = "" if len(runs) == 1 else f" in {len(grokked)} of {len(runs)} seeds"
     return f"grokked{of} at {where}"
+
+
+def brief_outcome(runs: Sequence[Run]) -> str:
+    """How the runs of a group ended, in as few words as a list of many groups can bear."""
+    steps = sorted(run.grok_step for run in runs if run.grok_step is not None)
+    if not steps:
+        return f"best {max(run.best_test_accuracy for run in runs):.1%}"
+    where = f"{steps[0]:,}" if steps[0] == steps[-1] else f"{steps[0]:,}–{steps[-1]:,}"
+    of = "" if len(steps) == len(runs) else f" in {len(steps)} of {len(runs)} seeds"
+    return f"grok step {where}{of}"
+
+
+def budgets(runs: Sequence[Run]) -> str:
+    """The steps that runs could have had, in words."""
+    steps = sorted({run.config.max_steps for run in runs})
+    return f"{steps[0]:,} steps" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,} steps"
 
 
 def change(runs: Sequence[Run], column: str) -> str:

@@ -282,7 +282,7 @@ def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> pd.DataFr
         }
         row = {
             "labels": group[0].n_labels,
-            "how often they occur": _counts(group[0].histogram),
+            "how often they occur": counts_in_words(group[0].histogram),
             "groks": names[True],
             "does not": names[False],
         }
@@ -290,7 +290,7 @@ def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _counts(histogram: tuple[int, ...]) -> str:
+def counts_in_words(histogram: tuple[int, ...]) -> str:
     """Such as "96 × 96, 1 × 193": how many labels occur how often; in short where there are many such terms."""
     if len(set(histogram)) > 6:
         return f"{len(set(histogram))} different counts, {histogram[0]} to {histogram[-1]}"

@@ -15,7 +15,12 @@ def thinned(steps: Sequence[int], wanted: Sequence[int]) -> list[int]:
 
 
 def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]]) -> None:
-    """Frames by training step, a slider that starts at the last of them, and a play button."""
+    """Frames by training step, a slider that starts at the last of them, and a play button.
+
+    A single frame, as of a run that was published with one map, is what the figure shows anyway: it gets no slider.
+    """
+    if len(frames) < 2:
+        return
     figure.frames = [
         go.Frame(name=str(step), data=traces, traces=list(range(len(traces)))) for step, traces in frames.items()
     ]

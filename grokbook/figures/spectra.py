@@ -1,13 +1,12 @@
-"""One run in the Fourier basis: spectra of its layers, the map of its logits, and both through training."""
+"""The layers of one run in the Fourier basis, at a time and through training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
@@ -24,10 +23,9 @@ from grokbook.figures.style import (
     arrange,
     describe,
     label_of,
-    pretty,
     share_step_axis,
 )
-from grokbook.fourier import Spectrum, frequency_labels
+from grokbook.fourier import Spectrum
 from grokbook.runs import Run
 from grokbook.schedule import records_map
 
@@ -66,50 +64,6 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
         f"At the end (step {run.steps:,}) {finding}.",
         alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, "
         f"with a slider over training. At the end, {finding}.",
-    )
-
-
-def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Figure:
-    """The logits in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
-
-    Colours are relative to the largest component of each step but constant × constant, which says nothing about a
-    or b: the logits grow a hundredfold in training, and early maps would be black on a common scale.
-    """
-    label, p, labels = label_of(run), run.config.p, frequency_labels(run.config.p)
-    if len(run.spectra.logits) == 0:
-        raise ValueError(f"{run.config.label} was published without maps of its logits")
-    maps = run.spectra.logits[:, operation].float().numpy()
-    figure = go.Figure(
-        go.Heatmap(
-            z=_percent(maps[-1]),
-            zmin=0,
-            zmax=100,
-            colorscale="Viridis",
-            colorbar={"title": {"text": "% of max", "side": "right"}, "thickness": 12, "len": 0.9},
-            hovertemplate="a: %{x}<br>b: %{y}<br>%{z} % of the largest<extra></extra>",
-            x=labels,
-            y=labels,
-        )
-    )
-    # Frames carry z alone: the rest is the same in all of them.
-    steps = run.spectra.logits_step.tolist()
-    add_slider(figure, {step: [go.Heatmap(z=_percent(norms))] for step, norms in zip(steps, maps, strict=True)})
-    ticks = [labels[0], *(f"cos {k}" for k in range(10, p // 2 + 1, 10))]
-    for axis, over in (("xaxis", "a"), ("yaxis", "b")):
-        figure.update_layout({axis: {"title": f"component over {over}", "tickvals": ticks, "type": "category"}})
-    figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
-    figure.update_layout(yaxis_constraintoward="top")
-    arrange(figure, height=620, l=70, t=30, b=130)
-    strongest, tops = _strongest(maps[-1], labels), [_without_constant(norms).max() for norms in maps]
-    return describe(
-        figure,
-        name=name or f"logits-{run.config.hash}-{operation}",
-        title=f"{_operation_of(run, operation)}: logits in two dimensions",
-        caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at the "
-        f"step shown, constant × constant aside ({tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end). Strongest "
-        f"components at the end (over a × over b): {strongest}.",
-        alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}, with a slider over training. "
-        f"Strongest at the end: {strongest}.",
     )
 
 
@@ -167,11 +121,6 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
     )
     title = f"{label_of(run)}: accuracy and embedding through training"
     return describe(figure, name=name, title=title, caption=text, alt=text)
-
-
-def _operation_of(run: Run, index: int) -> str:
-    """One of the operations of a run, as it is written in a figure."""
-    return pretty(run.config.operations[index])
 
 
 def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
@@ -235,25 +184,3 @@ def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *,
         col=1,
         **colours,
     )
-
-
-def _percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:
-    """Whole percents of the largest component but the first (constant × constant); one byte per cell.
-
-    Axis 0 of ``norms`` is the component over a, that of the result the one over b, as a heatmap takes it.
-    """
-    top = _without_constant(norms).max()
-    return np.clip(np.rint(100 * norms.T / top if top else norms.T), 0, 100).astype(np.uint8)
-
-
-def _strongest(norms: Float[np.ndarray, "p p"], labels: Sequence[str], count: int = 4) -> str:
-    """The largest components but constant × constant, in words."""
-    order = np.argsort(_without_constant(norms), axis=None)[::-1][:count]
-    pairs = (np.unravel_index(index, norms.shape) for index in order)
-    return ", ".join(f"{labels[i]} × {labels[j]}" for i, j in pairs)
-
-
-def _without_constant(norms: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
-    rest = norms.copy()
-    rest[0, 0] = 0
-    return rest

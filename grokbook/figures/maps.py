@@ -1,0 +1,210 @@
+"""Logits in the 2-D Fourier basis: one map through training, and the last maps of several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+from jaxtyping import Float, UInt8
+from plotly.subplots import make_subplots
+
+from grokbook import measures
+from grokbook.figures.sliders import add_slider
+from grokbook.figures.style import arrange, describe, label_of, pretty
+from grokbook.fourier import frequency_labels
+from grokbook.runs import Run
+
+MapRows = Mapping[str, Mapping[str, Run]]
+"""Runs on one operation, or parts of mixtures, by what stands beside their row and above their column."""
+
+
+def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Figure:
+    """The logits in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
+
+    In a mixture they are those of one operation, chosen by its place among the operations of the run.
+
+    Colours are relative to the largest component of each step but constant × constant, which says nothing about a
+    or b: the logits grow a hundredfold in training, and early maps would be black on a common scale.
+    """
+    label, p, labels = _label_of(run, operation), run.config.p, frequency_labels(run.config.p)
+    maps = _maps(run, operation)
+    figure = go.Figure(_heatmap(maps[-1], labels))
+    # Frames carry z alone: the rest is the same in all of them.
+    steps = run.spectra.logits_step.tolist()
+    add_slider(figure, {step: [go.Heatmap(z=_percent(norms))] for step, norms in zip(steps, maps, strict=True)})
+    for axis, over in (("xaxis", "a"), ("yaxis", "b")):
+        ticks = {"tickvals": _ticks(p, 10), "type": "category"}
+        figure.update_layout({axis: {"title": f"component over {over}", **ticks}})
+    figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
+    figure.update_layout(yaxis_constraintoward="top")
+    arrange(figure, height=620, l=70, t=30, b=130)
+    strongest, tops = _strongest(maps[-1], labels), [_without_constant(norms).max() for norms in maps]
+    moved = len(steps) > 1
+    sizes = f"{tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end" if moved else f"{tops[-1]:,.0f}"
+    return describe(
+        figure,
+        name=name or f"logits-{run.config.hash}-{operation}",
+        title=f"{label}: logits in two dimensions",
+        caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at "
+        f"{'the step shown' if moved else f'step {steps[-1]:,}, the last'}, constant × constant aside ({sizes}). "
+        f"Strongest components at the end (over a × over b): {strongest}.",
+        alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}"
+        f"{', with a slider over training' if moved else ''}. Strongest at the end: {strongest}.",
+    )
+
+
+def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
+    """The logits in the 2-D Fourier basis at the end, side by side; places without a run stay empty.
+
+    Two buttons choose the scale: each map relative to its own largest component but constant × constant, or all of them
+    relative to the largest one in the figure.
+
+    Raises:
+        ValueError: there is no run, their moduli differ, or one was published without maps.
+    """
+    maps = {place: _maps(run, 0)[-1] for place, run in _places(rows).items()}
+    if len({len(norms) for norms in maps.values()}) != 1:
+        raise ValueError("logit_maps needs runs, all of one modulus")
+    columns = list(dict.fromkeys(column for _, column in maps))
+    tops = {place: float(_without_constant(norms).max()) for place, norms in maps.items()}
+    largest = max(tops, key=tops.__getitem__)
+    p = len(maps[largest])
+    labels = frequency_labels(p)
+    figure = make_subplots(
+        rows=len(rows),
+        cols=len(columns),
+        horizontal_spacing=0.03,
+        vertical_spacing=0.06,
+        column_titles=columns,
+    )
+    for place, norms in maps.items():
+        trace = _heatmap(norms, labels).update(showscale=place == largest)
+        figure.add_trace(trace, row=list(rows).index(place[0]) + 1, col=columns.index(place[1]) + 1)
+    marked = _ticks(p, 20)
+    ticks = {
+        "type": "category",
+        "tickvals": marked,
+        "ticktext": [label.removeprefix("cos ").replace("const", "0") for label in marked],
+        "tickangle": 0,
+        "showticklabels": False,
+        "constrain": "domain",
+    }
+    figure.update_xaxes(ticks)
+    figure.update_yaxes(ticks, constraintoward="top")
+    for index, axis in enumerate(figure.select_yaxes(), start=1):  # each map is square
+        axis.update(scaleanchor="x" if index == 1 else f"x{index}")
+    figure.update_xaxes(showticklabels=True, row=len(rows))
+    figure.update_yaxes(showticklabels=True, col=1)
+    for row, label in enumerate(rows, start=1):
+        figure.update_yaxes(title={"text": label, "font": {"size": 12}}, row=row, col=1)
+    common = [100 * tops[largest] / top if top else 100 for top in tops.values()]
+    figure.update_layout(
+        updatemenus=[_scale_buttons({"each on its own scale": [100.0] * len(maps), "one scale for all": common})]
+    )
+    arrange(figure, height=90 + 185 * len(rows), l=80, r=70, t=35)
+    told = "; ".join(
+        f"{row}: "
+        + ", ".join(
+            f"{column} {_strongest(maps[row, column], labels, 1)} ({tops[row, column]:,.0f})"
+            for column in columns
+            if (row, column) in maps
+        )
+        for row in rows
+    )
+    return describe(
+        figure,
+        name=name,
+        title=title,
+        caption="Norms of the logits in the 2-D Fourier basis at the end of training, constant × constant aside: "
+        "components over a to the right, over b upwards, by frequency. The strongest of each (over a × over b), with "
+        f"its norm — {told}.",
+        alt=f"{len(maps)} heatmaps of {p} by {p} Fourier components of logits. Strongest: {told}.",
+    )
+
+
+def mapped(rows: MapRows) -> MapRows:
+    """The runs that have maps, and the rows that have such runs."""
+    kept = {row: {column: run for column, run in runs.items() if len(run.spectra.logits)} for row, runs in rows.items()}
+    return {row: runs for row, runs in kept.items() if runs}
+
+
+def map_correlation_table(rows: MapRows) -> pd.DataFrame:
+    """How alike the maps of a row are, for every two columns: correlation of squared norms, constants aside."""
+    maps = {place: torch.from_numpy(_maps(run, 0)[-1]) for place, run in _places(rows).items()}
+    columns = list(dict.fromkeys(column for _, column in maps))
+    pairs = [(one, other) for i, one in enumerate(columns) for other in columns[i + 1 :]]
+    return pd.DataFrame(
+        {"": row}
+        | {
+            f"{one} and {other}": f"{measures.map_correlation(maps[row, one], maps[row, other]):.2f}"
+            if (row, one) in maps and (row, other) in maps
+            else "not yet run"
+            for one, other in pairs
+        }
+        for row in rows
+    )
+
+
+def _places(rows: MapRows) -> dict[tuple[str, str], Run]:
+    return {(row, column): run for row, runs in rows.items() for column, run in runs.items()}
+
+
+def _scale_buttons(limits: Mapping[str, Sequence[float]]) -> dict[str, object]:
+    """Buttons that set the upper end of each map's colour scale."""
+    buttons = [{"label": label, "method": "restyle", "args": [{"zmax": list(each)}]} for label, each in limits.items()]
+    return {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.2, "buttons": buttons}
+
+
+def _maps(run: Run, operation: int) -> Float[np.ndarray, "time p p"]:
+    """The recorded maps of an operation; ``ValueError`` where there are none."""
+    if len(run.spectra.logits) == 0:
+        raise ValueError(f"{run.config.label} was published without maps of its logits")
+    return run.spectra.logits[:, operation].float().numpy()
+
+
+def _heatmap(norms: Float[np.ndarray, "p p"], labels: Sequence[str]) -> go.Heatmap:
+    return go.Heatmap(
+        z=_percent(norms),
+        zmin=0,
+        zmax=100,
+        colorscale="Viridis",
+        colorbar={"title": {"text": "% of max", "side": "right"}, "thickness": 12, "len": 0.9},
+        hovertemplate="a: %{x}<br>b: %{y}<br>%{z} % of the largest<extra></extra>",
+        x=labels,
+        y=labels,
+    )
+
+
+def _ticks(p: int, every: int) -> list[str]:
+    return ["const", *(f"cos {k}" for k in range(every, p // 2 + 1, every))]
+
+
+def _label_of(run: Run, operation: int) -> str:
+    """One of the operations of a run, as it is written in a figure, and of which mixture it is a part."""
+    own = pretty(run.config.operations[operation])
+    return own if len(run.config.operations) == 1 else f"{own} (of {label_of(run)})"
+
+
+def _percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:
+    """Whole percents of the largest component but the first (constant × constant); one byte per cell.
+
+    Axis 0 of ``norms`` is the component over a, that of the result the one over b, as a heatmap takes it.
+    """
+    top = _without_constant(norms).max()
+    return np.clip(np.rint(100 * norms.T / top if top else norms.T), 0, 100).astype(np.uint8)
+
+
+def _strongest(norms: Float[np.ndarray, "p p"], labels: Sequence[str], count: int = 4) -> str:
+    """The largest components but constant × constant, in words."""
+    order = np.argsort(_without_constant(norms), axis=None)[::-1][:count]
+    pairs = (np.unravel_index(index, norms.shape) for index in order)
+    return ", ".join(f"{labels[i]} × {labels[j]}" for i, j in pairs)
+
+
+def _without_constant(norms: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    rest = norms.copy()
+    rest[0, 0] = 0
+    return rest

@@ -1,0 +1,85 @@
+"""Which runs of a chapter are stored, and the commands that train the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from grokbook import experiments
+from grokbook.config import RunConfig
+from grokbook.figures.style import pretty
+from grokbook.gathering import Gathered
+
+OTHERS = "others"
+
+
+def stored_table(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
+    """One row per experiment: how many of a chapter's runs are stored, and which are not.
+
+    Args:
+        gathered: the runs of the chapter.
+        names: experiments, as ``grokbook sweep`` takes them. A run counts for the first of them that has its task, at
+            whatever modulus, fraction, seed and budget; if there is none, for "others".
+    """
+    missing = set(gathered.missing)
+    return pd.DataFrame(
+        {
+            "experiment": name,
+            "stored": f"{sum(config not in missing for config in wanted)} of {len(wanted)}",
+            "not yet run": in_words(config for config in wanted if config in missing) or "–",
+        }
+        for name, wanted in _by_experiment(gathered.wanted, names).items()
+    )
+
+
+def sweep_commands(gathered: Gathered, names: Sequence[str]) -> str:
+    """What trains the runs that are not stored, a line for each experiment; see :func:`stored_table`."""
+    owners = _by_experiment(gathered.missing, names)
+    lines = [experiments.sweep_command(name, left) for name, left in owners.items() if name != OTHERS]
+    if OTHERS in owners:
+        lines.append("this notebook with train = True: " + in_words(owners[OTHERS]))
+    return "\n".join(["Not yet run; trained by:", *lines]) if lines else "All of these runs are stored."
+
+
+def in_words(configs: Iterable[RunConfig]) -> str:
+    """Runs by operations, with their moduli, fractions and seeds, each no more than once.
+
+    Such as "a+b; a−b: p = 97, r = 0.3, seed 1; p = 97, r = 0.4, 0.5, seeds 0, 1". Braces hold a mixture.
+    """
+    settings: dict[str, dict[tuple[int, float], set[int]]] = {}
+    for config in configs:
+        label = ", ".join(map(pretty, config.operations))
+        label = label if len(config.operations) == 1 else f"{{{label}}}"
+        settings.setdefault(label, {}).setdefault((config.p, config.fraction), set()).add(config.seed)
+    by_setting: dict[str, list[str]] = {}
+    for label, places in settings.items():
+        by_setting.setdefault(_places(places), []).append(label)
+    return ". ".join(f"{'; '.join(labels)}: {places}" for places, labels in by_setting.items())
+
+
+def _places(places: dict[tuple[int, float], set[int]]) -> str:
+    """Where runs are missing; fractions and moduli with the same seeds are told in one."""
+    by_seeds: dict[tuple[int, tuple[int, ...]], list[float]] = {}
+    for (p, fraction), missing in places.items():
+        by_seeds.setdefault((p, tuple(sorted(missing))), []).append(fraction)
+    by_fractions: dict[tuple[tuple[float, ...], tuple[int, ...]], list[int]] = {}
+    for (p, seeds), fractions in by_seeds.items():
+        by_fractions.setdefault((tuple(sorted(fractions)), seeds), []).append(p)
+    return "; ".join(
+        f"p = {_list(moduli)}, r = {_list(fractions)}, seed{'s' * (len(seeds) > 1)} {_list(seeds)}"
+        for (fractions, seeds), moduli in by_fractions.items()
+    )
+
+
+def _by_experiment(configs: Iterable[RunConfig], names: Sequence[str]) -> dict[str, list[RunConfig]]:
+    """Runs under the experiment that they count for, in the order of the names; "others" come last."""
+    owners: dict[str, list[RunConfig]] = {name: [] for name in (*names, OTHERS)}
+    for config in configs:
+        owner = next((name for name in names if experiments.EXPERIMENTS[name].covers(config)), OTHERS)
+        owners[owner].append(config)
+    return {name: owned for name, owned in owners.items() if owned}
+
+
+def _list(values: Iterable[int | float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values))

@@ -1,0 +1,181 @@
+"""Several operations in one run, each beside the same operation alone (paper §5.3, Appendix D)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokbook.config import RunConfig
+from grokbook.figures.groups import budgets, part
+from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
+from grokbook.figures.style import PALETTE, arrange, describe, pretty
+from grokbook.runs import Run
+
+TOGETHER, ALONE = "in one run", "alone"
+NOT_YET_RUN = "not yet run"
+
+
+class Task(NamedTuple):
+    """An operation at one share of the pairs: as part of a mixture, and alone. One run per seed, in both."""
+
+    operation: str
+    mixture: tuple[str, ...]
+    """All operations of the mixture."""
+    fraction: float
+    together: Sequence[Run]
+    """Parts of mixtures, see :func:`grokbook.figures.groups.part`."""
+    alone: Sequence[Run]
+
+
+def mixture_tasks(operations: Sequence[str], fractions: Iterable[float], runs: Iterable[Run]) -> list[Task]:
+    """A task for each fraction and each operation of a mixture, with those of the runs that belong to it.
+
+    Args:
+        operations: of the mixture.
+        fractions: shares of the pairs.
+        runs: mixtures and single runs from scratch, of one modulus; what belongs to none of the tasks is left aside.
+
+    Raises:
+        ValueError: there are runs of several moduli.
+    """
+    mixture = RunConfig(operations=tuple(operations)).operations
+    found = {run.config: run for run in runs if not run.config.frozen_weights}.values()
+    if len({run.config.p for run in found}) > 1:
+        raise ValueError("mixture_tasks needs runs of one modulus")
+
+    def at(fraction: float, of: tuple[str, ...]) -> list[Run]:
+        return [run for run in found if run.config.fraction == fraction and run.config.operations == of]
+
+    return [
+        Task(
+            operation,
+            mixture,
+            fraction,
+            [part(run, operation) for run in at(fraction, mixture)],
+            at(fraction, (operation,)),
+        )
+        for fraction, operation in product(fractions, mixture)
+    ]
+
+
+def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -> go.Figure:
+    """Best test accuracy against r, a plot for each operation: in a mixture, and alone (paper Fig 4).
+
+    Raises:
+        ValueError: there is no run.
+    """
+    operations = list(dict.fromkeys(task.operation for task in tasks))
+    runs = [run for task in tasks for run in (*task.together, *task.alone)]
+    if not runs:
+        raise ValueError("mixture_accuracy needs at least one run")
+    figure = make_subplots(
+        rows=len(operations),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.09,
+        subplot_titles=[pretty(operation) for operation in operations],
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    told = []
+    for row, operation in enumerate(operations, start=1):
+        of_operation = [task for task in tasks if task.operation == operation]
+        for label, colour, dash, runs_of in (
+            (ALONE, PALETTE[1], "dash", [run for task in of_operation for run in task.alone]),
+            (TOGETHER, PALETTE[0], "solid", [run for task in of_operation for run in task.together]),
+        ):
+            add_best(figure, Line(label, colour, dash, runs_of), _fraction, row=row, legend=row == 1)
+            told.append(f"{pretty(operation)} {label}: {grokked_at(runs_of, _fraction, 'r = ', '{:g}'.format)}")
+    explain_marks(figure)
+    figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5, title="best test accuracy")
+    fractions = sorted({task.fraction for task in tasks})
+    figure.update_xaxes(tickvals=fractions, range=[fractions[0] - 0.03, fractions[-1] + 0.03])
+    figure.update_xaxes(title="share r of the pairs", row=len(operations), col=1)
+    arrange(figure, height=130 + 170 * len(operations), legend_y=1.06, t=75)
+    summary = "; ".join(told)
+    return describe(
+        figure,
+        name=name,
+        title=f"{', '.join(map(pretty, operations))}: in one run, and alone",
+        caption="Best test accuracy of each operation against r: one mark per run, lines through the means over seeds. "
+        f"Budgets: {budgets(runs)}. {summary}.",
+        alt=f"{len(operations)} plots of best test accuracy against the share of pairs, each with a line for the "
+        f"operation in a mixture and one for the operation alone. {summary}.",
+    )
+
+
+def mixture_table(tasks: Sequence[Task]) -> pd.DataFrame:
+    """One row per task with runs: best and last test accuracy and grok steps, in the mixture and alone, of each seed.
+
+    "over alone": the best accuracies' ratio.
+    """
+    several = len({task.mixture for task in tasks}) > 1
+    rows = []
+    for task in tasks:
+        if not task.together and not task.alone:
+            continue
+        others = [pretty(operation) for operation in task.mixture if operation != task.operation]
+        rows.append(
+            {
+                "r": f"{task.fraction:g}",
+                "operation": pretty(task.operation),
+                **({"with": ", ".join(others)} if several else {}),
+                "seeds": ", ".join(str(run.config.seed) for run in task.together) or "–",
+                f"best {TOGETHER}": _accuracies(task.together, best=True),
+                "at the end": _accuracies(task.together, best=False),
+                "grok step": _grok_steps(task.together),
+                f"best {ALONE}": _accuracies(task.alone, best=True),
+                f"grok step {ALONE}": _grok_steps(task.alone),
+                "over alone": _ratios(task),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def mixture_findings(tasks: Sequence[Task]) -> list[str]:
+    """Whether all operations grok in one run, and in which order: a sentence for each fraction that has runs."""
+    return [
+        _finding(fraction, [task for task in tasks if task.fraction == fraction])
+        for fraction in dict.fromkeys(task.fraction for task in tasks)
+        if any(task.together for task in tasks if task.fraction == fraction)
+    ]
+
+
+def _finding(fraction: float, tasks: Sequence[Task]) -> str:
+    """Such as "r = 0.9: all grok together in 1 of 1 runs; first to last: a+b, a−b, a·b (seed 0)"."""
+    by_seed: dict[int, dict[str, Run]] = {}
+    for task in tasks:
+        for run in task.together:
+            by_seed.setdefault(run.config.seed, {})[pretty(task.operation)] = run
+    complete = [parts for parts in by_seed.values() if all(run.grok_step is not None for run in parts.values())]
+    orders = []
+    for seed, parts in by_seed.items():
+        steps = {operation: run.grok_step for operation, run in parts.items() if run.grok_step is not None}
+        if len(steps) > 1:
+            orders.append(f"{', '.join(sorted(steps, key=steps.__getitem__))} (seed {seed})")
+    order = f"; in the order of their grok steps: {'; '.join(orders)}" if orders else ""
+    return f"r = {fraction:g}: all of them grok in {len(complete)} of {len(by_seed)} runs{order}."
+
+
+def _fraction(run: Run) -> float:
+    return run.config.fraction
+
+
+def _accuracies(runs: Sequence[Run], *, best: bool) -> str:
+    values = [run.best_test_accuracy if best else float(run.history["test_accuracy"].iloc[-1]) for run in runs]
+    return ", ".join(f"{value:.1%}" for value in values) or NOT_YET_RUN
+
+
+def _ratios(task: Task) -> str:
+    """Best test accuracy in the mixture over the one alone, for seeds that have both."""
+    alone = {run.config.seed: run for run in task.alone}
+    pairs = [(run, alone[run.config.seed]) for run in task.together if run.config.seed in alone]
+    return ", ".join(f"{one.best_test_accuracy / other.best_test_accuracy:.2f}" for one, other in pairs) or "–"
+
+
+def _grok_steps(runs: Sequence[Run]) -> str:
+    return ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs) or NOT_YET_RUN

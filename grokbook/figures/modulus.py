@@ -1,0 +1,100 @@
+"""One operation at several moduli: accuracy against the number of pairs, and what the modulus changes (Appendix J)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokbook import labels
+from grokbook.figures.groups import budgets
+from grokbook.figures.labels import counts_in_words
+from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
+from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
+from grokbook.operations import Operation
+from grokbook.prompts import n_train
+from grokbook.runs import Run
+
+Against = Literal["pairs", "fraction"]
+
+
+def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: str | None = None) -> go.Figure:
+    """Best test accuracy against the number, or the share, of training pairs: one line per modulus (paper Fig 20).
+
+    Raises:
+        ValueError: there is no run, or they are not all on the same operations.
+    """
+    if len({run.config.operations for run in runs}) != 1:
+        raise ValueError("modulus_accuracy needs runs, all on the same operation")
+    figure, x = make_subplots(rows=1, cols=1), {"pairs": training_pairs, "fraction": _fraction}[against]
+    moduli = sorted({run.config.p for run in runs})
+    for index, p in enumerate(moduli):
+        at_p = [run for run in runs if run.config.p == p]
+        add_best(figure, Line(f"p = {p}", PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)], at_p), x)
+    explain_marks(figure)
+    title = {"pairs": "training pairs", "fraction": "share r of the pairs"}[against]
+    places = [x(run) for run in runs]
+    limits = {"pairs": [0, 1.06 * max(places)], "fraction": [min(places) - 0.05, max(places) + 0.05]}[against]
+    figure.update_xaxes(title=title, range=limits, tickformat="," if against == "pairs" else None)
+    figure.update_yaxes(title="best test accuracy", tickformat=".0%", range=[-0.05, 1.08])
+    arrange(figure, height=430, legend_y=1.02)
+    write = "{:,.0f}".format if against == "pairs" else "{:g}".format
+    unit = "" if against == "pairs" else "r = "
+    told = "; ".join(f"p = {p}: {grokked_at([r for r in runs if r.config.p == p], x, unit, write)}" for p in moduli)
+    return describe(
+        figure,
+        name=name or f"modulus-{against}",
+        title=f"{label_of(runs[0])}: accuracy against the {'number' if against == 'pairs' else 'share'} of pairs",
+        caption=f"{label_of(runs[0])}: best test accuracy against {title}; one mark per run, lines through the means "
+        f"over seeds. {told}. Budgets: {budgets(runs)}.",
+        alt=f"Line chart of best test accuracy against {title}, a line for each of {len(moduli)} moduli. {told}.",
+    )
+
+
+def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per modulus and fraction: training pairs, and how the seeds ended."""
+    rows: dict[tuple[int, float], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
+        rows.setdefault((run.config.p, run.config.fraction), []).append(run)
+    return pd.DataFrame(
+        {
+            "p": p,
+            "r": f"{fraction:g}",
+            "training pairs": f"{training_pairs(group[0]):,}",
+            "seeds": ", ".join(str(run.config.seed) for run in group),
+            "best test accuracy": ", ".join(f"{run.best_test_accuracy:.1%}" for run in group),
+            "grok step": ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in group),
+            "budget": budgets(group),
+        }
+        for (p, fraction), group in rows.items()
+    )
+
+
+def modulus_labels_table(operation: str, moduli: Sequence[int]) -> pd.DataFrame:
+    """One row per modulus: how many pairs there are, and how often the labels of the operation occur among them."""
+    rows = []
+    for p in moduli:
+        (surveyed,) = labels.survey([Operation.parse(operation)], p, 0.5, [0])  # counts are those of the whole table
+        rows.append(
+            {
+                "p": p,
+                "pairs": f"{p * p:,}",
+                "p mod 3": p % 3,
+                "pairs with label 0": int(surveyed.counts[0]),
+                "labels × how often they occur": counts_in_words(surveyed.histogram),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def training_pairs(run: Run) -> int:
+    """How many pairs a run was trained on, of each of its operations."""
+    pairs = run.config.d_vocab**2 if run.config.operands == "vocab" else run.config.p**2
+    return n_train(pairs, run.config.fraction)
+
+
+def _fraction(run: Run) -> float:
+    return run.config.fraction
