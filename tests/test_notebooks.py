@@ -18,6 +18,8 @@ SOURCES = sorted(NOTEBOOKS.glob("*.md"))
 PLOTLY = "application/vnd.plotly.v1+json"
 TRAINING = {"p": 5, "fraction": 0.5, "max_steps": 60, "device": "cpu"}
 """Of every notebook that trains what is missing."""
+PLURALS = {"p": "moduli", "fraction": "fractions"}
+"""Parameters of a notebook that is about several."""
 
 
 class Profile(NamedTuple):
@@ -35,8 +37,19 @@ TINY = {
     "deviations": Profile({"p": 5, "seeds": [0]}, runs=0, figures=0),
     "elementary": Profile(TRAINING | {"operations": ["a+b", "a*b"], "seeds": [0, 1]}, runs=4),
     "labels": Profile({"p": 5, "fraction": 0.5, "max_steps": 60, "splits": 3}, runs=0),
+    "mixtures": Profile(
+        TRAINING
+        | {"fractions": [0.5], "shown": 0.5, "operations": ["a+b", "a*b"], "polynomials": [["a+b", "ab+b"]]}
+        | {"seeds": [0]},
+        runs=5,
+        figures=6,
+    ),
+    "modulus": Profile(
+        {"moduli": [5, 7], "fractions": [0.5, 0.8], "max_steps": 60, "device": "cpu", "seeds": [0]}, runs=4, figures=3
+    ),
     "polynomials": Profile(TRAINING | {"operations": ["a^2+b^2"]}, runs=1),
     "pre_grokked": Profile(TRAINING | {"transfers": ["PG-E a+b -> a-b"], "source_max_steps": 60}, runs=5),
+    "random_embedding": Profile(TRAINING | {"operations": ["a+b"], "seeds": [0, 1]}, runs=4, figures=3),
     "restricted_loss": Profile(TRAINING | {"seeds": [0, 1]}, runs=4),
     "progress_measures": Profile(TRAINING | {"elementary": ["a+b"], "polynomials": ["ab+b"]}, runs=2),
 }
@@ -67,7 +80,10 @@ def test_a_notebook_has_one_parameters_cell_with_the_common_parameters(source):
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     assert len(tagged) == 1
     assert tagged[0] is next(cell for cell in notebook.cells if cell.cell_type == "code")
-    assert {"seeds", *(TRAINING if "device" in TINY[source.stem].changes else ())} <= set(notebook_parameters(notebook))
+    named = set(notebook_parameters(notebook))
+    trains = TRAINING if "device" in TINY[source.stem].changes else ()
+    assert "seeds" in named
+    assert all(name in named or PLURALS.get(name) in named for name in trains)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -81,6 +97,34 @@ def test_a_notebook_runs_with_parameters_of_one_s_own(source, tmp_path, environm
     assert len(drawn) >= profile.figures
     assert all(figure["layout"]["meta"]["caption"] for figure in drawn)
     assert len(list(RunStore(environment["GROKBOOK_STORE"]).folders())) == profile.runs
+
+
+LEAVING = [source for source in SOURCES if "train" in notebook_parameters(read_notebook(source))]
+
+
+def test_chapters_about_many_runs_may_leave_what_is_not_stored():
+    assert {source.stem for source in LEAVING} == {"mixtures", "modulus", "random_embedding"}
+    for source in LEAVING:
+        assert notebook_parameters(read_notebook(source))["train"].default == "None"
+
+
+@pytest.mark.parametrize("source", LEAVING, ids=lambda source: source.stem)
+def test_a_chapter_without_any_run_says_what_trains_them(source, tmp_path, environment):
+    changes = TINY[source.stem].changes | {"train": False}
+    out = execute_notebook(source, tmp_path / "out.ipynb", changes, env=environment)
+    shown = outputs(out)
+    assert not [output for output in shown if output.output_type == "error" or PLOTLY in output.get("data", {})]
+    printed = "".join(output.text for output in shown if output.output_type == "stream")
+    assert "Not yet run; trained by:\ngrokbook sweep " in printed
+    assert "--max-steps 60" in printed
+    assert not list(RunStore(environment["GROKBOOK_STORE"]).folders())
+
+
+@pytest.mark.parametrize("source", LEAVING, ids=lambda source: source.stem)
+def test_a_chapter_at_its_own_parameters_trains_nothing(source, tmp_path, environment):
+    """So the book builds whatever is published: that something is to be trained would be an error here."""
+    out = execute_notebook(source, tmp_path / "out.ipynb", env=environment | {"GROKBOOK_STORED_ONLY": "1"})
+    assert not [output for output in outputs(out) if output.output_type == "error"]
 
 
 def test_plain_papermill_runs_the_pair(tmp_path, environment):

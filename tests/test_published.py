@@ -18,7 +18,7 @@ def configs_of(notebook):
     """The runs that a notebook asks for with its own parameters."""
     parameters = execute.notebook_parameters(execute.read_notebook(notebook))
     values = {name: ast.literal_eval(parameter.default) for name, parameter in parameters.items()}
-    if "device" not in values:  # it trains nothing, whatever is stored
+    if "device" not in values or "train" in values:  # with these parameters it trains nothing, whatever is stored
         return
     common = {name: values[name] for name in ("p", "fraction", "max_steps")}
     transfers = [paper.Transfer.parse(text) for text in values.get("transfers", [])]

@@ -169,7 +169,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Grokking survives a frozen random embedding.",
         "Appendix F, Fig 14",
         ["random-embedding"],
-        "elementary",
+        "random_embedding",
         learning.c7,
     ),
     _claim(
@@ -177,7 +177,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A mixture of +, − and · groks together, needs a larger r than each alone, and learns · last.",
         "§5.3, Fig 4",
         ["mixture-elementary", "elementary"],
-        "elementary",
+        "mixtures",
         learning.c8,
     ),
     _claim(
@@ -185,7 +185,7 @@ CLAIMS: tuple[Claim, ...] = (
         "The mixture has a sparse embedding and a cosine-biased neuron–logit map; + and − share logit patterns.",
         "§5.3, Fig 4",
         ["mixture-elementary"],
-        "elementary",
+        "mixtures",
         spectral.c9,
     ),
     _claim(
@@ -266,7 +266,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Mixing in a²+b² and (a+b)² helps a²+ab+b²; mixtures of cubics rise, then stall.",
         "Appendix D, Fig 11 and 12",
         ["mixture-polynomials", "high-degree"],
-        "polynomials",
+        "mixtures",
         learning.c19,
     ),
     _claim(
@@ -274,7 +274,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Whether a²+ab+b² groks depends on p, not only on the number of pairs.",
         "Appendix J, Fig 20",
         ["modulus"],
-        "polynomials",
+        "modulus",
         learning.c20,
     ),
     _claim(
