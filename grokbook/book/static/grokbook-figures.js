@@ -108,7 +108,9 @@
     const height = layout.height || 450;
     const width = plot.clientWidth;
     let fitted = height;
-    if (small && square) fitted = width - margin.l + 8 + LABELS + (bars ? BAR : 0);
+    const rows = tracks(layout, "y"), columns = tracks(layout, "x"); // of square maps
+    const room = (single ? 8 : margin.t) + LABELS + (bars ? BAR : 0);
+    if (small && square) fitted = Math.max((width - margin.l) * rows / columns + room, 320);
     else if (small && single) fitted = Math.min(height, Math.max(300, Math.round(1.05 * width))) + (bars ? BAR : 0);
     else if (lying) fitted = height + BAR;
     plot.style.height = `${Math.round(fitted)}px`;
@@ -117,12 +119,16 @@
       margin: small ? { ...margin, l: Math.min(margin.l, 45), r: Math.min(margin.r, 10) } : { ...margin },
       template: template(),
     };
-    if (small && square) fitting.margin.t = 8;
+    if (small && square && single) fitting.margin.t = 8;
     if (lying) fitting.margin.b = LABELS + BAR;
     if (layout.coloraxis) fitting.coloraxis = { ...layout.coloraxis, colorbar: placed(layout.coloraxis.colorbar, lying) };
     if (layout.shapes) fitting.shapes = paintedShapes(layout.shapes);
     return fitting;
   }
+
+  // How many plots lie side by side ("x"), or one above the other ("y").
+  const tracks = (layout, letter) => new Set(Object.entries(layout)
+    .filter(([key]) => new RegExp(`^${letter}axis\\d*$`).test(key)).map(([, axis]) => `${axis.domain}`)).size;
 
   const MAPS = ["heatmap", "contour", "surface", "histogram2d"];
   const barOf = (trace) => MAPS.includes(trace.type) && trace.showscale !== false && !trace.coloraxis;
@@ -253,36 +259,54 @@
     console.error(box.id, error);
   }
 
+  // The figure with these traces: its own, or what its slider has made of them.
+  async function plotted(plot, figure, traces) {
+    const { sliders, updatemenus, height, ...rest } = structuredClone(figure.layout); // Plotly writes into it
+    const config = {
+      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    };
+    const style = traceStyle(figure);
+    const painted = traces.map((trace, i) => styled(trace, style, i));
+    await Plotly.newPlot(plot, painted, { ...rest, ...fit(plot, figure), autosize: true }, config);
+    if (figure.frames.length) await Plotly.addFrames(plot, figure.frames);
+  }
+
   async function render(box) {
     const key = box.dataset.figure;
     box.dataset.state = "loading";
     await Promise.all([load("vendor/plotly.min.js"), load(`figures/${key}.js`)]);
     if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
     const figure = figures.get(key);
-    const { data, layout, frames } = figure;
-    const { sliders = [], updatemenus = [], height, ...rest } = layout;
+    const { data, layout } = figure;
+    const { sliders = [], updatemenus = [] } = layout;
     const plot = box.querySelector(".grokbook-plot");
-    const config = {
-      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-    };
-    const style = traceStyle(figure);
-    const traces = data.map((trace, i) => styled(trace, style, i));
-    await Plotly.newPlot(plot, traces, { ...rest, ...fit(plot, figure), autosize: true }, config);
-    if (frames.length) await Plotly.addFrames(plot, frames);
+    await plotted(plot, figure, data);
     const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => slider(plot, s))];
     box.querySelector(".grokbook-controls")?.replaceChildren(...parts.filter(Boolean));
     box.dataset.state = "drawn";
   }
 
-  // Every figure on the page again, with new colours or a new shape.
-  async function refresh() {
-    for (const box of document.querySelectorAll('.grokbook-figure[data-state="drawn"]')) {
+  const standing = () => document.querySelectorAll('.grokbook-figure[data-state="drawn"]');
+
+  // Every figure on the page in new colours.
+  async function repaint() {
+    for (const box of standing()) {
       const plot = box.querySelector(".grokbook-plot");
       const figure = figures.get(box.dataset.figure);
       // A colour bar that is laid down keeps labels of when it stood, takes them for its height, and leaves no plot.
       plot.querySelectorAll(".infolayer .colorbar").forEach((bar) => bar.remove());
       await Plotly.update(plot, traceStyle(figure), fit(plot, figure));
       await Plotly.Plots.resize(plot);
+    }
+  }
+
+  // Every figure in a new shape, from scratch: a colour bar that moves in place leaves its old margins behind.
+  async function reshape() {
+    for (const box of standing()) {
+      const plot = box.querySelector(".grokbook-plot");
+      const shown = plot.data;
+      Plotly.purge(plot);
+      await plotted(plot, figures.get(box.dataset.figure), shown);
     }
   }
 
@@ -294,7 +318,7 @@
   }, { rootMargin: "300px 0px" });
   document.querySelectorAll(".grokbook-figure").forEach((box) => watch.observe(box));
 
-  new MutationObserver(refresh).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  narrow.addEventListener("change", refresh);
+  new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  narrow.addEventListener("change", reshape);
   addEventListener("beforeprint", () => grokbook.drawAll());
 })();
