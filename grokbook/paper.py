@@ -14,7 +14,9 @@ from grokbook.modules import MODULES
 from grokbook.operations import Operation
 
 DEFAULT_BUDGET = 40_000
-"""Step budget of a run unless the operation is named in :data:`BUDGETS`; what groks stops long before."""
+"""Step budget of a run but for operations in :data:`BUDGETS`; what groks stops long before."""
+LATE_FRACTION = 0.3
+"""The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
 
 _LATE = (
     *("a-b", "a^2-b^2", "2a-b", "2a+3b", "2a-3b", "a^2-b"),
@@ -22,7 +24,7 @@ _LATE = (
     *("(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^4", "(a+b)^5", "(a+b)^6", "(a+b)^7", "(a+b)^2+a+b"),
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
-"""Operations that grok late, or not at all."""
+"""Operations that grok late, or not at all, when few pairs are trained on."""
 
 
 class Transfer(NamedTuple):
@@ -54,9 +56,10 @@ class Transfer(NamedTuple):
         return f"{self.module} from {Operation.parse(self.source).pretty}"
 
 
-def budget(operation: str) -> int:
+def budget(operation: str, fraction: float = LATE_FRACTION) -> int:
     """The step budget of an operation from scratch."""
-    return BUDGETS.get(str(Operation.parse(operation)), DEFAULT_BUDGET)
+    late = BUDGETS if fraction <= LATE_FRACTION else {}
+    return late.get(str(Operation.parse(operation)), DEFAULT_BUDGET)
 
 
 def single(
@@ -70,7 +73,7 @@ def single(
     operands: str = "residues",
 ) -> RunConfig:
     """One operation from scratch; ``max_steps=None`` takes its budget."""
-    steps = budget(operation) if max_steps is None else max_steps
+    steps = budget(operation, fraction) if max_steps is None else max_steps
     return RunConfig(
         operations=(operation,),
         p=p,

@@ -57,7 +57,7 @@ TINY = {
         TRAINING
         | {"elementary": ["a+b"], "linear": ["PG-E a+b -> 2a+b"], "higher": ["a^2-b"]}
         | {"source_max_steps": 60, "seeds": [0]},
-        runs=8,
+        runs=9,
     ),
     "random_embedding": Profile(TRAINING | {"operations": ["a+b"], "seeds": [0, 1]}, runs=4, figures=3),
     "restricted_loss": Profile(TRAINING | {"seeds": [0, 1]}, runs=4),
