@@ -54,3 +54,15 @@ def test_a_frozen_embedding_is_not_the_trained_one(tiny_run):
     frozen = paper.single("a+b", frozen=EMBEDDING)
     table = figures.stored_table(Gathered((frozen,), {}), ["elementary", "random-embedding"])
     assert list(table["experiment"]) == ["random-embedding"]
+
+
+def test_a_module_is_part_of_the_task():
+    transfer = paper.pre_grokked(paper.Transfer.parse("PG-T a*b -> 2a+b"))
+    assert in_words([paper.single("2a+b"), transfer]) == "2a+b; PG-T a·b → 2a+b: p = 97, r = 0.3, seed 0"
+
+
+def test_of_many_tasks_the_first_are_named():
+    told = in_words(paper.single(f"{k}a+b") for k in range(1, 31))
+    assert told.startswith("a+b; 2a+b; ")
+    assert told.endswith("; 18a+b and 12 more: p = 97, r = 0.3, seed 0")
+    assert in_words(paper.single(f"{k}a+b") for k in range(1, 21)).endswith("; 20a+b: p = 97, r = 0.3, seed 0")

@@ -12,6 +12,8 @@ from grokbook.figures.style import pretty
 from grokbook.gathering import Gathered
 
 OTHERS = "others"
+MANY = 20
+"""How many tasks are told by name."""
 
 
 def stored_table(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
@@ -43,19 +45,32 @@ def sweep_commands(gathered: Gathered, names: Sequence[str]) -> str:
 
 
 def in_words(configs: Iterable[RunConfig]) -> str:
-    """Runs by operations, with their moduli, fractions and seeds, each no more than once.
+    """Runs by their tasks, with their moduli, fractions and seeds, each no more than once; of many tasks, the first.
 
     Such as "a+b; a−b: p = 97, r = 0.3, seed 1; p = 97, r = 0.4, 0.5, seeds 0, 1". Braces hold a mixture.
     """
     settings: dict[str, dict[tuple[int, float], set[int]]] = {}
     for config in configs:
-        label = ", ".join(map(pretty, config.operations))
-        label = label if len(config.operations) == 1 else f"{{{label}}}"
+        label = _task(config)
         settings.setdefault(label, {}).setdefault((config.p, config.fraction), set()).add(config.seed)
     by_setting: dict[str, list[str]] = {}
     for label, places in settings.items():
         by_setting.setdefault(_places(places), []).append(label)
-    return ". ".join(f"{'; '.join(labels)}: {places}" for places, labels in by_setting.items())
+    return ". ".join(f"{_some(labels)}: {places}" for places, labels in by_setting.items())
+
+
+def _task(config: RunConfig) -> str:
+    label = ", ".join(map(pretty, config.operations))
+    if len(config.operations) > 1:
+        return f"{{{label}}}"
+    return label if config.source is None else f"{config.module} {pretty(config.source.operations[0])} → {label}"
+
+
+def _some(labels: Sequence[str]) -> str:
+    """Labels as far as anybody will read."""
+    if len(labels) <= MANY:
+        return "; ".join(labels)
+    return f"{'; '.join(labels[: MANY - 2])} and {len(labels) - MANY + 2} more"
 
 
 def _places(places: dict[tuple[int, float], set[int]]) -> str:
