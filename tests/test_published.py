@@ -22,12 +22,8 @@ def configs_of(notebook):
     if "device" not in values or "train" in values:  # with these parameters it trains nothing, whatever is stored
         return
     common = {name: values[name] for name in ("p", "fraction", "max_steps")}
-    transfers = [paper.Transfer.parse(text) for text in values.get("transfers", [])]
-    lists = (values.get(name, []) for name in ("operations", "elementary", "polynomials"))
-    operations = [*chain.from_iterable(lists), *(transfer.target for transfer in transfers)]
     for seed in values["seeds"]:
-        yield from (paper.single(operation, seed=seed, **common) for operation in operations)
-        yield from (paper.pre_grokked(transfer, seed=seed, **common) for transfer in transfers)
+        yield from (paper.single(operation, seed=seed, **common) for operation in values["operations"])
 
 
 SHOWN = chain.from_iterable(map(configs_of, sorted((ROOT / "notebooks").glob("*.md"))))
