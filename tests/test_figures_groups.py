@@ -78,3 +78,10 @@ def test_outcomes_and_budgets_in_few_words(tiny, wave_run, tiny_run, grokked_run
     assert brief_outcome([tiny_run]) == f"best {tiny_run.best_test_accuracy:.1%}"
     assert budgets([wave_run, tiny_run]) == "30 steps"
     assert budgets([wave_run, replace(wave_run, config=tiny(max_steps=40_000))]) == "30 to 40,000 steps"
+
+
+def test_endings_are_listed_run_by_run(wave_run, tiny_run):
+    best = f"{tiny_run.best_test_accuracy:.1%}"
+    assert figures.grok_steps([wave_run, tiny_run]) == "10, –"
+    assert figures.best_accuracies([wave_run, tiny_run]) == f"100.0%, {best}"
+    assert figures.grok_steps([]) == figures.best_accuracies([]) == ""

@@ -39,7 +39,7 @@ from grokbook.figures.grid_tables import (
     kind_outcome_table,
     origin_table,
 )
-from grokbook.figures.groups import Group, by_operation, part
+from grokbook.figures.groups import Group, best_accuracies, by_operation, grok_steps, part
 from grokbook.figures.labels import (
     histogram_table,
     label_entropies,
@@ -77,6 +77,7 @@ __all__ = [
     "accuracy_curves",
     "accuracy_panels",
     "agreement_table",
+    "best_accuracies",
     "by_operation",
     "claim_section",
     "claims_table",
@@ -87,6 +88,7 @@ __all__ = [
     "dissect",
     "formula_table",
     "grid_counts",
+    "grok_steps",
     "halfway_table",
     "histogram_table",
     "key_threshold_table",

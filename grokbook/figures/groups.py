@@ -92,6 +92,16 @@ def brief_outcome(runs: Sequence[Run]) -> str:
     return f"grok step {where}{of}"
 
 
+def grok_steps(runs: Sequence[Run]) -> str:
+    """The grok step of each run, "–" where it does not grok; empty without any."""
+    return ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs)
+
+
+def best_accuracies(runs: Sequence[Run]) -> str:
+    """The best test accuracy of each run; empty without any."""
+    return ", ".join(f"{run.best_test_accuracy:.1%}" for run in runs)
+
+
 def budgets(runs: Sequence[Run]) -> str:
     """The steps that runs could have had, in words."""
     steps = sorted({run.config.max_steps for run in runs})

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.config import RunConfig
-from grokbook.figures.groups import budgets, part
+from grokbook.figures.groups import best_accuracies, budgets, grok_steps, part
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import PALETTE, arrange, describe, pretty
 from grokbook.runs import Run
@@ -125,11 +125,11 @@ def mixture_table(tasks: Sequence[Task]) -> pd.DataFrame:
                 "operation": pretty(task.operation),
                 **({"with": ", ".join(others)} if several else {}),
                 "seeds": ", ".join(str(run.config.seed) for run in task.together) or "–",
-                f"best {TOGETHER}": _accuracies(task.together, best=True),
-                "at the end": _accuracies(task.together, best=False),
-                "grok step": _grok_steps(task.together),
-                f"best {ALONE}": _accuracies(task.alone, best=True),
-                f"grok step {ALONE}": _grok_steps(task.alone),
+                f"best {TOGETHER}": best_accuracies(task.together) or NOT_YET_RUN,
+                "at the end": _at_the_end(task.together) or NOT_YET_RUN,
+                "grok step": grok_steps(task.together) or NOT_YET_RUN,
+                f"best {ALONE}": best_accuracies(task.alone) or NOT_YET_RUN,
+                f"grok step {ALONE}": grok_steps(task.alone) or NOT_YET_RUN,
                 "over alone": _ratios(task),
             }
         )
@@ -165,9 +165,8 @@ def _fraction(run: Run) -> float:
     return run.config.fraction
 
 
-def _accuracies(runs: Sequence[Run], *, best: bool) -> str:
-    values = [run.best_test_accuracy if best else float(run.history["test_accuracy"].iloc[-1]) for run in runs]
-    return ", ".join(f"{value:.1%}" for value in values) or NOT_YET_RUN
+def _at_the_end(runs: Sequence[Run]) -> str:
+    return ", ".join(f"{run.history['test_accuracy'].iloc[-1]:.1%}" for run in runs)
 
 
 def _ratios(task: Task) -> str:
@@ -175,7 +174,3 @@ def _ratios(task: Task) -> str:
     alone = {run.config.seed: run for run in task.alone}
     pairs = [(run, alone[run.config.seed]) for run in task.together if run.config.seed in alone]
     return ", ".join(f"{one.best_test_accuracy / other.best_test_accuracy:.2f}" for one, other in pairs) or "–"
-
-
-def _grok_steps(runs: Sequence[Run]) -> str:
-    return ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs) or NOT_YET_RUN

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook import labels
-from grokbook.figures.groups import budgets
+from grokbook.figures.groups import best_accuracies, budgets, grok_steps
 from grokbook.figures.labels import counts_in_words
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
@@ -65,8 +65,8 @@ def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
             "r": f"{fraction:g}",
             "training pairs": f"{training_pairs(group[0]):,}",
             "seeds": ", ".join(str(run.config.seed) for run in group),
-            "best test accuracy": ", ".join(f"{run.best_test_accuracy:.1%}" for run in group),
-            "grok step": ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in group),
+            "best test accuracy": best_accuracies(group),
+            "grok step": grok_steps(group),
             "budget": budgets(group),
         }
         for (p, fraction), group in rows.items()

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook import paper_results
-from grokbook.figures.groups import curve
+from grokbook.figures.groups import curve, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe, pretty
 from grokbook.modules import MODULES
 from grokbook.paper import Transfer
@@ -83,8 +83,7 @@ def _transfer(module: str, source: str, target: str) -> Transfer:
 
 
 def _outcome(transfer: Transfer, runs: Sequence[Run]) -> str:
-    steps = ["–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
-    return f"{transfer.module} {pretty(transfer.source)} → {pretty(transfer.target)}: {', '.join(steps)}"
+    return f"{transfer.module} {pretty(transfer.source)} → {pretty(transfer.target)}: {grok_steps(runs)}"
 
 
 def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
