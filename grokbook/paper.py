@@ -15,7 +15,7 @@ from grokbook.operations import Operation
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run but for operations in :data:`BUDGETS`; what groks stops long before."""
-LATE_FRACTION = 0.3
+LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
 
 _LATE = (
@@ -56,7 +56,7 @@ class Transfer(NamedTuple):
         return f"{self.module} from {Operation.parse(self.source).pretty}"
 
 
-def budget(operation: str, fraction: float = LATE_FRACTION) -> int:
+def budget(operation: str, fraction: float = 0.3) -> int:
     """The step budget of an operation from scratch."""
     late = BUDGETS if fraction <= LATE_FRACTION else {}
     return late.get(str(Operation.parse(operation)), DEFAULT_BUDGET)

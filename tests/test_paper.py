@@ -56,8 +56,8 @@ def test_a_pre_grokked_run_starts_from_the_run_from_scratch():
 def test_budgets_belong_to_operations_however_they_are_written():
     assert paper.budget("a - b") == paper.budget("a-b") == 100_000
     assert paper.budget("(a+b)(a-b)") == 100_000
-    assert paper.budget("a-b", 0.4) == paper.single("a-b", fraction=0.9).max_steps == 40_000
-    assert paper.single("a-b", fraction=0.2).max_steps == 100_000
+    assert paper.budget("a-b", 0.6) == paper.single("a-b", fraction=0.9).max_steps == 40_000
+    assert paper.single("a-b", fraction=0.5).max_steps == 100_000
     assert paper.budget("b*a") == paper.DEFAULT_BUDGET == 40_000
     assert paper.single("a-b", max_steps=60).max_steps == 60
     transfer = Transfer.parse("PG-E a+b -> a-b")
