@@ -31,7 +31,8 @@ DESKTOP, PHONE = (1280, 900), (390, 800)
 # Everything a reader can see of a figure's data: trace by trace, decoded, so that a change is a change on the screen.
 DATA = """plot => JSON.stringify(plot._fullData.map(t => [t.type, t.mode, ...["x", "y", "z"].map(
     k => t[k] && Array.from(t[k], row => row?.length && typeof row !== "string" ? Array.from(row) : row))]))"""
-TEXT = """plot => [...plot.querySelectorAll("svg text")].filter(e => e.textContent.trim())
+# But for numbers on coloured cells, which are to stand out from those, and not from the page.
+TEXT = """plot => [...plot.querySelectorAll("svg :not(.textpoint) > text")].filter(e => e.textContent.trim())
     .map(e => getComputedStyle(e).fill)"""
 CONTRAST = """([texts, box]) => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
