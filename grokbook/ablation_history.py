@@ -74,7 +74,7 @@ def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -
         raise FileExistsError(f"{path} is there already")
     frame = compute(run, device=device, progress=progress)
     with disk.replacing(path) as temporary:
-        frame.to_parquet(temporary, compression="zstd", index=False)
+        frame.to_parquet(temporary, compression="zstd", index=False, write_page_checksum=True)
     return path
 
 
@@ -89,7 +89,7 @@ def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
     if path is None:
         return None
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(path, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise DamagedRun(f"{path}: unreadable ({error}); restore the file or delete it") from error
     about = {name: frame.attrs.get(name) for name in _about(run)}

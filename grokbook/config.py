@@ -12,8 +12,8 @@ from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
-from grokbook import prompts
-from grokbook.modules import MODULES, WEIGHTS
+from grokbook import modules, prompts
+from grokbook.modules import WEIGHTS
 from grokbook.operations import Operation
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
@@ -129,10 +129,7 @@ class RunConfig:
     @property
     def module(self) -> str | None:
         """The paper's name of what is taken from the source, or those of its weights; None from scratch."""
-        if self.source is None:
-            return None
-        names = {weights: name for name, weights in MODULES.items()}
-        return names.get(self.transplant, "+".join(self.transplant))
+        return None if self.source is None else modules.name_of(self.transplant)
 
     @property
     def task(self) -> str:

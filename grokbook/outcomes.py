@@ -178,8 +178,7 @@ def problems(outcome: Outcome) -> list[str]:
     ]
     if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
         found.append("the best test accuracy is below the last one")
-    end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
-    latest = end if grok_step is None or config.tail >= config.sustain else config.max_steps
+    end, latest = runs.ending(config, grok_step)
     if not end <= outcome.steps <= latest:
         found.append(f"the run ends at step {outcome.steps}, not at {end}")
     if grok_step is not None:

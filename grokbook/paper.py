@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from grokbook import modules
 from grokbook.config import RunConfig
 from grokbook.modules import MODULES
 from grokbook.operations import Operation
@@ -48,7 +49,7 @@ class Transfer(NamedTuple):
     @property
     def module(self) -> str:
         """PG-E or PG-T."""
-        return next(name for name, weights in MODULES.items() if weights == self.transplant)
+        return modules.name_of(self.transplant)
 
     @property
     def label(self) -> str:

@@ -116,6 +116,13 @@ def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.Dat
     return measures.grok_step(np.asarray(history["step"]), train, test, threshold, config.sustain)
 
 
+def ending(config: RunConfig, grok_step: int | None) -> tuple[int, int]:
+    """The first and the last step at which a run may end: its budget, or a tail beyond its grok step."""
+    end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
+    # A tail shorter than what it takes to see that a run has grokked is over by then.
+    return end, end if grok_step is None or config.tail >= config.sustain else config.max_steps
+
+
 def history_columns(config: RunConfig) -> tuple[str, ...]:
     """The columns of every history of this config, in their order; see :mod:`grokbook.record`."""
     each = [column for total in OUTCOMES for column in per_operation(config, total)]

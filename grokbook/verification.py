@@ -105,11 +105,8 @@ def _map(run: Run, weights: Weights, operation: int) -> Float[Tensor, "p p"]:
 
 
 def _of_ending(run: Run) -> Iterator[str]:
-    """A run ends at its budget, or a tail beyond its grok step, and its last spectra are of that step."""
-    config, grok_step = run.config, run.grok_step
-    end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
-    # A tail shorter than what it takes to see that a run has grokked is over by then.
-    latest = end if grok_step is None or config.tail >= config.sustain else config.max_steps
+    """A run ends where its config and its grok step say, and its last spectra are of that step."""
+    end, latest = runs.ending(run.config, run.grok_step)
     if not end <= run.steps <= latest:
         yield f"the run ends at step {run.steps}, not at {end}"
     for name, steps in (("spectra", run.spectra.step), ("map", run.spectra.logits_step)):

@@ -44,7 +44,12 @@ def test_a_table_that_is_of_another_run_or_no_table_is_refused(tmp_path, tiny_ru
     other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
     with pytest.raises(DamagedRun, match="key frequencies"):
         ablation_history.read(store, other)
-    path.write_bytes(path.read_bytes()[:-9])
+    whole = path.read_bytes()
+    for place in (40, len(whole) // 3):  # inside the pages of numbers
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DamagedRun, match=rf"{SUFFIX}: unreadable"):
+            ablation_history.read(store, tiny_run)
+    path.write_bytes(whole[:-9])
     with pytest.raises(DamagedRun, match=rf"{SUFFIX}: unreadable"):
         ablation_history.read(store, tiny_run)
 

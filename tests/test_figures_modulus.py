@@ -22,6 +22,8 @@ def test_training_pairs_are_counted_as_training_does(runs, tiny, tiny_run):
     assert [training_pairs(run) for run in runs] == [72, 72, 24]
     every_token = replace(tiny_run, config=tiny(p=7, fraction=0.5, operands="vocab"))
     assert training_pairs(every_token) == 12 * 12 // 2
+    mixture = replace(every_token.config, operations=("a^2", "a^2+b"))  # one token more, which is no operand
+    assert training_pairs(replace(every_token, config=mixture)) == 12 * 12 // 2
 
 
 @pytest.mark.parametrize(("against", "places"), [("pairs", (24, 72)), ("fraction", (0.5, 0.6))])

@@ -278,3 +278,10 @@ def test_values_that_are_not_finite_are_refused_even_with_their_checksum(folder,
     save_file(spectra, folder / SPECTRA)
     reseal(folder)
     assert_damaged(folder, SPECTRA, "logits has values that are not finite")
+
+
+def test_a_run_ends_at_its_budget_or_a_tail_beyond_its_grok_step(tiny):
+    config = tiny(max_steps=100, tail=20, sustain=10)
+    assert runs.ending(config, None) == runs.ending(config, 95) == (100, 100)
+    assert runs.ending(config, 40) == (60, 60)
+    assert runs.ending(tiny(max_steps=100, tail=5, sustain=10), 40) == (45, 100), "over before it was seen"

@@ -135,10 +135,9 @@ def other_measures(groups: Group, *, name: str = "measures-others") -> go.Figure
         "test_loss": "test loss",
     }
     figure = _stacked(groups, columns)
-    norms = {label: change(runs, "weight_norm") for label, runs in groups.items()}
     summary = "; ".join(
         f"{label}: Gini of the embedding {change(runs, 'gini_embedding')}, of the neuron–logit map "
-        f"{change(runs, 'gini_neuron_logit')}, weight norm {norms[label]}"
+        f"{change(runs, 'gini_neuron_logit')}, weight norm {change(runs, 'weight_norm')}"
         for label, runs in groups.items()
     )
     return describe(

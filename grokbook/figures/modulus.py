@@ -15,7 +15,7 @@ from grokbook.figures.labels import counts_in_words
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
 from grokbook.operations import Operation
-from grokbook.prompts import n_train
+from grokbook.prompts import n_operands, n_train
 from grokbook.runs import Run
 
 Against = Literal["pairs", "fraction"]
@@ -92,8 +92,7 @@ def modulus_labels_table(operation: str, moduli: Sequence[int]) -> pd.DataFrame:
 
 def training_pairs(run: Run) -> int:
     """How many pairs a run was trained on, of each of its operations."""
-    pairs = run.config.d_vocab**2 if run.config.operands == "vocab" else run.config.p**2
-    return n_train(pairs, run.config.fraction)
+    return n_train(n_operands(run.config.p, run.config.operands) ** 2, run.config.fraction)
 
 
 def _fraction(run: Run) -> float:

@@ -200,7 +200,7 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
         title=f"{label}: restricted and excluded loss over training",
         caption=f"{label}: losses of the full logits, of the key frequencies alone (restricted) and of all but these "
         f"(excluded). From initialisation to the end — {summary}. "
-        + ("Dashed line: grok step." if run.grok_step is not None else "The run has not grokked.")
+        + ("Dashed line: its grok step." if run.grok_step is not None else "The run has not grokked.")
         + _of_twin(losses),
         alt=f"Five loss curves on logarithmic axes for {label}. {summary}.",
     )
@@ -212,8 +212,9 @@ def _of_twin(losses: pd.DataFrame) -> str:
     if deviation <= IDENTICAL:
         return ""
     return (
-        " The run was trained once more for this; it ended with the same key frequencies, though not the same to the "
-        f"last bit: its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm."
+        " The run was trained once more for the losses; it ended with the same key frequencies, though not the same to "
+        f"the last bit: its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm. "
+        "What is said of grokking is of the stored run."
     )
 
 
