@@ -6,7 +6,7 @@ CANDIDATES := python3 python3.11 python3.12 python3.13
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-# The tests open the book in a browser; the first of these that exists, or set GROKBOOK_CHROMIUM.
+# The tests and `make pdf` open the book in a browser; the first of these that exists, or set GROKBOOK_CHROMIUM.
 BROWSERS := chromium chromium-browser google-chrome
 GROKBOOK_CHROMIUM ?= $(shell for b in $(BROWSERS); do command -v $$b && break; done)
 
@@ -25,13 +25,19 @@ REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test bench browser lint format pair lock clean
+.PHONY: help book pdf workshop test bench browser lint format pair lock clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: .venv/installed-book  ## Execute the notebooks and build the site; prints the path of index.html
 	@$(BIN)/python -m grokbook book
+
+pdf: browser .venv/installed-test  ## Print the whole book into one PDF; needs Chromium
+	@GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" $(BIN)/python -m grokbook.book.pdf
+
+workshop: .venv/installed-book  ## Pack book, notebooks, runs and the list of wheels into one archive for a room without network
+	@$(BIN)/python -m grokbook.book.archive
 
 test: browser .venv/installed-test  ## Run linter, type checker and tests; needs Chromium
 	$(BIN)/ruff check .
@@ -80,7 +86,7 @@ clean:  ## Remove the environment, caches and everything built
 
 browser:
 	@test -x "$$(command -v '$(GROKBOOK_CHROMIUM)')" || { \
-	  echo "make test opens the book in Chromium, and found none of: $(BROWSERS)." >&2; \
+	  echo "This opens the book in Chromium, and found none of: $(BROWSERS)." >&2; \
 	  echo "Install one (Debian: apt-get install chromium) or set GROKBOOK_CHROMIUM to its path." >&2; exit 1; }
 
 .venv/created:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grokbook import data, fourier, measures, model
+    from grokbook import data, fourier, live, measures, model
     from grokbook.config import RunConfig
     from grokbook.errors import DamagedRun, TrainingDiverged
     from grokbook.operations import Operation
@@ -39,6 +39,7 @@ __all__ = [
     "data",
     "default_store",
     "fourier",
+    "live",
     "measures",
     "model",
     "train",

@@ -87,7 +87,7 @@ class RunFolders:
 def default_folders() -> RunFolders:
     """The folders that notebooks and commands use.
 
-    New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the checkout (outside one, in the current
+    New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the :func:`checkout` (outside one, in the current
     folder). The checkout's published ``runs/`` stand before it. With $GROKBOOK_STORED_ONLY nothing is trained.
     """
     root = checkout()
@@ -97,6 +97,12 @@ def default_folders() -> RunFolders:
 
 
 def checkout() -> Path | None:
-    """The checkout this library runs from; None when it is installed elsewhere."""
-    root = Path(__file__).resolve().parent.parent
-    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+    """The checkout this library runs from, or else the one that the current folder is in; None outside of any."""
+    here = Path.cwd()
+    places = (Path(__file__).resolve().parent.parent, here, *here.parents)
+    return next((place for place in places if _is_checkout(place)), None)
+
+
+def _is_checkout(folder: Path) -> bool:
+    marks = ("pyproject.toml", "notebooks", "runs", "grokbook/folders.py")
+    return all((folder / mark).exists() for mark in marks)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from grokbook import modules
 from grokbook.config import RunConfig
@@ -20,12 +20,25 @@ LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
 
 _LATE = (
-    *("a-b", "a^2-b^2", "2a-b", "2a+3b", "2a-3b", "a^2-b"),
-    *("a^2+ab+b^2+a", "a^3+ab", "a^3+ab^2+b"),
+    *("a-b", "a^2-b^2", "2a-b", "2a+3b", "2a-3b", "ab+b", "ab-b", "a^2-b"),
+    *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^3+ab", "a^3+ab^2+b"),
     *("(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^4", "(a+b)^5", "(a+b)^6", "(a+b)^7", "(a+b)^2+a+b"),
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
 """Operations that grok late, or not at all, when few pairs are trained on."""
+
+
+class Size(TypedDict):
+    """What makes a run small or large, as :func:`single` and :func:`mixture` take it."""
+
+    p: int
+    fraction: float
+    max_steps: int
+
+
+SMALL: Size = {"p": 31, "fraction": 0.8, "max_steps": 4000}
+"""Where a+b and a·b grok within a minute on one core, for the seeds that were tried; found by
+``python -m benchmarks.small_profiles``. The model and its optimiser are the paper's."""
 
 
 class Transfer(NamedTuple):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,41 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device_name(device),
         "threads": torch.get_num_threads(),
     }
+
+
+def here() -> dict[str, Any]:
+    """What is worth knowing about this process, its machine and the time; plain values."""
+    facts = describe(torch.device("cpu"))
+    del facts["threads"]  # of whoever asks: a notebook that was executed from here had its own
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        **facts,
+        "cores": os.cpu_count(),
+        **({"gpus": gpus} if gpus else {}),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def hardware(facts: Mapping[str, Any]) -> str:
+    """The machine that :func:`here` describes, in a few words."""
+    return ", ".join([facts["device"], f"{facts['cores']} cores", *facts.get("gpus", ())])
+
+
+def sentence(facts: Mapping[str, Any]) -> str:
+    """What :func:`here` says, in a line."""
+    commit = f" (commit {facts['commit']})" if facts["commit"] else ""
+    return (
+        f"Executed {facts['date'][:16].replace('T', ' ')} UTC with grokbook {facts['grokbook']}{commit}, "
+        f"Python {facts['python']} and torch {facts['torch']} on {hardware(facts)}."
+    )
+
+
+def note() -> None:
+    """Say in a notebook what it ran on: a line for readers, and the same as the output's metadata for programs."""
+    from IPython.display import display  # where there is a notebook, there is IPython
+
+    facts = here()
+    display({"text/plain": sentence(facts)}, metadata={"grokbook": facts}, raw=True)
 
 
 def device_name(device: torch.device) -> str:

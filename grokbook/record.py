@@ -1,6 +1,6 @@
 """What is written down while a run trains, and the run that this becomes.
 
-The history of a run has one row per evaluation, with the columns
+The history of a run has one row per evaluation, with the columns::
 
     step                                                        optimiser updates made
     train_loss, test_loss                                       mean cross-entropy in nats; summed over operations
@@ -15,7 +15,8 @@ and for a mixture the losses and accuracies of each operation, named like ``test
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -180,3 +181,38 @@ class Record:
                 "stopped": runs.STOPPED_BY_BUDGET if self.cut_short else "tail after grokking",
             },
         )
+
+
+class Moment(NamedTuple):
+    """A run in training, right after an evaluation was written down."""
+
+    record: Record
+    """It goes on changing as the run goes on."""
+    seen: Observation
+    weights: Callable[[], Weights]
+    """Copies the weights, while training waits."""
+
+    def glance(self) -> Run:
+        """The run so far, for drawing: without weights and maps of the logits, and quickly made."""
+        record, config = self.record, self.record.config
+        recorded, now = record.spectra, (record.step, self.seen.embedding, self.seen.neuron_logit)
+        steps, embedding, neuron_logit = zip(*recorded, *([now] if recorded[-1][0] != record.step else []), strict=True)
+        no_maps = torch.empty(0, dtype=torch.int64), torch.empty(0, len(config.operations), config.p, config.p)
+        spectra = Spectra(torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit), *no_maps)
+        return Run(config=config, history=record.to_history(), spectra=spectra, weights=None, provenance={})
+
+    def run(self, facts: Mapping[str, Any]) -> Run:
+        """The run so far, whole: it is the one whose step budget ends here, and that is what its config says.
+
+        Args:
+            facts: go into its provenance.
+
+        Raises:
+            ValueError: the run is at its start; no budget ends there.
+        """
+        ended = Record(replace(self.record.config, max_steps=self.record.step))
+        ended.history = {name: list(values) for name, values in self.record.history.items()}
+        ended.spectra, ended.maps = list(self.record.spectra), list(self.record.maps)
+        ended.seconds, ended.started = self.record.seconds, self.record.started
+        ended.add_final(ended.step, self.seen)
+        return ended.to_run(self.weights(), facts)

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from grokbook.config import RunConfig
 from grokbook.errors import RunsMissing
 from grokbook.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
 from grokbook.locks import RunLocks
+from grokbook.record import Moment
 from grokbook.runs import STOPPED_BY_BUDGET, Run
 from grokbook.training import Trainer
 
@@ -101,12 +102,18 @@ class RunStore(RunFolders):
             raise OSError(f"cannot write to the store {self.path}: {error.strerror or error}") from error
 
     def ensure(
-        self, configs: Iterable[RunConfig], device: str = "auto", *, slots: int | None = None, progress: bool = True
+        self,
+        configs: Iterable[RunConfig],
+        device: str = "auto",
+        *,
+        slots: int | None = None,
+        progress: bool = True,
+        on_evaluation: Callable[[Moment], object] | None = None,
     ) -> list[Run]:
         """Return the runs in order, training (and storing) those that are missing, sources before their heirs.
 
         A run that was interrupted goes on from its last state. One that another process is training is left to it and
-        waited for.
+        waited for. ``on_evaluation`` is called as :func:`grokbook.training.train` does.
 
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
@@ -129,7 +136,7 @@ class RunStore(RunFolders):
         self._close_states(known.values())
         try:
             with RunLocks(self.in_progress, done=lambda config: config not in self.missing(wanted)) as locks:
-                self._train(missing, known, locks, resolved, slots, progress)
+                self._train(missing, known, locks, resolved, slots, progress, on_evaluation)
         except KeyboardInterrupt:
             left = sum(config not in known for config in missing)
             raise KeyboardInterrupt(
@@ -160,6 +167,7 @@ class RunStore(RunFolders):
         device: torch.device,
         slots: int | None,
         progress: bool,
+        on_evaluation: Callable[[Moment], object] | None,
     ) -> None:
         """Add the missing runs to ``known``: trained here, or read once another process has stored them."""
         trainer = Trainer(
@@ -170,6 +178,7 @@ class RunStore(RunFolders):
             locks=locks,
             slots=slots,
             progress=progress,
+            on_evaluation=on_evaluation,
         )
         waited = False
         while any(config not in known for config in missing):

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from grokbook.engine import Stack
 from grokbook.errors import DamagedRun, TrainingDiverged
 from grokbook.locks import RunLocks
 from grokbook.progress import Reporter, reporter
-from grokbook.record import Observation, Record, observe
+from grokbook.record import Moment, Observation, Record, observe
 from grokbook.runs import Run
 from grokbook.weights import Weights
 
@@ -67,6 +68,7 @@ def train(
     checkpoints: Path | None = None,
     slots: int | None = None,
     progress: bool = True,
+    on_evaluation: Callable[[Moment], object] | None = None,
 ) -> list[Run]:
     """Train each config and return the runs in order.
 
@@ -80,6 +82,7 @@ def train(
         checkpoints: folder for the states of runs in progress; a run found there continues where it was.
         slots: how many runs are trained together at most; by default one on a CPU, what fits on CUDA.
         progress: whether to report to standard error.
+        on_evaluation: called after each evaluation of a run that goes on; what it raises ends the training.
 
     Raises:
         ValueError: the device is unknown, or a run does not fit into memory.
@@ -94,6 +97,7 @@ def train(
         checkpoints=None if checkpoints is None else Checkpoints(checkpoints),
         slots=slots,
         progress=progress,
+        on_evaluation=on_evaluation,
     )
     trainer.train(wanted)
     return [trainer.finished[config] for config in wanted]
@@ -127,6 +131,8 @@ class Trainer:
     """Taken before a run begins; where that is refused, it is left to whoever has it."""
     on_save: Callable[[], object] | None = None
     """Called whenever the states of all runs in progress have been saved; what it raises ends the training."""
+    on_evaluation: Callable[[Moment], object] | None = None
+    """Called after each evaluation of a run that goes on; what it raises ends the training, once states are saved."""
     failed: dict[RunConfig, TrainingDiverged | DamagedRun] = field(default_factory=dict)
     begun_at: dict[RunConfig, int] = field(default_factory=dict)
     """The step from which each run was trained here: 0, or where an earlier process left it."""
@@ -224,6 +230,12 @@ class Trainer:
         report.update(record.config, step, seen.outcome)
         if step >= record.last_step:
             self._end(lanes, run, seen, report)
+        elif self.on_evaluation is not None:
+            try:
+                self.on_evaluation(Moment(record, seen, partial(lanes.stack.weights_of, run)))
+            except BaseException:
+                self._save(lanes, lanes.busy)
+                raise
 
     def _end(self, lanes: _Lanes, run: int, seen: Observation, report: Reporter) -> None:
         """Turn a record into a finished run and hand it over."""

@@ -124,10 +124,26 @@ REFERENCES = """@book{fourier1822,
 }
 """
 
+LOOK_UP = """# Look up
+
+```{executions} notebooks
+```
+
+```{eval-rst}
+.. currentmodule:: grokbook.fourier
+.. autoclass:: Spectrum
+   :members:
+.. currentmodule:: grokbook.training
+.. autoclass:: Trainer
+   :members:
+```
+"""
+
 TOC = """format: jb-book
 root: intro
 chapters:
   - file: notebooks/wave
+  - file: look_up
 """
 
 
@@ -146,6 +162,7 @@ def write_sample_book(root: Path) -> Path:
     copyfile(ROOT / "_config.yml", root / "_config.yml")
     (root / "book" / "_toc.yml").write_text(TOC)
     (root / "book" / "intro.md").write_text(INDEX)
+    (root / "book" / "look_up.md").write_text(LOOK_UP)
     (root / "book" / "references.bib").write_text(REFERENCES)
     (root / "notebooks" / "wave.md").write_text(CHAPTER)
     return root

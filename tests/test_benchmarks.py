@@ -1,6 +1,7 @@
 """The benchmark measures what it says: rivals are the same model, operations are counted right, there is a table."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench, checks, flops, parts, scaling, stacked, table, task
+from benchmarks import bench, checks, first_figure, flops, parts, scaling, small_profiles, stacked, table, task
 from benchmarks.worker import Job, best_rate
-from grokbook import backward, data, model
+from grokbook import backward, data, model, paper
 from grokbook.plan import Plan, Rows
 from grokbook.weights import initialise, stack
 
@@ -202,3 +203,93 @@ def test_the_comparison_of_stacked_runs_sees_differences(tiny_run):
     assert row["largest difference, first 200 steps"] == "1.0e-03"
     with pytest.raises(ValueError, match="same steps"):
         stacked.difference(tiny_run.history, history.iloc[1:])
+
+
+# --- small profiles -------------------------------------------------------------------------------
+
+
+def measured(*setting, grok_step: int | None = 500, seconds: float = 20.0) -> small_profiles.Found:
+    return small_profiles.Found(small_profiles.Setting(*setting), grok_step, 0.875, 1500, 2 * seconds, seconds)
+
+
+def test_a_small_run_is_the_paper_s_but_for_its_size_and_ends_when_it_has_grokked():
+    config = small_profiles.Setting(31, 0.7, "a*b", 2, 6000).config
+    plain = paper.single("a*b", p=31, fraction=0.7, seed=2, max_steps=6000)
+    assert replace(config, tail=plain.tail) == plain
+    assert config.tail == config.sustain
+
+
+def test_a_small_run_is_trained_and_timed():
+    found = small_profiles.measure(small_profiles.Setting(5, 0.5, "a+b", 0, 20))
+    assert (found.grok_step, found.steps) == (None, 20)
+    assert found.cpu_seconds > 0
+    assert found.seconds > 0
+    assert not found.fits(60)
+
+
+def test_later_seeds_are_tried_only_where_all_operations_fitted(monkeypatch):
+    slow, lost = {(7, "a+b"): {"seconds": 61.0}}, {(11, "a*b"): {"grok_step": None}}
+    tried = []
+
+    def measure(setting):
+        tried.append(setting)
+        return measured(*setting, **(slow | lost).get((setting.p, setting.operation), {}))
+
+    monkeypatch.setattr(small_profiles, "measure", measure)
+    settings = [
+        small_profiles.Setting(p, 0.5, operation, seed)
+        for seed in (0, 1)
+        for p in (5, 7, 11)
+        for operation in ("a+b", "a*b")
+    ]
+    known = [measured(5, 0.5, "a+b", 0, settings[0].max_steps)]
+    with ThreadPoolExecutor(1) as pool:
+        found = list(small_profiles.search(settings, known, pool, limit=60))
+        assert {(one.p, one.seed) for one in tried} == {(5, 0), (7, 0), (11, 0), (5, 1)}
+        assert settings[0] not in tried, "it is known"
+        assert sorted(one.setting for one in found) == sorted(tried)
+        tried.clear()
+        list(small_profiles.search(settings, (), pool, limit=60, everywhere=True))
+        assert sorted(tried) == sorted(settings)
+    shown = "\n".join(small_profiles.lines([*known, *found], 60))
+    assert "– (best test 88%)" in shown
+    assert shown.split("\n\n")[1].startswith("p = 5, r = 0.5: all 4 runs in time")
+    assert "p = 7" not in shown.split("\n\n")[1]
+
+
+def test_runs_that_were_measured_are_kept(tmp_path):
+    found = [measured(31, 0.7, "a*b", 0), measured(31, 0.7, "a+b", 1, grok_step=None)]
+    file = tmp_path / "found.jsonl"
+    assert small_profiles.read(file) == []
+    file.write_text("".join(f"{json.dumps(one)}\n" for one in found))
+    assert small_profiles.read(file) == found
+
+
+SLOW = """<figure class="grokbook-figure" style="margin-top: 3000px">figure</figure><script>
+addEventListener("scroll", () => setTimeout(() => {
+    document.querySelector("figure").dataset.state = "drawn";
+}, 400), {once: true});
+</script>"""
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_page_is_timed_until_its_first_figure_stands(tmp_path, capsys):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "slow.html").write_text(SLOW)
+    (tmp_path / "plain.html").write_text("no figure")
+    assert first_figure.pages_with_figures(tmp_path) == ["deep/slow"]
+    arguments = ["--site", str(tmp_path), "--rounds", "1", "--seconds"]
+    assert first_figure.main([*arguments, "60"]) == 0
+    assert "0 of 1 pages over 60 s" in capsys.readouterr().out
+    assert first_figure.main([*arguments, "0.4"]) == 1, "the script alone takes as long"
+    with pytest.raises(SystemExit):
+        first_figure.main([*arguments, "1", "plain"])
+    assert "no page with a figure: plain" in capsys.readouterr().err
+
+
+def test_the_slowest_page_comes_first():
+    found = [first_figure.Waited("a", (0.5, 0.6, 9.0)), first_figure.Waited("b", (2.5, 2.1, 1.0))]
+    table, _, closing = first_figure.lines(found, 2.0)
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["b", "a"]
+    assert "2.10 | 1.00–2.50" in table
+    assert closing == "1 of 2 pages over 2 s: b"

@@ -1,32 +1,29 @@
 """Open every page of a built site from `file://` in a real headless Chromium."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from book_sample import ROOT, sample_site
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from grokbook import paper
 from grokbook.book.build import build
+from grokbook.book.chromium import chromium as headless
+from grokbook.fourier import Spectrum
+from grokbook.store import default_store
 
 LOCAL = ("file:", "data:", "blob:")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = pytest.mark.xdist_group("browser")  # one process builds the book and opens it
 
 DESKTOP, PHONE = (1280, 900), (390, 800)
+GRAVE = ("serious", "critical")
+"""What axe-core calls violations that keep readers out."""
+AXE = {"resultTypes": ["violations"], "preload": False}
+"""Preloading would read the style sheets over again by requests that Chromium refuses to a page from disk."""
 
 # Everything a reader can see of a figure's data: trace by trace, decoded, so that a change is a change on the screen.
 DATA = """plot => JSON.stringify(plot._fullData.map(t => [t.type, t.mode, ...["x", "y", "z"].map(
@@ -53,11 +50,8 @@ CONTRAST = """([texts, box]) => {
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium; without one these tests fail, because nothing else looks at the pages."""
-    executable = os.environ.get("GROKBOOK_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    with headless() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["sample", "book"])
@@ -79,7 +73,10 @@ def opened(
     """A page that lets no request out and fails when it closes if anything went wrong on it."""
     trouble: list[str] = []
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=javascript
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        java_script_enabled=javascript,
+        reduced_motion="reduce",  # colours that fade from one to another have no contrast to speak of
     )
     context.route(
         lambda url: not url.startswith(LOCAL),
@@ -108,24 +105,79 @@ def draw_figures(page: Page) -> int:
     return figures.count()
 
 
-def test_every_figure_draws_and_nothing_is_asked_of_the_network(chromium: Browser, site: Path):
-    figures = 0
+def test_every_page_on_a_desktop(chromium: Browser, site: Path):
+    """Each page is opened once, looked at in light, operated, and looked at in the dark."""
+    figures = sliders = 0
     with opened(chromium, DESKTOP) as page:
         for path in pages(site):
             page.goto(path.as_uri())
-            count = draw_figures(page)
-            sizes = page.locator(".grokbook-plot .main-svg:first-child").evaluate_all(
-                "all => all.map(svg => [svg.clientWidth, svg.clientHeight])"
-            )
-            assert len(sizes) == count, path
-            assert all(width > 300 and height > 150 for width, height in sizes), path
-            assert all(page.locator(".grokbook-figure figcaption").all_inner_texts()), path
-            raw = page.locator("article .math, .grokbook-figure").evaluate_all(
-                r"all => all.filter(e => /\\\(|\\\[|\$\S/.test(e.innerText)).map(e => e.innerText)"
-            )
-            assert not raw, (path, "formulas left as text", raw)
-            figures += count
+            page.evaluate("localStorage.clear()")
+            page.reload()
+            figures += check_figures(page, path)
+            check_access(page, path)
+            sliders += check_sliders(page, path)
+            check_the_dark(page, path)
+            check_access(page, path, runOnly=["color-contrast"])  # nothing else is different in the dark
     assert figures, "no figure on any page"
+    assert sliders, "no slider on any page"
+
+
+def check_figures(page: Page, path: Path) -> int:
+    """Every figure of a page stands, with a caption and without formulas left as text; how many there are."""
+    count = draw_figures(page)
+    sizes = page.locator(".grokbook-figure .grokbook-plot .main-svg:first-child").evaluate_all(
+        "all => all.map(svg => [svg.clientWidth, svg.clientHeight])"
+    )
+    assert len(sizes) == count, path
+    assert all(width > 300 and height > 150 for width, height in sizes), path
+    assert all(page.locator(".grokbook-figure figcaption").all_inner_texts()), path
+    raw = page.locator("article .math, .grokbook-figure").evaluate_all(
+        r"all => all.filter(e => /\\\(|\\\[|\$\S/.test(e.innerText)).map(e => e.innerText)"
+    )
+    assert not raw, (path, "formulas left as text", raw)
+    return count
+
+
+def check_access(page: Page, path: Path, **only: Sequence[str]) -> None:
+    """axe-core finds nothing serious on a page as it stands."""
+    found = Axe().run(page, options=AXE | only).response["violations"]
+    grave = [
+        (each["id"], node["html"][:200]) for each in found if each["impact"] in GRAVE for node in each["nodes"][:3]
+    ]
+    assert not grave, (path, page.locator("html").get_attribute("data-theme"), grave)
+
+
+def check_sliders(page: Page, path: Path) -> int:
+    """Every slider moves the data by keyboard; how many there are."""
+    sliders = 0
+    for box in page.locator(".grokbook-figure:has(input[type=range])").all():
+        plot = box.locator(".grokbook-plot").element_handle()
+        for control in box.locator("input[type=range]").all():
+            label, before = control.get_attribute("aria-valuetext"), page.evaluate(DATA, plot)
+            control.focus()
+            page.keyboard.press("Home" if control.input_value() == control.get_attribute("max") else "End")
+            page.wait_for_function(f"([plot, old]) => ({DATA})(plot) !== old", arg=[plot, before])
+            assert control.get_attribute("aria-valuetext") != label, path
+            sliders += 1
+    return sliders
+
+
+def check_the_dark(page: Page, path: Path) -> None:
+    """The theme's button turns the page dark, and every text of every figure with it."""
+    boxes = page.locator(".grokbook-figure").all()
+    plots = [box.locator(".grokbook-plot").element_handle() for box in boxes]
+    light = [page.evaluate(TEXT, plot) for plot in plots]
+    for _ in range(3):
+        if page.locator("html").get_attribute("data-theme") == "dark":
+            break
+        page.locator(".theme-switch-button:visible").first.click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    for box, plot, before in zip(boxes, plots, light, strict=True):
+        page.wait_for_function(f"([plot, old]) => ({TEXT})(plot)[0] !== old", arg=[plot, before[0]])
+        after = page.evaluate(TEXT, plot)
+        ground = box.element_handle()
+        assert not set(before) & set(after), (path, "text that kept its colour")
+        assert page.evaluate(CONTRAST, [after, ground]) >= 4.5, (path, after)
 
 
 def test_the_index_opens_the_landing_page(chromium: Browser, site: Path):
@@ -141,24 +193,6 @@ def test_a_figure_far_away_waits(chromium: Browser):
         assert page.evaluate("window.Plotly") is None
         assert page.locator(".grokbook-figure[data-state]").count() == 0
         draw_figures(page)
-
-
-def test_every_slider_moves_the_data_by_keyboard(chromium: Browser, site: Path):
-    sliders = 0
-    with opened(chromium, DESKTOP) as page:
-        for path in pages(site):
-            page.goto(path.as_uri())
-            draw_figures(page)
-            for box in page.locator(".grokbook-figure:has(input[type=range])").all():
-                plot = box.locator(".grokbook-plot").element_handle()
-                for control in box.locator("input[type=range]").all():
-                    label, before = control.get_attribute("aria-valuetext"), page.evaluate(DATA, plot)
-                    control.focus()
-                    page.keyboard.press("Home" if control.input_value() == control.get_attribute("max") else "End")
-                    page.wait_for_function(f"([plot, old]) => ({DATA})(plot) !== old", arg=[plot, before])
-                    assert control.get_attribute("aria-valuetext") != label, path
-                    sliders += 1
-    assert sliders, "no slider on any page"
 
 
 def test_the_slider_shows_the_frame_it_names(chromium: Browser):
@@ -190,29 +224,6 @@ def test_buttons_change_the_figure(chromium: Browser):
         assert page.get_by_role("button", name="lines").get_attribute("aria-pressed") == "false"
 
 
-def test_dark_mode_repaints_every_figure(chromium: Browser, site: Path):
-    with opened(chromium, DESKTOP) as page:
-        for path in pages(site):
-            page.goto(path.as_uri())
-            page.evaluate("localStorage.clear()")
-            page.reload()
-            draw_figures(page)
-            boxes = page.locator(".grokbook-figure").all()
-            plots = [box.locator(".grokbook-plot").element_handle() for box in boxes]
-            light = [page.evaluate(TEXT, plot) for plot in plots]
-            for _ in range(3):
-                if page.locator("html").get_attribute("data-theme") == "dark":
-                    break
-                page.locator(".theme-switch-button:visible").first.click()
-            assert page.locator("html").get_attribute("data-theme") == "dark"
-            for box, plot, before in zip(boxes, plots, light, strict=True):
-                page.wait_for_function(f"([plot, old]) => ({TEXT})(plot)[0] !== old", arg=[plot, before[0]])
-                after = page.evaluate(TEXT, plot)
-                ground = box.element_handle()
-                assert not set(before) & set(after), (path, "text that kept its colour")
-                assert page.evaluate(CONTRAST, [after, ground]) >= 4.5, (path, after)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_colours_are_the_systems(chromium: Browser, scheme: str):
     with opened(chromium, DESKTOP, scheme=scheme) as page:
@@ -225,6 +236,32 @@ def test_the_first_colours_are_the_systems(chromium: Browser, scheme: str):
             assert area == "rgba(0, 0, 0, 0)"
 
 
+CONTROLS = """all => all.filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled)"""
+# Where the Tab key has come, and whether a ring shows it: around the link, or around the card that is a link as a whole.
+FOCUSED = """() => {
+    const one = document.activeElement;
+    const {outlineStyle, boxShadow} = getComputedStyle(one.closest(".sd-card") ?? one);
+    one.dataset.reached = outlineStyle !== "none" || boxShadow !== "none";
+    return one.closest("article") !== null;
+}"""
+
+
+@pytest.mark.parametrize("name", ["explorer", "intro", "notebooks/elementary", "notebooks/workshop_1_watch_it_grok"])
+def test_the_tab_key_reaches_every_control_and_shows_where_it_is(chromium: Browser, name: str):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((build(ROOT).parent / f"{name}.html").as_uri())
+        draw_figures(page)
+        page.locator("article h1").first.evaluate("e => { e.tabIndex = -1; e.focus(); }")
+        page.keyboard.press("Tab")
+        while page.evaluate(FOCUSED):
+            page.keyboard.press("Tab")
+        reached = page.locator("article :is(a[href], a.modebar-btn, button, input, select, summary)").evaluate_all(
+            f"all => ({CONTROLS})(all).map(e => [e.outerHTML.slice(0, 200), e.dataset.reached])"
+        )
+        assert len(reached) > 10
+        assert [html for html, how in reached if how != "true"] == []
+
+
 def test_a_phone_shows_every_page_without_sideways_scroll(chromium: Browser, site: Path):
     with opened(chromium, PHONE) as page:
         for path in pages(site):
@@ -234,8 +271,95 @@ def test_a_phone_shows_every_page_without_sideways_scroll(chromium: Browser, sit
             page.evaluate("scrollTo(1000, 0)")
             assert page.evaluate("scrollX") == 0, path
             modes = "all => all.map(plot => plot._fullLayout.dragmode)"
-            assert not any(page.locator(".grokbook-plot").evaluate_all(modes)), path
+            assert not any(page.locator(".grokbook-figure .grokbook-plot").evaluate_all(modes)), path
             assert page.locator(".modebar:visible").count() == 0, path
+
+
+EXPLORER = "document.querySelector('.grokbook-explorer').dataset.state === 'drawn'"
+
+
+@contextmanager
+def explorer(browser: Browser, view: str = "", size: tuple[int, int] = DESKTOP, **how: str) -> Iterator[Page]:
+    """The explorer of the real book, with a view of it drawn."""
+    with opened(browser, size, **how) as page:
+        page.goto((build(ROOT).parent / "explorer.html").as_uri() + view)
+        page.wait_for_function(EXPLORER)
+        yield page
+
+
+def drawn_bars(page: Page, side: int) -> str:
+    """The heights of the bars on one side, 0 or 1."""
+    return page.locator(".grokbook-explorer-pane").nth(side).locator(".grokbook-plot").first.evaluate(DATA)
+
+
+def test_the_explorer_opens_with_two_runs_and_its_slider_moves_both(chromium: Browser):
+    with explorer(chromium) as page:
+        before = [drawn_bars(page, side) for side in (0, 1)]
+        assert before[0] != before[1]
+        page.get_by_label("Step", exact=True).focus()
+        page.keyboard.press("Home")
+        said = page.locator(".grokbook-explorer-said")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.grokbook-explorer-said')].every(e => e.textContent.startsWith('Step 0:'))"
+        )
+        assert said.count() == 2
+        assert all(drawn_bars(page, side) != before[side] for side in (0, 1))
+
+
+def test_a_link_to_the_explorer_shows_the_same_view(chromium: Browser):
+    with explorer(chromium) as page:
+        page.get_by_label("Layer").select_option("neuron_logit")
+        page.get_by_label("One scale for both").check()
+        page.get_by_label("Operation").nth(1).select_option("a−b")
+        page.wait_for_function(EXPLORER)
+        page.get_by_label("Step", exact=True).focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowLeft")
+        page.wait_for_function("!location.hash.includes('-end-')")
+        link = page.get_by_role("link", name="Link to this view").evaluate("a => a.hash")
+        assert page.evaluate("location.hash") == link
+        page.wait_for_timeout(300)
+        words = page.locator(".grokbook-explorer-said").all_inner_texts()
+        drawn = [drawn_bars(page, side) for side in (0, 1)]
+    with explorer(chromium, link) as page:
+        assert page.locator(".grokbook-explorer-said").all_inner_texts() == words
+        assert [drawn_bars(page, side) for side in (0, 1)] == drawn
+        assert page.get_by_label("Layer").input_value() == "neuron_logit"
+        assert page.evaluate("location.hash") == link
+
+
+def test_the_explorer_draws_what_the_run_recorded(chromium: Browser):
+    run = default_store().get(paper.single("a+b"))
+    spectrum = Spectrum.of_rows(run.spectra.neuron_logit.float())
+    with explorer(chromium, f"#view-{run.config.hash[:8]}-none-neuron_logit-100-own") as page:
+        time = run.spectra.step.tolist().index(100)
+        traces = json.loads(drawn_bars(page, 0))
+        top = max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
+        for trace, norms in zip(traces, (spectrum.cosine[time], -spectrum.sine[time]), strict=True):
+            assert trace[2] == list(range(1, 49))
+            assert trace[3] == pytest.approx(norms.tolist(), abs=top / 65535)
+
+
+def test_the_explorer_shows_maps(chromium: Browser):
+    key = paper.single("a+b").hash[:8]
+    with explorer(chromium, f"#view-{key}-none-logits-end-own", scheme="dark") as page:
+        (heatmap,) = json.loads(drawn_bars(page, 0))
+        assert heatmap[0] == "heatmap"
+        assert len(heatmap[4]) == 97
+        assert page.locator(".grokbook-explorer-pane.empty").count() == 1
+
+
+@pytest.mark.parametrize("view", ["#view-nonsense", "#view-0-0-0-0-0", "#view", "#how-to-read-it"])
+def test_the_explorer_survives_a_link_that_says_nothing(chromium: Browser, view: str):
+    with explorer(chromium, view) as page:
+        assert page.locator(".grokbook-explorer-pane:not(.empty) .main-svg").count() > 0
+
+
+def test_a_phone_has_the_explorers_sides_one_below_the_other(chromium: Browser):
+    with explorer(chromium, size=PHONE) as page:
+        boxes = [pane.bounding_box() for pane in page.locator(".grokbook-explorer-pane").all()]
+        assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= PHONE[0] for box in boxes)
 
 
 def test_a_turned_phone_refits_its_figures(chromium: Browser):
@@ -331,6 +455,8 @@ def test_without_javascript_words_stand_in_for_figures(chromium: Browser, site: 
                 assert box.locator("figcaption").inner_text().strip(), path
                 label = box.locator(".grokbook-plot").get_attribute("aria-label")
                 assert json.dumps(label) == json.dumps(box.locator("noscript").inner_text().strip()), path
+                numbers = box.locator(".grokbook-sources a").get_attribute("href")
+                assert (path.parent / numbers).is_file(), (path, numbers)
 
 
 def test_the_fence_around_a_page_notices(chromium: Browser, tmp_path: Path):

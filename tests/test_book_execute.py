@@ -7,7 +7,7 @@ import papermill
 import pytest
 from book_sample import HEADER
 
-from grokbook import RunStore
+from grokbook import RunStore, provenance
 from grokbook.book import execute
 from grokbook.book.execute import (
     NotebookError,
@@ -119,16 +119,35 @@ def test_execution_records_parameters_and_runs_this_interpreter(tmp_path):
     assert printed(output).split() == [sys.executable, "31", "0.3", str(tmp_path / "in"), "yes"]
     metadata = nbformat.read(output, as_version=4).metadata
     assert metadata.papermill.parameters == {"p": 31}
-    assert metadata.grokbook == {"source": "chapter.md", "cache_key": "k"}
+    assert {name: metadata.grokbook[name] for name in ("source", "cache_key")} == {
+        "source": "chapter.md",
+        "cache_key": "k",
+    }
     assert str(tmp_path) not in json.dumps(metadata)
     assert [path.name for path in output.parent.iterdir()] == ["out.ipynb"]
 
 
 def test_figures_are_stored_as_json_alone(tmp_path):
     source = notebook(tmp_path, "import plotly.graph_objects as go\ngo.Figure(go.Scatter(y=[1, 2]))")
-    cells = nbformat.read(execute_notebook(source, tmp_path / "out.ipynb"), as_version=4).cells
+    cells = nbformat.read(execute_notebook(source, tmp_path / "out.ipynb", note=False), as_version=4).cells
     bundles = [set(output.data) for cell in cells for output in cell.get("outputs", ())]
     assert bundles == [{"application/vnd.plotly.v1+json"}]
+
+
+def test_an_executed_notebook_says_what_it_ran_on(tmp_path):
+    output = execute_notebook(notebook(tmp_path, "print(p)"), tmp_path / "out.ipynb", {"p": 31})
+    executed = nbformat.read(output, as_version=4)
+    kept, now = executed.metadata.grokbook.provenance, provenance.here()
+    assert {**kept, "date": None} == {**now, "date": None}
+    assert executed.metadata.papermill.duration > 0
+    (shown,) = executed.cells[-1].outputs
+    said = shown.data["text/plain"]
+    assert f"with grokbook {now['grokbook']} (commit {now['commit']})" in said
+    assert f"torch {now['torch']} on {now['device']}, {now['cores']} cores" in said
+    assert {**shown.metadata.grokbook, "date": None} == {**now, "date": None}
+    silent = execute_notebook(notebook(tmp_path, "print(p)"), tmp_path / "out.ipynb", note=False)
+    assert printed(silent) == "59\n"
+    assert nbformat.read(silent, as_version=4).metadata.grokbook.provenance.torch == now["torch"]
 
 
 def test_an_ipynb_can_be_executed_too(tmp_path):

@@ -6,10 +6,13 @@ from pathlib import Path
 import plotly
 import plotly.graph_objects as go
 import pytest
-from book_sample import HEADER, sample_site, write_sample_book
+from book_sample import HEADER, ROOT, sample_site, write_sample_book
 
+from grokbook import figures
 from grokbook.book.build import BuildError, build
-from grokbook.book.plotly_mime import DEFAULT_HEIGHT, render
+from grokbook.book.execute import PACKAGE
+from grokbook.book.executions import GAP, Execution, executions, tables
+from grokbook.book.plotly_mime import DEFAULT_HEIGHT, Placeholder, render
 from grokbook.book.sphinx_ext import STATIC, vendored_sources
 from grokbook.figures.style import PALETTE, TRAIN
 
@@ -21,6 +24,11 @@ def figure(**layout: object) -> dict:
     return json.loads(chart.to_json())
 
 
+def script_of(placeholder: Placeholder) -> tuple[str, str]:
+    """Name and text of the side file that is loaded."""
+    return next((name, text) for name, text in placeholder.files.items() if name.endswith(".js"))
+
+
 def read_side_file(script: str) -> tuple[str, dict]:
     match = re.fullmatch(r'grokbook\.add\("([^"]+)",(.*)\);\n', script, re.DOTALL)
     assert match
@@ -30,8 +38,9 @@ def read_side_file(script: str) -> tuple[str, dict]:
 def test_a_side_file_holds_the_figure_without_template_and_width():
     source = figure(template="plotly_dark", width=700, height=300)
     placeholder = render(source)
-    key, stored = read_side_file(placeholder.script)
-    assert placeholder.filename == f"{key}.js"
+    name, script = script_of(placeholder)
+    key, stored = read_side_file(script)
+    assert name == f"{key}.js"
     assert re.fullmatch(r"a-wave-[0-9a-f]{10}", key)
     assert stored["data"] == source["data"]
     assert stored["frames"] == source["frames"]
@@ -39,15 +48,24 @@ def test_a_side_file_holds_the_figure_without_template_and_width():
 
 
 def test_the_key_follows_the_content():
-    assert render(figure(height=300)).filename == render(figure(height=300)).filename
-    assert render(figure(height=300)).filename != render(figure(height=301)).filename
+    assert render(figure(height=300)).files == render(figure(height=300)).files
+    assert not render(figure(height=300)).files.keys() & render(figure(height=301)).files.keys()
+
+
+def test_a_figure_offers_its_numbers_and_the_command_that_makes_it():
+    placeholder = render(figure(), root="../", command="grokbook notebook a<b")
+    (name,) = (name for name in placeholder.files if name.endswith(".csv"))
+    assert f'<a href="../_static/figures/{name}" download>' in placeholder.html
+    assert "<code>grokbook notebook a&lt;b</code>" in placeholder.html
+    assert "<code>" not in render(figure()).html
+    assert placeholder.files[name] == "y,0,1\n0,1,2\n1,3,4\n"
 
 
 def test_a_placeholder_reserves_room_and_speaks_without_javascript():
     page = render(figure(height=300)).html
     assert 'style="height:300px"' in page
     assert f'style="height:{DEFAULT_HEIGHT}px"' in render(figure()).html
-    assert 'role="img" aria-label="A &quot;wave&quot;"' in page
+    assert 'role="group" aria-label="A &quot;wave&quot;"' in page
     assert '<noscript><p class="grokbook-alt">A &quot;wave&quot;</p></noscript>' in page
     caption = r'Norms <span class="math notranslate nohighlight">\(\|u_k\| &lt; 1\)</span> &amp; more'
     assert f"<figcaption>{caption}</figcaption>" in page
@@ -67,7 +85,7 @@ def test_room_for_controls_is_reserved_where_there_are_any():
 )
 def test_the_room_for_plotlys_own_slider_is_taken_back(given, height, bottom):
     placeholder = render(figure(sliders=[{}], **given))
-    layout = read_side_file(placeholder.script)[1]["layout"]
+    layout = read_side_file(script_of(placeholder)[1])[1]["layout"]
     assert (layout["height"], layout["margin"]["b"]) == (height, bottom)
     assert f"height:{height}px" in placeholder.html
     assert {**given.get("margin", {}), "b": bottom} == layout["margin"]
@@ -139,6 +157,8 @@ def test_a_page_is_light_and_loads_nothing_from_elsewhere():
     figures = Assets(wave).figures
     assert [key.rpartition("-")[0] for key in figures] == ["wave", "cosines"]
     for key in figures:
+        assert f'href="../_static/figures/{key}.csv"' in wave
+        assert (site / "_static" / "figures" / f"{key}.csv").read_text("utf8").count("\n") > 1
         stored_key, stored = read_side_file((site / "_static" / "figures" / f"{key}.js").read_text("utf8"))
         assert stored_key == key
         assert stored["data"]
@@ -167,3 +187,113 @@ def test_a_figure_without_words_fails_the_build(tmp_path: Path):
     (root / "notebooks" / "wave.md").write_text(f"{HEADER}# Bare\n\n```{{code-cell}} ipython3\n{cell}\n```\n")
     with pytest.raises(BuildError, match=r"(?s)wave.*figure without layout\.meta\.caption.*layout\.meta\.alt"):
         build(root)
+
+
+class Words(HTMLParser):
+    """The text of a page's article, with single spaces."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.feed(page.read_text("utf8").split("<article")[1].split("</article>")[0])
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def test_pages_of_the_library_say_what_its_docstrings_say():
+    text = Words(sample_site() / "look_up.html").text
+    assert "class Spectrum ( constant : Float [ Tensor , '*time' ] , cosine : Float [ Tensor , '*time K' ]" in text
+    assert "Alias for field number" not in text
+    assert re.search(r"property combined : Float .{20,60} √\(‖u_k‖² \+ ‖v_k‖²\): cosine and sine", text), "colons stay"
+    assert "Raises : TrainingDiverged , DamagedRun – after all others were trained" in text
+
+
+def test_signatures_are_readable_where_defaults_are_made_by_functions():
+    text = Words(sample_site() / "look_up.html").text
+    assert (
+        "class Trainer ( device : device , finished : dict" in text or "class Trainer ( device : torch.device" in text
+    )
+    assert "<factory>" not in text
+    assert "~grokbook" not in text
+
+
+def test_the_execution_page_is_made_from_the_executed_notebooks():
+    site = sample_site()
+    (one,) = executions(site.parents[2] / "book" / "notebooks")
+    assert one.name == "wave"
+    assert 0 < one.seconds < 600
+    text = Words(site / "look_up.html").text
+    assert one.setting in text
+    assert f"A travelling wave {one.seconds:.1f} s {one.facts['date'][:10]}" in text
+    assert 'href="notebooks/wave.html"' in (site / "look_up.html").read_text("utf8")
+
+
+def test_notebooks_executed_elsewhere_have_a_table_of_their_own():
+    facts = {
+        "grokbook": "0.1.0",
+        "commit": "abc",
+        "python": "3.11",
+        "torch": "2",
+        "numpy": "2",
+        "device": "Z3",
+        "cores": 2,
+    }
+    facts |= {"date": "2026-11-23T10:50:59+00:00"}
+    found = [
+        Execution("one", 61.25, facts),
+        Execution("two", 4.0, {**facts, "commit": None, "gpus": ["G"]}),
+        Execution("three", 60.0, facts),
+    ]
+    versions = "with Python 3.11, torch 2, numpy 2 on Z3, 2 cores"
+    assert tables(found, "chapters").replace(GAP, " ").split("\n\n") == [
+        f"**grokbook 0.1.0 (commit abc) {versions}**: 2 notebooks, 2 min in all.",
+        "| notebook | took | executed (UTC) |\n|---|---|---|\n"
+        "| {doc}`/chapters/one` | 61.2 s | 2026-11-23 10:50 |\n| {doc}`/chapters/three` | 60.0 s | 2026-11-23 10:50 |",
+        f"**grokbook 0.1.0 (commit not known) {versions}, G**: 1 notebook, 4 s in all.",
+        "| notebook | took | executed (UTC) |\n|---|---|---|\n| {doc}`/chapters/two` | 4.0 s | 2026-11-23 10:50 |",
+    ]
+
+
+API = ROOT / "book" / "api"
+
+
+def test_every_figure_and_table_is_documented_once():
+    drawn, tabled = (API / "figures.md").read_text("utf8"), (API / "tables.md").read_text("utf8")
+    left_out = re.search(r":exclude-members: (.*)", drawn)[1].split(", ")
+    listed = re.findall(r"autofunction:: (\w+)", tabled)
+    assert sorted(left_out) == sorted(listed)
+    assert set(listed) <= set(figures.__all__)
+
+
+def test_every_module_that_others_use_has_a_place():
+    """Modules without one are the machinery behind those."""
+    named = set(re.findall(r"automodule:: grokbook\.(\w+)", "".join(p.read_text("utf8") for p in API.glob("*.md"))))
+    modules = {path.stem for path in PACKAGE.glob("*") if path.suffix == ".py" or (path / "__init__.py").exists()}
+    behind = {"__init__", "__main__", "book", "cli", "expressions", "prompts", "progress", "weights", "plan", "folded"}
+    behind |= {
+        "backward",
+        "memory",
+        "engine",
+        "checkpoints",
+        "locks",
+        "retraining",
+        "gathering",
+        "estimates",
+        "cluster",
+        "workshop",  # checks of answers, which its notebooks explain
+    }
+    assert modules - named == behind | {"publishing", "disk"}
+
+
+def test_launch_buttons_lead_to_the_notebook_without_outputs():
+    page = (sample_site() / "notebooks" / "wave.html").read_text("utf8")
+    for url in (
+        "https://mybinder.org/v2/gh/grokbook/grokbook/main?urlpath=lab/tree/notebooks/wave.ipynb",
+        "https://colab.research.google.com/github/grokbook/grokbook/blob/main/notebooks/wave.ipynb",
+    ):
+        assert f'href="{url}"' in page

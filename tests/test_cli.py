@@ -3,12 +3,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import nbformat
 import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
 from grokbook import RunConfig, RunStore, cli, experiments, folders, outcomes, runs, training
-from grokbook.book import build, execute
+from grokbook.book import build, copies, execute
 from grokbook.engine import Stack
 from grokbook.outcomes import Outcome
 from grokbook.runs import WEIGHTS
@@ -346,7 +347,7 @@ def test_verify_names_a_table_that_does_not_read(table):
 def test_notebook_passes_parameters_with_their_types(mine, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        execute, "execute_notebook", lambda *arguments, progress: seen.update(zip("sop", arguments, strict=True))
+        execute, "execute_notebook", lambda *arguments, progress, copy: seen.update(zip("sop", arguments, strict=True))
     )
     (tmp_path / "own.md").write_text("# mine")
     given = {"p": "59", "fraction": "0.4", "operations": "['a+b', 'ab']", "max_steps": "None", "device": "cpu"}
@@ -365,7 +366,7 @@ def test_parameters_may_stand_anywhere(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     seen = []
     monkeypatch.setattr(
-        execute, "execute_notebook", lambda source, output, parameters, progress: seen.append(parameters)
+        execute, "execute_notebook", lambda source, output, parameters, progress, copy: seen.append(parameters)
     )
     assert grokbook("notebook", *arguments).exit_code == 0
     assert seen == [{"p": 59}]
@@ -391,14 +392,65 @@ def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     seen = []
     monkeypatch.setattr(
-        execute, "execute_notebook", lambda source, output, parameters, progress: seen.append((source, output))
+        execute, "execute_notebook", lambda source, output, parameters, progress, copy: seen.append((source, output))
     )
     assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
     assert seen == [(folders.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
     stems = sorted(path.stem for path in (folders.checkout() / "notebooks").glob("*.md"))
     names = f"The notebooks are {', '.join(stems)}."
-    assert_short_error(grokbook("notebook", "elementry"), 2, "no notebook 'elementry', did you mean elementary?", names)
+    assert_short_error(grokbook("notebook", "elementry"), 2, "no notebook 'elementry', did you mean elementary?")
     assert_short_error(grokbook("notebook", "zzz"), 2, "no notebook 'zzz'.", names)
+
+
+def test_the_beginning_of_a_name_is_enough_where_only_one_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(execute, "execute_notebook", lambda source, *_, **__: seen.append(source.stem))
+    assert grokbook("notebook", "workshop_2").exit_code == 0
+    assert seen == ["workshop_2_read_the_circuit"]
+    three = "workshop_1_watch_it_grok or workshop_2_read_the_circuit or workshop_3_beyond_addition"
+    assert_short_error(grokbook("notebook", "workshop"), 2, f"no notebook 'workshop', did you mean {three}?")
+
+
+def test_the_student_s_copy_of_a_workshop_is_written_unexecuted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(execute, "execute_notebook", lambda *_, **__: pytest.fail("executed"))
+    result = grokbook("notebook", "workshop_1", "--student", "-p", "p", "37")
+    assert (result.exit_code, result.stdout) == (0, "workshop_1_watch_it_grok.student.ipynb\n"), result.output
+    copy = nbformat.read(tmp_path / "workshop_1_watch_it_grok.student.ipynb", as_version=4)
+    code = [cell for cell in copy.cells if cell.cell_type == "code"]
+    assert "p = 37" in code[1].source  # after the parameters, which it replaces
+    assert not any(cell.outputs for cell in code)
+    assert sum("# your code here" in cell.source for cell in code) >= 5
+    assert copy.metadata.papermill.input_path == "workshop_1_watch_it_grok.md"
+    assert copy.metadata.papermill.parameters == {"p": 37}
+
+
+def test_the_instructor_s_copy_of_a_workshop_is_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = {}
+    monkeypatch.setattr(
+        execute, "execute_notebook", lambda source, output, parameters, **rest: seen.update(rest, output=output)
+    )
+    assert grokbook("notebook", "--solutions", "workshop_3").exit_code == 0
+    assert seen["copy"] is copies.instructor_copy
+    assert str(seen["output"]) == "workshop_3_beyond_addition.solutions.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("workshop_1", "--student", "--solutions"), "ask for one at a time"),
+        (("elementary", "--student"), "elementary.md has no exercises"),
+        (("elementary", "--solutions"), "elementary.md has no exercises"),
+        (("workshop_1", "--student", "-p", "prime", "7"), "no parameter 'prime'"),
+        (("workshop_1", "--student", "-p", "p", "x"), "p takes int, not str"),
+    ],
+)
+def test_copies_that_cannot_be_made_are_one_line(tmp_path, monkeypatch, arguments, part):
+    monkeypatch.chdir(tmp_path)
+    assert_short_error(grokbook("notebook", *arguments), 2, part)
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_notebook_parameters_are_one_line(tmp_path, monkeypatch):

@@ -35,6 +35,8 @@ def every_figure(run: Run) -> dict[str, go.Figure]:
         "spectrogram": figures.spectrogram(run),
         "spectrogram of W_L": figures.spectrogram(run, "neuron_logit"),
         "overview": figures.overview(run),
+        "opening": figures.opening(run),
+        "snapshot": figures.snapshot(run),
         "progress_measures": figures.progress_measures(groups),
         "progress_measures of W_L": figures.progress_measures(groups, "neuron_logit"),
     }
@@ -84,8 +86,8 @@ def test_figures_leave_background_and_text_colour_to_the_page(drawn):
 
 
 def test_step_axes_are_logarithmic_and_titled_once(drawn):
-    """Stacked plots share one: the axes above the last follow it, and carry no title."""
-    for function in drawn.keys() - {"layer_spectra", "logit_map"}:
+    """Stacked plots share one: the axes above the last follow it, and carry no title. Frequencies have no steps."""
+    for function in drawn.keys() - {"layer_spectra", "logit_map", "opening", "snapshot"}:
         layout = drawn[function].to_plotly_json()["layout"]
         axes = [layout[key] for key in sorted(layout) if key.startswith("xaxis")]
         assert {(axis["type"], axis["dtick"]) for axis in axes} == {("log", 1)}, function

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from grokbook import figures
+from grokbook.modules import MODULES
 from grokbook.paper import Transfer
 
 transfer = Transfer.parse
@@ -92,3 +93,30 @@ def test_speed_ups_compare_runs_with_equal_seeds(tiny_transfer, tiny_run, grokke
     assert frame["module"].tolist() == ["PG-E from a+b"] * 3 + ["PG-T from a·b"] * 2
     assert frame["seed"].tolist() == [0, 1, 2, 0, 1]
     assert set(frame["paper"]) == {"helps"}, "a−b with the embedding of a+b"
+
+
+def test_counts_say_how_many_modules_help_and_whether_the_paper_says_so(tiny_transfer, tiny_run, grokked_run):
+    def at(run, seed, steps=1, **changes):
+        history = run.history.assign(step=run.history["step"] * steps)
+        return replace(run, history=history, config=replace(tiny_transfer.config, seed=seed, **changes))
+
+    alone = {"source": None, "transplant": ()}
+    scratch = {"a-b": [at(grokked_run, 0, 3, **alone), at(tiny_run, 1, **alone), at(grokked_run, 2, **alone)]}
+    helped = [at(grokked_run, 0), at(tiny_run, 1), at(grokked_run, 2, 2), at(tiny_run, 2), at(tiny_run, 3)]
+    too_late = at(grokked_run, 1, 100)  # the one from scratch was stopped before that step
+    mlp = tuple(MODULES["PG-T"])
+    frame = figures.transfer_counts(
+        scratch,
+        {
+            transfer("PG-E a+b -> a-b"): helped,
+            transfer("PG-E 2a+b -> a-b"): [too_late],
+            transfer("PG-T a+b -> a-b"): [at(tiny_run, 0, transplant=mlp), at(grokked_run, 0, transplant=mlp)],
+        },
+    )
+    fates = ["groks sooner", "no sooner", "neither groks", "nothing to compare with", "as in the paper"]
+    assert list(frame.columns) == ["module", "runs", *fates]
+    assert frame.values.tolist() == [["PG-E", 6, 1, 2, 1, 2, "1 of 4"], ["PG-T", 2, 1, 1, 0, 0, "1 of 2"]]
+
+
+def test_counts_of_no_runs_at_all(scratch):
+    assert figures.transfer_counts(scratch, {})["runs"].tolist() == [0, 0]

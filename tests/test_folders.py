@@ -38,6 +38,19 @@ def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path)
     assert default_folders().published == ()
 
 
+def test_an_installed_library_finds_the_checkout_that_the_current_folder_is_in(monkeypatch, tmp_path):
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "folders.py"))
+    root = tmp_path / "unpacked"
+    for folder in ("notebooks", "runs", "student", "grokbook"):
+        (root / folder).mkdir(parents=True)
+    (root / "pyproject.toml").touch()
+    monkeypatch.chdir(root / "student")
+    assert folders.checkout() is None, "some project that happens to have notebooks"
+    (root / "grokbook" / "folders.py").touch()
+    assert folders.checkout() == root
+    assert default_folders().published == (root / "runs",)
+
+
 def test_new_runs_are_ignored_by_git():
     ignored = Path(folders.__file__).parents[1].joinpath(".gitignore").read_text()
     assert re.search(r"^/?\.grokbook/?$", ignored, re.MULTILINE)

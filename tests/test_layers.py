@@ -13,7 +13,7 @@ ORDER = [
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
     *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history"),
-    *("claims", "figures", "book", "cli"),
+    *("claims", "figures", "live", "workshop", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""
 
@@ -50,6 +50,7 @@ def test_figures_and_commands_import_one_way_within():
             "sliders",
             "curves",
             "spectra",
+            "snapshot",
             "maps",
             "tables",
             "missing",

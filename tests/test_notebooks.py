@@ -11,6 +11,7 @@ import pytest
 
 from grokbook import RunStore
 from grokbook.book.execute import execute_notebook, notebook_parameters, read_notebook
+from grokbook.book.exercises import exercises
 from grokbook.book.pair import stale
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -62,6 +63,9 @@ TINY = {
     "random_embedding": Profile(TRAINING | {"operations": ["a+b"], "seeds": [0, 1]}, runs=4, figures=3),
     "restricted_loss": Profile(TRAINING | {"seeds": [0, 1]}, runs=4),
     "summary": Profile({"p": 59, "fractions": [0.3, 0.9], "seeds": [0]}, runs=0, figures=1),
+    "workshop_1_watch_it_grok": Profile(TRAINING | {"seeds": [0]}, runs=2, figures=5),
+    "workshop_2_read_the_circuit": Profile({"seeds": [0]}, runs=0, figures=4),
+    "workshop_3_beyond_addition": Profile({"seeds": [0]}, runs=0, figures=5),
     "progress_measures": Profile(
         TRAINING
         | {"elementary": ["a+b"], "cross": ["ab+b"], "cross_fraction": 0.6, "powers": ["a^2+b^2"], "sums": []}
@@ -114,6 +118,10 @@ def test_a_notebook_runs_with_parameters_of_one_s_own(source, tmp_path, environm
     assert len(drawn) >= profile.figures
     assert all(figure["layout"]["meta"]["caption"] for figure in drawn)
     assert len(list(RunStore(environment["GROKBOOK_STORE"]).folders())) == profile.runs
+    verdicts = [output.data.get("text/markdown", "") for output in shown if "data" in output]
+    passed = [verdict for verdict in verdicts if verdict.startswith("**✓ Right.**")]
+    assert not [verdict for verdict in verdicts if verdict.startswith("**✗")]
+    assert len(passed) == len(exercises(read_notebook(source), source.name))
 
 
 LEAVING = [source for source in SOURCES if "train" in notebook_parameters(read_notebook(source))]
@@ -155,4 +163,10 @@ def test_plain_papermill_runs_the_pair(tmp_path, environment):
     )
     assert done.returncode == 0, done.stderr
     assert [folder.name[:10] for folder in RunStore(environment["GROKBOOK_STORE"]).folders()] == ["a+b-p7-r0."]
-    assert len(outputs(tmp_path / "out.ipynb")) >= 4
+    executed = outputs(tmp_path / "out.ipynb")
+    assert len(executed) >= 4
+    assert executed[-1].data["text/plain"].startswith("Executed 2")
+    assert executed[-1].metadata.grokbook.commit
+    metadata = nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata.papermill
+    assert (metadata.parameters.p, metadata.parameters.operations) == (7, ["a+b"])
+    assert metadata.duration > 0

@@ -62,6 +62,19 @@ def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
         assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}"
 
 
+def test_what_figures_need_the_book_needs_too() -> None:
+    figures = [Requirement(line) for line in PROJECT["optional-dependencies"]["figures"]]
+    assert {str(requirement) for requirement in figures} <= {str(requirement) for requirement in BOOK}
+    assert not undeclared((PACKAGE / "figures").glob("*.py"), names(CORE + figures) | {"ipython"})
+
+
+def test_binder_installs_the_library_and_its_figures_with_the_same_pins() -> None:
+    lines = (ROOT / "binder" / "requirements.txt").read_text("utf8").splitlines()
+    assert [line for line in lines if line.startswith("-")][1:] == ["-c ../constraints.txt", "-e .[figures]"]
+    python = (ROOT / "binder" / "runtime.txt").read_text("utf8").strip().removeprefix("python-")
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+
+
 def test_pins_are_exact_and_serve_every_build_of_torch() -> None:
     assert len(PINS) == len(PIN_LINES), "a package is pinned twice"
     for name, version in PINS.items():
@@ -136,7 +149,7 @@ def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool 
 PACKAGE = ROOT / "grokbook"
 NEEDS_BOOK = {*(PACKAGE / "figures").rglob("*.py"), *(PACKAGE / "book").rglob("*.py")}
 NEEDS_CLUSTER = {PACKAGE / "cluster.py"}
-NEEDS_TEST = {PACKAGE / "book" / "picture.py"}  # draws a committed picture in the tests' browser
+NEEDS_TEST = {PACKAGE / "book" / name for name in ("chromium.py", "pdf.py", "picture.py")}  # the tests' browser
 
 
 def test_imports_are_declared() -> None:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,13 @@ def test_runs_have_the_settings_of_table_2(config):
     assert {name: getattr(config, name) for name in TABLE_2} == TABLE_2
     assert config.seed == 0
     assert 40_000 <= config.max_steps <= 300_000, "the paper's budget is the most"
+
+
+def test_the_small_size_differs_from_the_paper_s_runs_in_size_alone():
+    config = paper.single("a*b", seed=1, **paper.SMALL)
+    assert config == replace(paper.single("a*b", seed=1), **paper.SMALL)
+    assert config.p < 59
+    assert paper.mixture(("a+b", "a*b"), **paper.SMALL).p == config.p
 
 
 def test_a_mixture_is_one_run_on_all_its_operations():

@@ -25,6 +25,27 @@ def test_versions_device_and_machine_are_described():
     assert json.loads(json.dumps(facts)) == facts
 
 
+def test_what_a_notebook_ran_on_is_said_in_a_line(monkeypatch):
+    facts = provenance.here()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["cores"] == os.cpu_count()
+    assert "threads" not in facts
+    facts |= {"date": "2026-11-23T10:50:59+00:00", "commit": None, "device": "Zuse Z3", "cores": 2, "torch": "2.13.0"}
+    facts |= {"python": "3.11.7", "grokbook": "0.1.0"}
+    end = "Python 3.11.7 and torch 2.13.0 on Zuse Z3, 2 cores"
+    assert provenance.sentence(facts) == f"Executed 2026-11-23 10:50 UTC with grokbook 0.1.0, {end}."
+    facts |= {"commit": "abc", "gpus": ["GPU 0", "GPU 1"]}
+    assert "grokbook 0.1.0 (commit abc), " in provenance.sentence(facts)
+    assert provenance.sentence(facts).endswith(f"{end}, GPU 0, GPU 1.")
+
+
+def test_gpus_are_named_where_there_are_any(monkeypatch):
+    assert ("gpus" in provenance.here()) == bool(torch.cuda.device_count())
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device}")
+    assert provenance.here()["gpus"] == ["GPU 0", "GPU 1"]
+
+
 def test_nothing_tells_whose_machine_it_was():
     text = json.dumps(provenance.describe(CPU))
     assert platform.node() not in text or platform.node() in platform.machine()

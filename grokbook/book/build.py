@@ -64,11 +64,11 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
 
 
 def fingerprint(root: Path) -> str:
-    """Hash every file the site is made from: configuration, pages, executed notebooks, our Sphinx extension."""
+    """Hash every file the site is made from: configuration, pages, executed notebooks, the library."""
     pages = [path for path in (root / "book").rglob("*") if "_build" not in path.relative_to(root).parts]
-    extension = [path for path in (PACKAGE / "book").rglob("*") if "__pycache__" not in path.parts]
+    library = [path for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
     digest = hashlib.sha256()
-    for path in [root / "_config.yml", root / "constraints.txt", *sorted(pages), *sorted(extension)]:
+    for path in [root / "_config.yml", root / "constraints.txt", *sorted(pages), *sorted(library)]:
         if path.is_file() and not path.name.startswith("."):
             digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()

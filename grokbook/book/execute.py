@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from grokbook import provenance
+from grokbook.book.copies import page_copy
+from grokbook.book.exercises import ExerciseError, has_exercises
+from grokbook.book.frame import closed
 from grokbook.runs import PROVENANCE
 from grokbook.store import RunStore, default_store
 
@@ -162,6 +166,8 @@ def execute_notebook(
     env: Mapping[str, str] | None = None,
     renderer: str = "plotly_mimetype",
     progress: bool = False,
+    copy: Callable[[NotebookNode, str], NotebookNode] | None = None,
+    note: bool = True,
 ) -> Path:
     """Execute a notebook in its own folder with this interpreter, and write it to `output` when all went well.
 
@@ -169,17 +175,24 @@ def execute_notebook(
         source: MyST `.md` or `.ipynb`.
         output: Where the executed `.ipynb` goes; replaced in one step, untouched by a failure.
         parameters: Values injected after the parameters cell; also stored in the notebook's metadata.
-        metadata: Kept in the executed notebook under `metadata.grokbook`.
+        metadata: Kept in the executed notebook under `metadata.grokbook`, beside its `provenance`.
         env: Environment variables for the kernel, on top of this process's own.
         renderer: Plotly's renderer in the kernel. The default stores figures as JSON alone.
         progress: Pass on what the notebook writes to its error stream, like progress bars, while it runs.
+        copy: Which copy of a workshop is written, once it is executed; see `grokbook.book.copies`.
+        note: End with a line on what it ran on. Versions, commit, hardware and date are in `metadata.grokbook` anyway.
 
     Raises:
         ParameterError: Before any work, see `check_parameters`.
+        ExerciseError: Before any work: a copy is asked for, and the notebook has no exercises, or an incomplete one.
         NotebookError: A cell raised or the kernel died; names the notebook and the cell.
     """
     notebook, parameters = read_notebook(source), dict(parameters or {})
     check_parameters(notebook, parameters, source.stem)
+    if copy is not None:
+        copy(notebook, source.name)
+    if note:
+        notebook.cells = closed(notebook.cells)
     kernel_env = {"PLOTLY_RENDERER": renderer, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
     # Without an output path papermill keeps the notebook in memory, so no half-executed file can be left behind.
     try:
@@ -199,9 +212,33 @@ def execute_notebook(
         raise NotebookError(_describe(source, error)) from error
     except RuntimeError as error:  # the kernel died, or never came up
         raise NotebookError(f"{source.name}: {error}") from error
-    executed.metadata["grokbook"] = {"source": source.name, **(metadata or {})}
+    if copy is not None:
+        executed = copy(executed, source.name)
+    executed.metadata["grokbook"] = {"source": source.name, "provenance": provenance.here(), **(metadata or {})}
     executed.metadata.papermill.update(input_path=source.name, output_path=output.name)
     _write(executed, output)
+    return output
+
+
+def prepare_notebook(
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    copy: Callable[[NotebookNode, str], NotebookNode],
+) -> Path:
+    """Write a copy of a workshop with parameters of one's own in it, unexecuted; errors as in `execute_notebook`."""
+    notebook, parameters = read_notebook(source), dict(parameters or {})
+    check_parameters(notebook, parameters, source.stem)
+    prepared = copy(notebook, source.name)
+    if parameters:
+        prepared = papermill.execute_notebook(
+            prepared, None, parameters, prepare_only=True, kernel_name="python3", language="python", progress_bar=False
+        )
+        prepared.metadata.papermill.update(input_path=source.name, output_path=output.name)
+    prepared.metadata.pop("jupytext", None)
+    prepared.metadata["grokbook"] = {"source": source.name}
+    _write(prepared, output)
     return output
 
 
@@ -305,7 +342,7 @@ def execute_all(
             name = running[future].stem
             try:
                 print(f"{name:<20} executed in {future.result():.1f} s", flush=True)
-            except (NotebookError, ParameterError) as error:
+            except (NotebookError, ParameterError, ExerciseError) as error:
                 print(f"{name:<20} failed", flush=True)
                 failures.append(str(error))
     if failures:
@@ -318,5 +355,6 @@ def _execute_timed(
 ) -> float:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     start = time.perf_counter()
-    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env=env)
+    copy = page_copy if has_exercises(read_notebook(source)) else None
+    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env=env, copy=copy, note=False)
     return time.perf_counter() - start

@@ -2,6 +2,8 @@
 
 `python -m grokbook.book.pair [--check] [FOLDER]` writes (or compares) `notebooks/*.ipynb` from `notebooks/*.md`. The
 `.md` is always the source; `jupytext --sync` would go by file times and may overwrite it.
+
+The pair of a workshop is its student's copy: that is what Jupyter, Colab and the download button should open.
 """
 
 from __future__ import annotations
@@ -13,27 +15,45 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
+from grokbook.book.copies import student_copy
 from grokbook.book.execute import read_notebook
+from grokbook.book.exercises import has_exercises
+from grokbook.book.frame import framed
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def paired_text(source: Path) -> str:
-    """Return the paired `.ipynb` of a MyST notebook as text: no outputs, and cell ids hashed from the cells."""
+    """Return the paired `.ipynb` of a MyST notebook as text, see :func:`plain_text`.
+
+    It has cells of its own, with which it runs in Colab and says what it ran on, see `grokbook.book.frame`.
+
+    Raises:
+        ExerciseError: A workshop with an exercise that is not complete.
+    """
     read = read_notebook(source)
+    if has_exercises(read):
+        read = student_copy(read, source.name)
+    read.cells = framed(read.cells)
+    return plain_text(read)
+
+
+def plain_text(notebook: NotebookNode) -> str:
+    """Return a notebook as text: no outputs, and cell ids hashed from the cells, so that equal ones have equal text."""
     seen: Counter[str] = Counter()
     cells = []
-    for cell in read.cells:
+    for cell in notebook.cells:
         content = f"{cell.cell_type}\0{cell.source}"
         seen[content] += 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:8]
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cells.append(cell)
-    metadata = {"kernelspec": dict(read.metadata.get("kernelspec", KERNELSPEC))}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    metadata = {"kernelspec": dict(notebook.metadata.get("kernelspec", KERNELSPEC))}
+    plain = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    return nbformat.writes(plain).rstrip("\n") + "\n"
 
 
 def stale(notebooks: Path) -> dict[Path, str]:

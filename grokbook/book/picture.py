@@ -1,4 +1,4 @@
-"""Draw the pictures of the landing page and the README: `python -m grokbook.book.picture`.
+"""Draw the picture of the README: `python -m grokbook.book.picture`.
 
 The figure comes from the published run of a+b, and is drawn by Plotly in headless Chromium (playwright, of the `test`
 extra), once for light pages and once for dark ones, with text that can be read on a phone.
@@ -6,14 +6,13 @@ extra), once for light pages and once for dark ones, with text that can be read 
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
 import plotly.graph_objects as go
 
 from grokbook import figures, paper, store
+from grokbook.book.chromium import chromium
 from grokbook.folders import checkout
 
 INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
@@ -25,19 +24,14 @@ FONT = 22
 
 def pictures(folder: Path) -> None:
     """Write the pictures, for light and for dark pages, as PNGs with transparent background."""
-    from playwright.sync_api import sync_playwright
-
     run = store.default_store().get(paper.single("a+b"))
-    chromium = os.environ.get("GROKBOOK_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SCALE)
         for name, inks in INKS.items():
             page.set_content(_page(figures.overview(run), *inks))
             page.wait_for_selector(".main-svg")
             page.add_style_tag(content="html, body { margin: 0; background: transparent !important; }")
             page.screenshot(path=folder / name, omit_background=True)
-        browser.close()
 
 
 def _page(figure: go.Figure, text: str, test: str, train: str) -> str:

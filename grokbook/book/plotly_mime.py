@@ -1,8 +1,9 @@
 """Render a notebook's Plotly output as a light placeholder plus a side file that is loaded when scrolled to.
 
 A page must work from `file://`, where a script may load another script but must not fetch JSON. So each figure
-becomes `_static/figures/<name>-<hash>.js`, one call of `grokbook.add(key, figure)`; the page itself holds the
-caption, the alternative text and a box of the right height.
+becomes `_static/figures/<name>-<hash>.js`, one call of `grokbook.add(key, figure)`, and its numbers a CSV of the same
+name beside it; the page itself holds the caption, the alternative text, the link to the numbers, the command that
+makes the figure, and a box of the right height.
 
 Figures bring `layout.meta = {"caption": ..., "alt": ..., "name": ...}`. Caption and alternative text are required.
 A `"title"` becomes a heading above the plot; below `"min_width"` pixels the figure scrolls inside its own box.
@@ -15,12 +16,15 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from docutils import nodes
 from myst_nb.core.render import MimeData, MimeRenderPlugin, NbElementRenderer
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+
+from grokbook.book import side_files
+from grokbook.book.numbers import to_csv
 
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 450
@@ -29,11 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Placeholder(NamedTuple):
-    """The HTML that goes into the page, and the side file that goes next to it."""
+    """The HTML that goes into the page, and the side files that go next to it, as name -> text."""
 
     html: str
-    filename: str
-    script: str
+    files: dict[str, str]
     missing: tuple[str, ...]
 
 
@@ -49,25 +52,29 @@ class PlotlyMimeRenderer(MimeRenderPlugin):
             return None
         content: Any = data.content
         figure = json.loads(content) if isinstance(content, str | bytes) else content
-        placeholder = render(figure)
-        env = renderer.renderer.sphinx_env
-        for key in placeholder.missing:
-            logger.warning(
-                "figure without layout.meta.%s", key, location=env.docname, type="grokbook", subtype="figure"
-            )
-        folder = side_files(env.doctreedir)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / placeholder.filename).write_text(placeholder.script, "utf8")
-        return [nodes.raw("", placeholder.html, format="html", classes=["output"])]
+        return [place(renderer.renderer.sphinx_env, figure)]
 
 
-def side_files(doctreedir: str | Path) -> Path:
-    """Return where side files wait until the site is written; they live as long as the doctrees that name them."""
-    return Path(doctreedir) / "grokbook-figures"
+def place(env: BuildEnvironment, figure: Mapping[str, Any]) -> nodes.raw:
+    """The figure's place in the page that is being read; its side files are kept for the site."""
+    parents = env.docname.split("/")[:-1]
+    command = f"grokbook notebook {env.docname.rpartition('/')[2]}" if parents == ["notebooks"] else ""
+    placeholder = render(figure, root="../" * len(parents), command=command)
+    for key in placeholder.missing:
+        logger.warning("figure without layout.meta.%s", key, location=env.docname, type="grokbook", subtype="figure")
+    for name, text in placeholder.files.items():
+        side_files.write(env.doctreedir, side_files.FIGURES, name, text)
+    return nodes.raw("", placeholder.html, format="html", classes=["output"])
 
 
-def render(figure: Mapping[str, Any]) -> Placeholder:
-    """Split a figure (as JSON) into its place in the page and its side file."""
+def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> Placeholder:
+    """Split a figure (as JSON) into its place in the page and its side files.
+
+    Args:
+        figure: as Plotly writes it.
+        root: the way from the page to the site's root, like ``"../"``.
+        command: what makes the figure anew, shown below it.
+    """
     layout = dict(figure.get("layout", {}))
     # The template is rebuilt in the browser from the theme's colours; a width would defeat the responsive layout.
     layout.pop("template", None)
@@ -80,9 +87,8 @@ def render(figure: Mapping[str, Any]) -> Placeholder:
     slug = re.sub(r"[^a-z0-9]+", "-", str(meta.get("name", "figure")).lower()).strip("-") or "figure"
     key = f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     return Placeholder(
-        html=_place(key, slug, meta, layout),
-        filename=f"{key}.js",
-        script=f"grokbook.add({json.dumps(key)},{text});\n",
+        html=_place(key, slug, meta, layout, _sources(f"{root}_static/{side_files.FIGURES}/{key}.csv", command)),
+        files={f"{key}.js": f"grokbook.add({json.dumps(key)},{text});\n", f"{key}.csv": to_csv(figure)},
         missing=tuple(name for name in ("caption", "alt") if not str(meta.get(name, "")).strip()),
     )
 
@@ -95,7 +101,13 @@ def _without_slider_room(layout: dict[str, Any]) -> dict[str, Any]:
     return {**layout, "margin": {**margin, "b": margin.get("b", BOTTOM_MARGIN) - spare}, "height": height}
 
 
-def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
+def _sources(numbers: str, command: str) -> str:
+    """What a reader needs to go on with a figure: its numbers, and the command that makes it."""
+    made = f" · made by <code>{html.escape(command)}</code>" if command else ""
+    return f'<p class="grokbook-sources"><a href="{html.escape(numbers)}" download>Numbers (CSV)</a>{made}</p>'
+
+
+def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any], sources: str) -> str:
     caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
     title = f'<p class="grokbook-title">{_with_maths(str(meta["title"]))}</p>' if meta.get("title") else ""
     height = int(layout.get("height") or DEFAULT_HEIGHT)
@@ -107,11 +119,12 @@ def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, An
     controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
     return (
         f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}">{title}'
-        f'<div class="grokbook-scroll"><div class="grokbook-plot" role="img" aria-label="{html.escape(alt)}"'
+        # A group and not an image: Plotly puts buttons into it.
+        f'<div class="grokbook-scroll"><div class="grokbook-plot" role="group" aria-label="{html.escape(alt)}"'
         f' style="height:{height}px{width}"></div></div>'
         f"{controls}"
         f'<noscript><p class="grokbook-alt">{html.escape(alt)}</p></noscript>'
-        f"<figcaption>{_with_maths(caption)}</figcaption>"
+        f"<figcaption>{_with_maths(caption)}</figcaption>{sources}"
         "</figure>"
     )
 

@@ -3,13 +3,14 @@
 At the start of an HTML build it copies plotly.js (from the installed plotly, so versions match) and MathJax (from the
 installed sphinx-mathjax-offline) into `_static/vendor`. Pages load our own small script, which loads plotly.js and
 the figures' side files when a figure comes near the viewport. sphinx-thebe, which jupyter-book always adds and which
-asks a CDN, is taken out of every page.
+asks a CDN, is taken out of every page, and finished pages are mended for readers who hear them.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ from myst_nb.core.render import load_mime_renders
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.pycode import ModuleAnalyzer
 
-from grokbook.book.plotly_mime import PlotlyMimeRenderer, side_files
+from grokbook.book import directives, mend, side_files
+from grokbook.book.executions import ExecutionTable
+from grokbook.book.plotly_mime import PlotlyMimeRenderer
 
 STATIC = Path(__file__).resolve().parent / "static"
 # All TeX packages in one file: tex-svg.js would load further scripts when a formula needs one.
 MATHJAX = "vendor/mathjax/tex-svg-full.js"
 PLOTLY = "vendor/plotly.min.js"
+HIDDEN_COLON = "\ufdd0"  # a code point that no text has
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -35,14 +40,21 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """
     if PlotlyMimeRenderer not in load_mime_renders():
         raise ExtensionError("grokbook's mime renderer is not registered: pip install -e '.[book]'")
+    app.add_directive("executions", ExecutionTable)
     app.connect("config-inited", _configure)
+    app.connect("autodoc-skip-member", _skip_plain_fields)
+    app.connect("autodoc-process-signature", _without_private_fields)
+    app.connect("autodoc-process-docstring", _hide_colons, priority=400)
+    app.connect("autodoc-process-docstring", _show_colons, priority=600)
     app.connect("builder-inited", _vendor)
     app.connect("doctree-resolved", _mark_maths)
     app.connect("doctree-resolved", _drop_thebe_settings, priority=900)
     app.connect("html-page-context", _drop_thebe_scripts, priority=900)
-    app.connect("build-finished", _publish_figures)
+    app.connect("build-finished", _publish)
+    directives.setup(app)
     app.add_css_file("grokbook.css", priority=900)
     app.add_js_file("grokbook-figures.js", loading_method="defer")
+    app.add_js_file("grokbook-explorer.js", loading_method="defer")
     app.add_js_file("grokbook-search.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -71,6 +83,36 @@ def _configure(app: Sphinx, config: Config) -> None:
     # The theme reads the mode from here; without it a page logs an error to the console.
     config.html_context.setdefault("default_mode", "auto")
     config.html_static_path.append(str(STATIC))
+
+
+def _skip_plain_fields(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Leave out fields of a NamedTuple that have nothing but a place in its signature."""
+    if skip or not str(obj.__doc__).startswith("Alias for field number "):
+        return None
+    module, owner = (app.env.temp_data[f"autodoc:{part}"] for part in ("module", "class"))
+    return (owner, name) not in ModuleAnalyzer.for_module(module).find_attr_docs()
+
+
+def _without_private_fields(
+    app: Sphinx, what: str, name: str, obj: Any, options: object, signature: str | None, returns: str | None
+) -> tuple[str, str] | None:
+    """Write the signature of a dataclass whose defaults are made by functions, which Sphinx cannot take apart."""
+    if what != "class" or not is_dataclass(obj) or "<factory>" not in (signature or ""):
+        return None
+    shown = [field for field in fields(obj) if field.init and not field.name.startswith("_")]
+    optional = [field.default is not MISSING or field.default_factory is not MISSING for field in shown]
+    parts = [f"{one.name}: {one.type}{' = ...' * default}" for one, default in zip(shown, optional, strict=True)]
+    return f"({', '.join(parts)})", ""
+
+
+def _hide_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keep napoleon, which comes next, from taking what stands before a colon for the type of an attribute."""
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = lines[0].replace(":", HIDDEN_COLON)
+
+
+def _show_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
 
 
 def _vendor(app: Sphinx) -> None:
@@ -104,7 +146,7 @@ def _asset_text(asset: Any) -> str:
     return f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
 
 
-def _publish_figures(app: Sphinx, exception: Exception | None) -> None:
-    folder = side_files(app.doctreedir)
-    if exception is None and app.builder.format == "html" and folder.is_dir():
-        shutil.copytree(folder, Path(app.outdir, "_static", "figures"), dirs_exist_ok=True)
+def _publish(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.format == "html":
+        side_files.publish(app.doctreedir, app.outdir)
+        mend.mend_site(Path(app.outdir))

@@ -18,20 +18,33 @@ def notebook(
         list[str],
         typer.Argument(
             metavar="NOTEBOOK [-p NAME VALUE]...",
-            help="A notebook's name, like elementary, or its path; then its parameters, like -p p 59.",
+            help="A notebook's name or how it begins, like elementary, or its path; then its parameters, like -p p 59.",
         ),
     ],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the executed notebook goes.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the notebook goes.")] = None,
+    student: Annotated[
+        bool, typer.Option("--student", help="Write the student's copy of a workshop, with gaps, unexecuted.")
+    ] = False,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="Write the instructor's copy of a workshop, with solutions, executed.")
+    ] = False,
 ) -> None:
-    """Execute a notebook with parameters of your own."""
+    """Execute a notebook with parameters of your own, or write a copy of a workshop."""
     with extra("book"):
-        from grokbook.book import execute
+        from grokbook.book import copies, execute
 
     with short_errors(execute.NotebookError):
+        if student and solutions:
+            raise ValueError("--student and --solutions are two copies: ask for one at a time")
         name, parameters = _name_and_parameters(words)
         source = _notebook(name)
-        target = output or Path(f"{source.stem}.out.ipynb")
-        execute.execute_notebook(source, target, parameters, progress=True)
+        kind = "student" if student else "solutions" if solutions else "out"
+        target = output or Path(f"{source.stem}.{kind}.ipynb")
+        if student:
+            execute.prepare_notebook(source, target, parameters, copy=copies.student_copy)
+        else:
+            copy = copies.instructor_copy if solutions else None
+            execute.execute_notebook(source, target, parameters, progress=True, copy=copy)
         print(target)
 
 
@@ -67,17 +80,18 @@ def _name_and_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:
 
 
 def _notebook(name: str) -> Path:
-    """The notebook at a path, or of that name in the checkout."""
+    """The notebook at a path, or of that name in the checkout; its beginning is enough where only one has it."""
+    if Path(name).is_file():
+        return Path(name)
     root = folders.checkout()
-    places = [Path(name), *([root / "notebooks" / f"{name}.md"] if root is not None else [])]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        known = sorted(path.stem for path in root.glob("notebooks/*.md")) if root is not None else []
-        near = get_close_matches(name, known, n=1)
-        guess = f", did you mean {near[0]}?" if near else "."
-        listed = f" The notebooks are {', '.join(known)}." if known else ""
-        raise FileNotFoundError(f"no notebook {name!r}{guess}{listed}")
-    return found
+    known = {path.stem: path for path in sorted(root.glob("notebooks/*.md"))} if root is not None else {}
+    begun = [stem for stem in known if name and stem.startswith(name)]
+    if name in known or len(begun) == 1:
+        return known.get(name) or known[begun[0]]
+    near = get_close_matches(name, known, n=1)
+    guess = f", did you mean {' or '.join(begun or near)}?" if begun or near else "."
+    listed = f" The notebooks are {', '.join(known)}." if known and not (begun or near) else ""
+    raise FileNotFoundError(f"no notebook {name!r}{guess}{listed}")
 
 
 def _literal(text: str) -> Any:

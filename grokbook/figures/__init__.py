@@ -11,6 +11,8 @@ What is where; a module imports only from those above it:
     sliders   frames over training, with a slider and a play button
     curves    accuracy, FFS and FCR of many runs against step
     spectra   the layers of one run in the Fourier basis: bars, spectrograms
+    opening   accuracies and spectrum of one run under one slider
+    snapshot  one run at one moment of its training: accuracy so far, and bars
     maps      the logits in two dimensions
     tables    the numbers at the end
     missing   which runs are stored, and what trains the others
@@ -25,6 +27,7 @@ What is where; a module imports only from those above it:
     restricted_tables  the same in numbers, beside the paper's
     grid      Table 5: operations against fractions, from outcomes of runs
     grid_tables        the same counted, beside the paper's
+    teaching  small figures of the workshops
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ from grokbook.figures.maps import logit_map, logit_maps, map_correlation_table, 
 from grokbook.figures.missing import stored_table, sweep_commands
 from grokbook.figures.mixtures import Task, mixture_accuracy, mixture_findings, mixture_table, mixture_tasks
 from grokbook.figures.modulus import modulus_accuracy, modulus_labels_table, modulus_table
+from grokbook.figures.opening import opening
 from grokbook.figures.restricted import ablated_losses, dissect, losses_over_training, restricted_by_count
 from grokbook.figures.restricted_tables import (
     dependent_table,
@@ -60,11 +64,21 @@ from grokbook.figures.restricted_tables import (
     restricted_table,
     shares_table,
 )
+from grokbook.figures.snapshot import snapshot
 from grokbook.figures.spectra import layer_spectra, overview, spectrogram
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
-from grokbook.figures.tables import halfway_table, outcome_table, paper_table, spectra_table, table, threshold_table
+from grokbook.figures.tables import (
+    first_step,
+    halfway_table,
+    outcome_table,
+    paper_table,
+    spectra_table,
+    table,
+    threshold_table,
+)
 from grokbook.figures.taxonomy import formula_table, kind_table, taxonomy_table
-from grokbook.figures.transfers import speed_up_table, transfer_grid, transfer_table
+from grokbook.figures.teaching import by_frequency, circle, task_table
+from grokbook.figures.transfers import speed_up_table, transfer_counts, transfer_grid, transfer_table
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 
 __all__ = [
@@ -78,7 +92,9 @@ __all__ = [
     "accuracy_panels",
     "agreement_table",
     "best_accuracies",
+    "by_frequency",
     "by_operation",
+    "circle",
     "claim_section",
     "claims_table",
     "criteria_table",
@@ -86,6 +102,7 @@ __all__ = [
     "dependent_table",
     "disagreement_table",
     "dissect",
+    "first_step",
     "formula_table",
     "grid_counts",
     "grok_steps",
@@ -110,6 +127,7 @@ __all__ = [
     "modulus_accuracy",
     "modulus_labels_table",
     "modulus_table",
+    "opening",
     "origin_table",
     "other_measures",
     "outcome_grid",
@@ -125,14 +143,17 @@ __all__ = [
     "restricted_table",
     "separation_table",
     "shares_table",
+    "snapshot",
     "spectra_table",
     "spectrogram",
     "speed_up_table",
     "stored_table",
     "sweep_commands",
     "table",
+    "task_table",
     "taxonomy_table",
     "threshold_table",
+    "transfer_counts",
     "transfer_grid",
     "transfer_table",
 ]

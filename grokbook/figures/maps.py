@@ -34,14 +34,14 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
     figure = go.Figure(_heatmap(maps[-1], labels))
     # Frames carry z alone: the rest is the same in all of them.
     steps = run.spectra.logits_step.tolist()
-    add_slider(figure, {step: [go.Heatmap(z=_percent(norms))] for step, norms in zip(steps, maps, strict=True)})
+    add_slider(figure, {step: [go.Heatmap(z=percent(norms))] for step, norms in zip(steps, maps, strict=True)})
     for axis, over in (("xaxis", "a"), ("yaxis", "b")):
         ticks = {"tickvals": _ticks(p, 10), "type": "category"}
         figure.update_layout({axis: {"title": f"component over {over}", **ticks}})
     figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
     figure.update_layout(yaxis_constraintoward="top")
     arrange(figure, height=620, l=70, t=30, b=130)
-    strongest, tops = _strongest(maps[-1], labels), [_without_constant(norms).max() for norms in maps]
+    strongest, tops = _strongest(maps[-1], labels), [without_constant(norms).max() for norms in maps]
     moved = len(steps) > 1
     sizes = f"{tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end" if moved else f"{tops[-1]:,.0f}"
     return describe(
@@ -69,7 +69,7 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
     if len({len(norms) for norms in maps.values()}) != 1:
         raise ValueError("logit_maps needs runs, all of one modulus")
     columns = list(dict.fromkeys(column for _, column in maps))
-    tops = {place: float(_without_constant(norms).max()) for place, norms in maps.items()}
+    tops = {place: float(without_constant(norms).max()) for place, norms in maps.items()}
     largest = max(tops, key=tops.__getitem__)
     p = len(maps[largest])
     labels = frequency_labels(p)
@@ -167,7 +167,7 @@ def _maps(run: Run, operation: int) -> Float[np.ndarray, "time p p"]:
 
 def _heatmap(norms: Float[np.ndarray, "p p"], labels: Sequence[str]) -> go.Heatmap:
     return go.Heatmap(
-        z=_percent(norms),
+        z=percent(norms),
         zmin=0,
         zmax=100,
         colorscale="Viridis",
@@ -188,23 +188,24 @@ def _label_of(run: Run, operation: int) -> str:
     return own if len(run.config.operations) == 1 else f"{own} (of {label_of(run)})"
 
 
-def _percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:
+def percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:
     """Whole percents of the largest component but the first (constant × constant); one byte per cell.
 
     Axis 0 of ``norms`` is the component over a, that of the result the one over b, as a heatmap takes it.
     """
-    top = _without_constant(norms).max()
+    top = without_constant(norms).max()
     return np.clip(np.rint(100 * norms.T / top if top else norms.T), 0, 100).astype(np.uint8)
 
 
 def _strongest(norms: Float[np.ndarray, "p p"], labels: Sequence[str], count: int = 4) -> str:
     """The largest components but constant × constant, in words."""
-    order = np.argsort(_without_constant(norms), axis=None)[::-1][:count]
+    order = np.argsort(without_constant(norms), axis=None)[::-1][:count]
     pairs = (np.unravel_index(index, norms.shape) for index in order)
     return ", ".join(f"{labels[i]} × {labels[j]}" for i, j in pairs)
 
 
-def _without_constant(norms: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+def without_constant(norms: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    """A map with constant × constant at zero: it says nothing about a or b."""
     rest = norms.copy()
     rest[0, 0] = 0
     return rest

@@ -14,25 +14,33 @@ def thinned(steps: Sequence[int], wanted: Sequence[int]) -> list[int]:
     return [index for index, step in enumerate(steps) if step in among]
 
 
-def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]]) -> None:
+def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]], said: Mapping[int, str] | None = None) -> None:
     """Frames by training step, a slider that starts at the last of them, and a play button.
 
     A single frame, as of a run that was published with one map, is what the figure shows anyway: it gets no slider.
+
+    Args:
+        figure: what gets them.
+        frames: new versions of the first traces of the figure, as many as there are in a frame.
+        said: what stands at the slider behind each step.
     """
     if len(frames) < 2:
         return
     figure.frames = [
         go.Frame(name=str(step), data=traces, traces=list(range(len(traces)))) for step, traces in frames.items()
     ]
-    figure.update_layout(sliders=[_slider(list(frames))], updatemenus=[_play_button()])
+    labels = {step: f"{step:,}{said[step] if said else ''}" for step in frames}
+    figure.update_layout(sliders=[_slider(labels)], updatemenus=[_play_button()])
 
 
-def _slider(steps: Sequence[int]) -> dict[str, Any]:
+def _slider(labels: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "active": len(steps) - 1,
+        "active": len(labels) - 1,
         "currentvalue": {"prefix": "step ", "xanchor": "left"},
         "pad": {"t": 45, "l": 60},
-        "steps": [{"label": f"{step:,}", "method": "animate", "args": [[str(step)], _animation()]} for step in steps],
+        "steps": [
+            {"label": label, "method": "animate", "args": [[str(step)], _animation()]} for step, label in labels.items()
+        ],
     }
 
 

@@ -144,28 +144,33 @@ def _final(run: Run, measure: str, layer: Layer) -> float:
 
 def _bars(run: Run, time: int) -> list[go.Bar]:
     """Cosines (upwards) and sines (downwards) of both layers at one of the recorded times."""
-    traces = []
-    for row, layer in enumerate(LAYERS, start=1):
-        spectrum = Spectrum.of_rows(_rows(run, layer)[time])
+    return [
+        bar.update(showlegend=row == 1)
+        for row, layer in enumerate(LAYERS, start=1)
+        for bar in wave_bars(run, layer, time, axes=(f"x{row}", f"y{row}"))
+    ]
+
+
+def wave_bars(run: Run, layer: Layer, time: int, *, axes: tuple[str, str]) -> list[go.Bar]:
+    """The norms of cosines (upwards) and of sines (downwards, hatched) of a layer at one of the recorded times."""
+    spectrum = Spectrum.of_rows(_rows(run, layer)[time])
+    return [
+        go.Bar(
+            x=_frequencies(spectrum.cosine),
+            y=sign * norms,
+            customdata=norms,
+            name="cosine" if wave == "cos" else "sine",
+            legendgroup=wave,
+            xaxis=axes[0],
+            yaxis=axes[1],
+            marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
+            hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{PLAIN_LAYERS[layer]}</extra>",
+        )
         for wave, norms, sign, colour, pattern in (
             ("cos", spectrum.cosine.numpy(), 1, COSINE, ""),
             ("sin", spectrum.sine.numpy(), -1, SINE, "/"),
-        ):
-            traces.append(
-                go.Bar(
-                    x=_frequencies(spectrum.cosine),
-                    y=sign * norms,
-                    customdata=norms,
-                    name="cosine" if wave == "cos" else "sine",
-                    legendgroup=wave,
-                    showlegend=row == 1,
-                    xaxis=f"x{row}",
-                    yaxis=f"y{row}",
-                    marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
-                    hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{PLAIN_LAYERS[layer]}</extra>",
-                )
-            )
-    return traces
+        )
+    ]
 
 
 def _frequencies(norms: Float[Tensor, "*time K"]) -> np.ndarray:

@@ -112,11 +112,10 @@ def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
 
     Where both grok it is the ratio of their grok steps; where the one from scratch does not, its steps give a bound.
     """
-    alone = {(run.config.operations[0], run.config.seed): run for runs in scratch.values() for run in runs}
     rows = []
     for transfer, runs in transfers.items():
         for run in runs:
-            before = alone.get((transfer.target, run.config.seed))
+            before = _alone(scratch, run)
             helps = {True: "helps", False: "does not help", None: "–"}[paper_results.transfer_helps(run.config)]
             rows.append(
                 {
@@ -128,6 +127,45 @@ def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
                 }
             )
     return pd.DataFrame(rows)
+
+
+def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
+    """One row per module: of the runs with it, how many grok sooner than the one from scratch with their seed.
+
+    "No sooner" holds those that grok as late or later, or not at all where the one from scratch does. "As in the paper"
+    counts, among runs that the paper has a word on and that have one to compare with, those that it is right about.
+    """
+    rows = []
+    for module in MODULES:
+        runs = [run for transfer, found in transfers.items() if transfer.module == module for run in found]
+        fates = [(_fate(_alone(scratch, run), run), paper_results.transfer_helps(run.config)) for run in runs]
+        judged = [(fate == _FATES[0]) == helps for fate, helps in fates if fate != _FATES[-1] and helps is not None]
+        counts = {each: sum(fate == each for fate, _ in fates) for each in _FATES}
+        agree = f"{sum(judged)} of {len(judged)}" if judged else "–"
+        rows.append({"module": module, "runs": len(runs), **counts, "as in the paper": agree})
+    return pd.DataFrame(rows)
+
+
+_FATES = ("groks sooner", "no sooner", "neither groks", "nothing to compare with")
+
+
+def _fate(before: Run | None, after: Run) -> str:
+    """Which of the fates a run with a module has, beside the same one from scratch."""
+    sooner, later, neither, unknown = _FATES
+    if before is None:
+        return unknown
+    if after.grok_step is None:
+        return neither if before.grok_step is None else later
+    if before.grok_step is None:
+        return sooner if after.grok_step < before.steps else unknown  # it was stopped before that step
+    return sooner if after.grok_step < before.grok_step else later
+
+
+def _alone(scratch: Mapping[str, Sequence[Run]], run: Run) -> Run | None:
+    """The run from scratch on the same operation and with the same seed."""
+    key = (run.config.operations, run.config.seed)
+    every = (each for runs in scratch.values() for each in runs)
+    return next((each for each in every if (each.config.operations, each.config.seed) == key), None)
 
 
 def _speed_up(before: Run, after: Run) -> str:

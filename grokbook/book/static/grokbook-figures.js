@@ -14,6 +14,8 @@
   const grokbook = {
     add: (key, figure) => figures.set(key, figure),
     drawAll: () => Promise.all([...document.querySelectorAll(".grokbook-figure")].map(draw)),
+    // For pages that draw figures of their own (grokbook-explorer.js).
+    tools: { base, get: (key) => figures.get(key), load, element, slider, template, ink, narrow },
   };
   window.grokbook = grokbook;
 
@@ -50,6 +52,12 @@
     );
     probe.remove();
     return found;
+  }
+
+  // The colour that this theme draws one of the inks in: "1" to "8", "train".
+  function ink(name) {
+    const style = getComputedStyle(document.documentElement);
+    return colours().series.get(style.getPropertyValue(`--grokbook-ink-${name}`).trim());
   }
 
   // Figures are drawn in inks for light pages; each theme has colours of its own in their place.
@@ -176,33 +184,43 @@
     return node;
   }
 
-  let controls = 0;
-  function slider(plot, spec) {
+  // A slider as Plotly describes one, in front of its plot.
+  function plotSlider(plot, spec) {
     const steps = (spec.steps ?? []).filter((step) => step.visible !== false);
-    const current = spec.currentvalue ?? {};
-    const name = (i) => plain(`${steps[i].label ?? steps[i].value ?? i}`);
-    const range = element("input", {
-      type: "range", min: 0, max: steps.length - 1, step: 1, value: spec.active ?? 0, id: `grokbook-${++controls}`,
+    const { prefix, suffix } = spec.currentvalue ?? {};
+    return slider({
+      name: plain(prefix).trim() || "Step",
+      labels: steps.map((step, i) => plain(`${step.label ?? step.value ?? i}`) + plain(suffix)),
+      at: spec.active ?? 0,
+      move: (i) => apply(plot, steps[i]),
     });
-    const label = element("label", { htmlFor: range.id, textContent: plain(current.prefix).trim() || "Step" });
+  }
+
+  let controls = 0;
+  // A row of play button, name, slider and value; move(i) draws a position and may return a promise.
+  function slider({ name, labels, at, move }) {
+    const range = element("input", {
+      type: "range", min: 0, max: labels.length - 1, step: 1, value: at, id: `grokbook-${++controls}`,
+    });
+    const label = element("label", { htmlFor: range.id, textContent: name });
     const value = element("output", { htmlFor: range.id });
-    value.style.minWidth = `${Math.max(...steps.map((_, i) => name(i).length)) + plain(current.suffix).length}ch`;
+    value.style.minWidth = `${Math.max(...labels.map((text) => text.length))}ch`;
     const play = element("button", { type: "button", className: "grokbook-play" });
 
     let busy = false, wanted = null, timer = null;
     const show = () => {
-      value.textContent = name(range.valueAsNumber) + plain(current.suffix);
+      value.textContent = labels[range.valueAsNumber];
       range.setAttribute("aria-valuetext", value.textContent);
     };
     async function go() { // the latest position wins, however fast the thumb moves
       show();
-      wanted = steps[range.valueAsNumber];
+      wanted = range.valueAsNumber;
       if (busy) return;
       busy = true;
-      while (wanted) {
-        const step = wanted;
+      while (wanted !== null) {
+        const position = wanted;
         wanted = null;
-        await apply(plot, step);
+        await move(position);
       }
       busy = false;
     }
@@ -213,12 +231,12 @@
     };
     play.onclick = () => {
       if (timer) return stop();
-      if (range.valueAsNumber === steps.length - 1) range.value = 0;
+      if (range.valueAsNumber === labels.length - 1) range.value = 0;
       timer = setInterval(() => {
         if (busy) return;
         range.value = range.valueAsNumber + 1;
         go();
-        if (range.valueAsNumber === steps.length - 1) stop();
+        if (range.valueAsNumber === labels.length - 1) stop();
       }, 120);
       face();
       go();
@@ -268,6 +286,8 @@
     const style = traceStyle(figure);
     const painted = traces.map((trace, i) => styled(trace, style, i));
     await Plotly.newPlot(plot, painted, { ...rest, ...fit(plot, figure), autosize: true }, config);
+    // The label of the plot says what it shows; its ticks and numbers would be read out without their places.
+    plot.querySelectorAll(".main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
     if (figure.frames.length) await Plotly.addFrames(plot, figure.frames);
   }
 
@@ -281,7 +301,7 @@
     const { sliders = [], updatemenus = [] } = layout;
     const plot = box.querySelector(".grokbook-plot");
     await plotted(plot, figure, data);
-    const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => slider(plot, s))];
+    const parts = [...updatemenus.map((m) => menu(plot, m)), ...sliders.map((s) => plotSlider(plot, s))];
     box.querySelector(".grokbook-controls")?.replaceChildren(...parts.filter(Boolean));
     box.dataset.state = "drawn";
   }

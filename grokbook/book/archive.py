@@ -1,0 +1,158 @@
+"""Everything a workshop needs in one archive: ``make workshop``, or ``python -m grokbook.book.archive``.
+
+    grokbook-workshop/
+        START.txt      what is here, and how to begin without a network
+        book/          the book: open index.html
+        student/       the workshops with gaps
+        instructor/    the workshops with solutions and notes
+        wheels.txt     every package that the notebooks need, pinned: for `pip download` before the workshop
+        grokbook/ notebooks/ runs/ …   the library, all chapters and the published runs: a checkout without its history
+
+Notebooks find the runs, wherever the archive is unpacked, as they find them in a checkout
+(:func:`grokbook.folders.checkout`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from grokbook.book.build import BuildError, build
+from grokbook.book.copies import instructor_copy
+from grokbook.book.execute import NotebookError, read_notebook
+from grokbook.book.exercises import ExerciseError
+from grokbook.book.pair import paired_text, plain_text
+from grokbook.folders import checkout
+
+NAME = "grokbook-workshop"
+FOLDERS = ("grokbook", "notebooks", "runs")
+FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "LICENSE", "CITATION.cff")
+SKIPPED = ("__pycache__", ".ipynb_checkpoints")
+TOOLS = ("jupyterlab", "setuptools")
+"""What a workshop needs beside the package's own requirements: a place to open notebooks, and what installs it."""
+
+START = """grokbook workshop
+
+The book         open book/index.html in a browser; it needs no network
+Students         open student/*.ipynb in JupyterLab
+Instructors      instructor/*.ipynb, and the page "Teach a workshop" in the book
+
+Before the workshop, with a network, in this folder, for each kind of system that the students have:
+
+    python -m venv workshop
+    workshop/bin/pip download --dest wheels -r wheels.txt
+
+(2 to 3 GB on Linux, most of it for graphics cards. Without them, 0.4 GB:
+add --extra-index-url https://download.pytorch.org/whl/cpu)
+
+In the room, without one, in this folder:
+
+    python -m venv workshop
+    workshop/bin/pip install --no-index --find-links wheels -r wheels.txt
+    workshop/bin/pip install --no-index --no-deps --no-build-isolation -e .
+    workshop/bin/jupyter lab student
+
+On Windows, workshop/bin is workshop\\Scripts.
+"""
+
+
+def archive(root: Path, site: Path, target: Path) -> Path:
+    """Pack the archive.
+
+    Args:
+        root: the repository's root.
+        site: the folder of the built book.
+        target: the .zip; replaced when all went well.
+
+    Raises:
+        ExerciseError: an exercise of a workshop is not complete.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    now = time.localtime()[:6]
+    try:
+        with zipfile.ZipFile(partial, "w") as zipped:
+            for name, content in sorted(_members(root, site)):
+                entry = zipfile.ZipInfo(f"{NAME}/{name}", now)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                zipped.writestr(entry, content.encode() if isinstance(content, str) else content.read_bytes())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _members(root: Path, site: Path) -> Iterator[tuple[str, Path | str]]:
+    """Names in the archive, each with its text or the file that it is a copy of."""
+    for folder in FOLDERS:
+        yield from ((path.relative_to(root).as_posix(), path) for path in _files(root / folder))
+    yield from ((name, root / name) for name in FILES)
+    yield from ((f"book/{path.relative_to(site).as_posix()}", path) for path in _files(site))
+    for source in sorted((root / "notebooks").glob("workshop_*.md")):
+        yield f"student/{source.stem}.ipynb", paired_text(source)
+        yield f"instructor/{source.stem}.ipynb", plain_text(instructor_copy(read_notebook(source), source.name))
+    yield "START.txt", START
+    yield "wheels.txt", wheels(root)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files below a folder but hidden ones and what tools leave behind."""
+
+    def wanted(path: Path) -> bool:
+        parts = path.relative_to(folder).parts
+        return path.is_file() and not any(part.startswith(".") or part in SKIPPED for part in parts)
+
+    return sorted(path for path in folder.rglob("*") if wanted(path))
+
+
+def wheels(root: Path) -> str:
+    """Every package that notebooks need, with the version that is installed here, one per line.
+
+    These are the requirements of ``.[book]`` in the pyproject.toml below ``root`` and theirs in turn, as the installed
+    packages declare them for this system, and :data:`TOOLS`, with the version that is installed if they are.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
+    queue = [*map(Requirement, project["dependencies"] + project["optional-dependencies"]["book"] + list(TOOLS))]
+    seen: set[tuple[str, str]] = set()
+    found: dict[str, str] = {}
+    while queue:
+        requirement = queue.pop()
+        name = canonicalize_name(requirement.name)
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            found[name] = name
+            continue
+        found[name] = f"{distribution.metadata['Name']}=={distribution.version.partition('+')[0]}"
+        for extra in {"", *requirement.extras} - {extra for known, extra in seen if known == name}:
+            seen.add((name, extra))
+            needed = map(Requirement, distribution.requires or ())
+            queue += [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return "".join(f"{line}\n" for line in sorted(found.values(), key=str.lower))
+
+
+def main() -> int:
+    """Pack the archive, and print where it is."""
+    root = checkout()
+    if root is None:
+        print("the archive is made from a checkout; this grokbook is installed without one", file=sys.stderr)
+        return 1
+    try:
+        print(archive(root, build(root).parent, root / "book" / "_build" / f"{NAME}.zip"))
+    except (BuildError, NotebookError, ExerciseError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""What pages of the book may ask for beside notebooks' outputs: the explorer, the opening figure, verdicts.
+
+    ```{explorer}
+    ```                   every published run, to be looked at by layer and step (see ``explorer``)
+    ```{opening} a+b
+    ```                   accuracy and spectrum of a published run under one slider
+    {verdict}`C1`         what became of a claim
+    {verdicts}`count`     how many claims have which verdict
+
+All of it is computed from the published runs while the page is read; nothing is trained.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst.states import Inliner
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from grokbook import claims, figures, folders, paper, runs
+from grokbook.book import explorer, plotly_mime, side_files
+from grokbook.store import RunStore
+
+
+def setup(app: Sphinx) -> None:
+    """Make directives and roles known."""
+    app.add_directive("explorer", Explorer)
+    app.add_directive("opening", Opening)
+    app.add_role("verdict", verdict_role)
+    app.add_role("verdicts", verdicts_role)
+
+
+def published() -> RunStore:
+    """The published runs alone: the book is not to show what else a reader has trained."""
+    found = folders.default_folders()
+    return RunStore(found.published[0] if found.published else found.path, stored_only=True)
+
+
+class Explorer(SphinxDirective):
+    """The explorer, and a table of all runs in it with links to their numbers."""
+
+    def run(self) -> list[nodes.Node]:
+        stored = [runs.read(folder) for folder in published().folders()]
+        for run in stored:
+            key = explorer.key_of(run)
+            self._keep(f"run-{key}.js", explorer.spectra_script(run))
+            self._keep(f"spectra-{key}.csv", explorer.spectra_csv(run))
+            if len(run.spectra.logits):
+                self._keep(f"maps-{key}.js", explorer.maps_script(run))
+        root = "../" * self.env.docname.count("/")
+        return [nodes.raw("", explorer_place(explorer.index(stored), root), format="html")]
+
+    def _keep(self, name: str, text: str) -> None:
+        side_files.write(self.env.doctreedir, side_files.EXPLORER, name, text)
+
+
+class Opening(SphinxDirective):
+    """The figure of the landing page, of one published run from scratch on the operation that is named."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        figure = figures.opening(published().get(paper.single(self.arguments[0])))
+        return [plotly_mime.place(self.env, json.loads(figure.to_json()))]
+
+
+@cache
+def _judged() -> dict[str, claims.Judgement]:
+    return {judgement.claim.name: judgement for judgement in claims.judge(published())}
+
+
+def verdict_role(
+    name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, options: Any = None, content: Sequence[str] = ()
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """``{verdict}`C1```: "C1 reproduced"."""
+    names = [claim.name for claim in claims.CLAIMS]
+    if text not in names:
+        problem = inliner.reporter.error(f"no claim {text!r}: they are {', '.join(names)}", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, problem)], [problem]
+    verdict = _judged()[text].verdict.value
+    return [nodes.inline("", f"{text} {verdict}", classes=["gb-verdict", verdict.replace(" ", "-")])], []
+
+
+def verdicts_role(
+    name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, options: Any = None, content: Sequence[str] = ()
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """``{verdicts}`count```: "8 reproduced, 5 partly, 9 not yet run"."""
+    return [nodes.Text(claims.counted(_judged().values()))], []
+
+
+def explorer_place(index: Sequence[dict[str, Any]], root: str) -> str:
+    """The place of the explorer in a page, for runs as :func:`grokbook.book.explorer.index` lists them.
+
+    The script builds the controls: without it, the table is what there is.
+    """
+    data = json.dumps(index, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    cells = "".join(
+        f"<tr><td>{html.escape(run['operation'])}</td><td>{html.escape(run['setting'])}</td>"
+        f"<td>{html.escape(run['ended'])}</td>"
+        f'<td><a href="{root}_static/{side_files.EXPLORER}/spectra-{run["key"]}.csv" download>CSV</a></td></tr>'
+        for run in index
+    )
+    return (
+        f'<div class="grokbook-explorer"><script type="application/json">{data}</script>'
+        '<noscript><p class="grokbook-alt">The explorer needs JavaScript. The spectra of every run through training '
+        "are in the table below.</p></noscript></div>"
+        '<details class="grokbook-runs"><summary>'
+        f"All {len(index)} runs, and their spectra as CSV</summary>"
+        '<div class="pst-scrollable-table-container"><table class="table"><thead><tr><th>operation</th><th>run</th>'
+        f"<th>how it ended</th><th>spectra</th></tr></thead><tbody>{cells}</tbody></table></div></details>"
+    )

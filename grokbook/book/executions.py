@@ -1,0 +1,79 @@
+"""The table of executed notebooks: a directive that reads, at build time, what each of them says of its execution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from grokbook import provenance
+from grokbook.progress import duration
+
+GAP = "\N{NO-BREAK SPACE}"  # a number and its unit
+HEAD = "| notebook | took | executed (UTC) |\n|---|---|---|"
+
+
+class Execution(NamedTuple):
+    """What an executed notebook says of its execution."""
+
+    name: str
+    seconds: float
+    facts: dict[str, Any]
+    """See :func:`grokbook.provenance.here`."""
+
+    @property
+    def setting(self) -> str:
+        """With what it was executed, and on what."""
+        facts = self.facts
+        commit = f"commit {facts['commit']}" if facts["commit"] else "commit not known"
+        versions = f"Python {facts['python']}, torch {facts['torch']}, numpy {facts['numpy']}"
+        return f"grokbook {facts['grokbook']} ({commit}) with {versions} on {provenance.hardware(facts)}"
+
+
+def executions(folder: Path) -> list[Execution]:
+    """The executed notebooks of a folder, by name."""
+    found = []
+    for path in sorted(folder.glob("*.ipynb")):
+        metadata = json.loads(path.read_text("utf8"))["metadata"]
+        found.append(Execution(path.stem, metadata["papermill"]["duration"], metadata["grokbook"]["provenance"]))
+    return found
+
+
+def tables(found: Iterable[Execution], folder: str) -> str:
+    """Markdown: a table of notebooks for each setting in which some were executed."""
+    groups: dict[str, list[Execution]] = {}
+    for one in found:
+        groups.setdefault(one.setting, []).append(one)
+    parts = []
+    for setting, group in groups.items():
+        rows = [
+            f"| {{doc}}`/{folder}/{one.name}` | {one.seconds:.1f}{GAP}s | {one.facts['date'][:16].replace('T', ' ')} |"
+            for one in group
+        ]
+        together = (
+            f"{len(group)} notebook{'s' * (len(group) > 1)}, {duration(sum(one.seconds for one in group))} in all"
+        )
+        parts.append("\n".join([f"**{setting}**: {together}.", "", HEAD, *rows]))
+    return "\n\n".join(parts)
+
+
+class ExecutionTable(SphinxDirective):
+    """``{executions} notebooks``: tables of the executed notebooks in that folder of the book."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Write the tables as Markdown, so that links are those of any page."""
+        folder = self.arguments[0]
+        found = executions(Path(self.env.srcdir) / folder)
+        for one in found:
+            self.env.note_dependency(str(Path(self.env.srcdir) / folder / f"{one.name}.ipynb"))
+        container = nodes.container()
+        text = tables(found, folder).splitlines()
+        self.state.nested_parse(StringList(text, source=self.env.docname), self.content_offset, container)
+        return container.children

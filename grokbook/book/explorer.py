@@ -1,0 +1,139 @@
+"""What the explorer page shows: every published run, in files that a page can load from a disk.
+
+For each run there is one script with its accuracies and the spectra of both layers through training, another one with
+its logits in two dimensions where it was published with maps of them, and the spectra as CSV for readers who want to
+go on with them. A page from ``file://`` may load scripts but not fetch data, so the scripts call
+``grokbook.add(key, value)``, as the side files of figures do.
+
+Numbers are bytes in base64: spectra in 16 bits, in parts of the largest norm at any time but that of the constant;
+maps in 8 bits, in percent of the largest component of each step but constant × constant.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokbook import runs
+from grokbook.figures.groups import brief_outcome
+from grokbook.figures.maps import percent, without_constant
+from grokbook.figures.style import label_of, pretty
+from grokbook.fourier import Spectrum, frequency_labels
+from grokbook.modules import EMBEDDING
+from grokbook.runs import Run
+
+KEY_DIGITS = 8
+"""Hex digits of a run's hash that name it in a link."""
+LEVELS = 2**16 - 1
+
+
+def key_of(run: Run) -> str:
+    """What a link calls the run."""
+    return run.config.hash[:KEY_DIGITS]
+
+
+def setting(run: Run) -> str:
+    """In what a run differs from others on the same operation."""
+    config = run.config
+    kind = "from scratch"
+    if config.source is not None:
+        kind = f"{config.module} from {', '.join(map(pretty, config.source.operations))}"
+    elif config.frozen:
+        kind = "random embedding, frozen" if config.frozen == EMBEDDING else f"frozen {', '.join(config.frozen)}"
+    operands = "" if config.operands == "residues" else f", operands {config.operands}"
+    return f"{kind}, r = {config.fraction:g}, seed {config.seed}{operands}, p = {config.p}"
+
+
+def index(published: Iterable[Run]) -> list[dict[str, Any]]:
+    """What the page knows of each run before any of its files is loaded, ordered as its menus are.
+
+    Raises:
+        ValueError: two runs have the same key.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for run in published:
+        if key_of(run) in entries:
+            raise ValueError(f"two runs begin with {key_of(run)}: lengthen KEY_DIGITS")
+        entries[key_of(run)] = {
+            "key": key_of(run),
+            "name": run.config.name,
+            "operation": label_of(run),
+            "setting": setting(run),
+            "ended": brief_outcome([run]),
+            "steps": run.steps,
+            "maps": [pretty(text) for text in run.config.operations] if len(run.spectra.logits) else [],
+        }
+    return sorted(entries.values(), key=_order)
+
+
+def _order(entry: dict[str, Any]) -> tuple[object, ...]:
+    text = entry["operation"]
+    return (text.count(","), len(text), text, "from scratch" not in entry["setting"], entry["setting"])
+
+
+def spectra_script(run: Run) -> str:
+    """Accuracies and the spectra of both layers, as the script that hands them to the page."""
+    history = run.history
+    value = {
+        "p": run.config.p,
+        "grokStep": run.grok_step,
+        "history": {
+            "step": history["step"].tolist(),
+            **{
+                part: history[f"{part}_accuracy"].round(4).astype(float).round(4).tolist() for part in ("train", "test")
+            },
+        },
+        "step": run.spectra.step.tolist(),
+        **{layer: _quantised(getattr(run.spectra, layer).float()) for layer in runs.LAYERS},
+    }
+    return _script(f"run-{key_of(run)}", value)
+
+
+def _quantised(rows: Float[Tensor, "time p"]) -> dict[str, Any]:
+    """Rows in 16 bits. The constant, which no figure shows, is clipped to the largest of the others."""
+    top = float(rows[:, 1:].max()) or 1.0
+    levels = (rows / top * LEVELS).round().clamp(0, LEVELS).numpy().astype("<u2")
+    return {"top": float(f"{top:.6g}"), "rows": base64.b64encode(levels.tobytes()).decode()}
+
+
+def maps_script(run: Run) -> str:
+    """The logits in two dimensions, for each operation and time, as the script that hands them to the page."""
+    maps = run.spectra.logits.float().numpy().swapaxes(0, 1)  # [operation, time, p, p]
+    value = {
+        "step": run.spectra.logits_step.tolist(),
+        "labels": frequency_labels(run.config.p),
+        "tops": [[float(f"{without_constant(norms).max():.4g}") for norms in operation] for operation in maps],
+        "cells": [
+            base64.b64encode(b"".join(percent(norms).tobytes() for norms in operation)).decode() for operation in maps
+        ],
+    }
+    return _script(f"maps-{key_of(run)}", value)
+
+
+def spectra_csv(run: Run) -> str:
+    """The norms of cosine and sine for every recorded step and frequency, in both layers."""
+    columns: dict[str, np.ndarray] = {}
+    for layer in runs.LAYERS:
+        spectrum = Spectrum.of_rows(getattr(run.spectra, layer).float())
+        columns[f"{layer}_cosine"], columns[f"{layer}_sine"] = (
+            norms.flatten().numpy() for norms in (spectrum.cosine, spectrum.sine)
+        )
+        shape = spectrum.cosine.shape
+    frequencies = torch.arange(1, shape[1] + 1)
+    places = {
+        "step": run.spectra.step.repeat_interleave(shape[1]).numpy(),
+        "frequency": frequencies.repeat(shape[0]).numpy(),
+    }
+    return pd.DataFrame({**places, **columns}).to_csv(index=False, float_format="%.4g", lineterminator="\n")
+
+
+def _script(key: str, value: object) -> str:
+    return f"grokbook.add({json.dumps(key)},{json.dumps(value, separators=(',', ':'))});\n"

@@ -1,0 +1,162 @@
+"""The whole book as one PDF: ``make pdf``, or ``python -m grokbook.book.pdf``.
+
+Chromium prints each page of the built site, every figure drawn and every folded box open; the pages are joined in the
+order of the table of contents, with bookmarks, and links from page to page lead to places in the same file. The
+explorer, which is nothing without its controls, is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+from pypdf import PdfReader, PdfWriter
+from pypdf.annotations import Link
+from pypdf.generic import ArrayObject, Fit, NameObject
+from sphinx_external_toc.api import Document, SiteMap
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from grokbook.book.build import BuildError, build
+from grokbook.book.chromium import chromium
+from grokbook.book.execute import NotebookError
+from grokbook.folders import checkout
+
+LEFT_OUT = ("explorer",)
+WIDTH, HEIGHT = 760, 1075
+"""Of the window, in pixels: that of the text on A4 paper, so that figures are drawn at the size they are printed in."""
+FOOTER = (
+    '<div style="width: 100%; padding: 0 15mm; font: 8px sans-serif; color: #666; display: flex;'
+    ' justify-content: space-between"><span class="title"></span><span class="pageNumber"></span></div>'
+)
+# Chromium paints the pattern of every hatched bar as a picture of its own, the size of the whole plot: the bars of a
+# trace become one path, which takes a page of many from half a minute and 47 MB to a second and 1.4 MB.
+READY = """async () => {
+    document.querySelectorAll("details").forEach((box) => { box.open = true; });
+    if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
+    if (window.grokbook) await grokbook.drawAll();
+    for (const trace of document.querySelectorAll(".grokbook-plot .points")) {
+        const paths = new Map();
+        for (const bar of trace.querySelectorAll("path.pattern_filled")) {
+            const style = bar.getAttribute("style"), first = paths.get(style);
+            if (!first) { paths.set(style, bar); continue; }
+            first.setAttribute("d", first.getAttribute("d") + bar.getAttribute("d"));
+            bar.remove();
+        }
+    }
+    for (const box of document.querySelectorAll(".grokbook-figure")) {
+        if (box.offsetHeight > ROOM) box.style.zoom = ROOM / box.offsetHeight;
+    }
+    return [...document.querySelectorAll(".grokbook-figure")].filter((box) => box.dataset.state !== "drawn").length;
+}""".replace("ROOM", "960")  # pixels of a page that a figure may fill; a higher one is made smaller
+
+
+def pdf(root: Path, target: Path) -> Path:
+    """Build the site if it is not up to date, and print it.
+
+    Args:
+        root: the repository's root.
+        target: the file; replaced when all went well.
+
+    Raises:
+        BuildError: the site cannot be built, or a figure cannot be drawn.
+        NotebookError: a notebook failed.
+        FileNotFoundError: there is no Chromium.
+    """
+    site = build(root).parent
+    names = [name for name in documents(parse_toc_yaml(root / "book" / "_toc.yml")) if name not in LEFT_OUT]
+    writer, starts = PdfWriter(), {}
+    for name, (title, content) in zip(names, printed(site, names), strict=True):
+        starts[name] = len(writer.pages)
+        writer.append(PdfReader(io.BytesIO(content)), import_outline=False)
+        writer.add_outline_item(title=title, page_number=starts[name])
+    _keep_links_inside(writer, site, starts)
+    _keep_once(writer)
+    writer.add_metadata({"/Title": "grokbook", "/Author": "The grokbook authors"})
+    partial = target.with_name(f".{target.name}.partial")
+    writer.write(partial)
+    partial.replace(target)
+    return target
+
+
+def documents(sitemap: SiteMap) -> Iterator[str]:
+    """The names of all pages, in the order of the table of contents."""
+
+    def below(document: Document) -> Iterator[str]:
+        yield document.docname
+        for tree in document.subtrees:
+            for name in map(str, tree.items):
+                if name in sitemap:
+                    yield from below(sitemap[name])
+
+    return below(sitemap.root)
+
+
+def printed(site: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Title and PDF of each page."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        page.set_default_timeout(120_000)
+        page.emulate_media(media="print")
+        for name in names:
+            page.goto((site / f"{name}.html").as_uri())
+            missing = page.evaluate(READY)
+            if missing:
+                raise BuildError(f"{name}: {missing} figures could not be drawn")
+            yield (
+                page.title().partition(" — ")[0],
+                page.pdf(
+                    format="A4",
+                    print_background=True,
+                    display_header_footer=True,
+                    header_template="<span></span>",
+                    footer_template=FOOTER,
+                    margin={"top": "14mm", "bottom": "16mm", "left": "8mm", "right": "8mm"},
+                ),
+            )
+
+
+def _keep_links_inside(writer: PdfWriter, site: Path, starts: dict[str, int]) -> None:
+    """Let links to other pages of the site lead to these pages here; drop those to files, which nobody will have."""
+    base = f"{site.as_uri()}/"
+    for number, page in enumerate(writer.pages):
+        kept, inside = [], []
+        for reference in page.get("/Annots") or ():
+            note = reference.get_object()
+            uri = str(note.get("/A", {}).get("/URI", ""))
+            if not uri.startswith("file:"):
+                kept.append(reference)
+                continue
+            name = unquote(urldefrag(uri.removeprefix(base)).url).removesuffix(".html")
+            if name in starts:
+                inside.append(Link(rect=note["/Rect"], target_page_index=starts[name], fit=Fit.fit()))
+        if "/Annots" in page:
+            page[NameObject("/Annots")] = ArrayObject(kept)
+        for link in inside:
+            writer.add_annotation(number, link)
+
+
+def _keep_once(writer: PdfWriter) -> None:
+    """Keep one of each object that every page brought along: fonts, above all."""
+    for _ in range(3):  # a font and its file, an image and its mask: those inside have to be one before those around
+        writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
+
+
+def main() -> int:
+    """Print the book, and where it is."""
+    root = checkout()
+    if root is None:
+        print("the book is printed from a checkout; this grokbook is installed without one", file=sys.stderr)
+        return 1
+    try:
+        print(pdf(root, root / "book" / "_build" / "grokbook.pdf"))
+    except (BuildError, NotebookError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

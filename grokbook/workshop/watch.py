@@ -1,0 +1,304 @@
+"""Workshop 1, watch it grok: the split, guessing, the two moments of a run, and what moves between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grokbook import prompts
+from grokbook.runs import Run
+from grokbook.workshop.verdicts import (
+    Mistake,
+    Unreadable,
+    Verdict,
+    close,
+    compare,
+    number,
+    result,
+    right,
+    self_check,
+    told,
+    wrong,
+)
+
+HALFWAY_COLUMNS = ("test_accuracy", "test_loss", "weight_norm", "ffs_neuron_logit", "gini_embedding")
+"""Columns of a history that exercise 1.6 is about."""
+
+
+@self_check
+def split_sizes(n_train: Any, n_test: Any, *, p: int, fraction: float) -> Verdict:
+    """Exercise 1.1: how many of the p² ordered pairs are trained on, rounded down, and how many are not."""
+    pairs, train = p * p, prompts.n_train(p * p, fraction)
+    given = np.asarray([number(n_train, "n_train"), number(n_test, "n_test")])
+    unordered = p * (p + 1) // 2
+    exact = [fraction * pairs, (1 - fraction) * pairs]
+    mistakes = [
+        Mistake([pairs - train, train], "Train and test are swapped: the fraction r is trained on."),
+        Mistake(
+            [math.ceil(fraction * pairs), pairs - math.ceil(fraction * pairs)],
+            "The paper rounds down: ⌊r·p²⌋ pairs are trained on.",
+        ),
+        Mistake(
+            [int(fraction * unordered), unordered - int(fraction * unordered)],
+            "You count (a, b) and (b, a) as one pair. The network is shown ordered pairs: p² of them.",
+        ),
+        Mistake(
+            [int(fraction * p), p - int(fraction * p)],
+            f"These are shares of {p} residues. A pair has two of them: p² pairs.",
+        ),
+        Mistake([train, pairs], "The test pairs are those that are *not* trained on, not all of them."),
+        Mistake(exact, "There are only whole pairs: round the train pairs down, and the others are the test pairs."),
+    ]
+    if np.array_equal(given, [train, pairs - train]):
+        return right(f"{train} of {pairs} pairs are shown, {pairs - train} are kept back.")
+    for mistake in mistakes:
+        if close(given, mistake.answer, tolerance=1e-9):
+            return wrong(mistake.message)
+    return wrong("There are p² pairs; ⌊r·p²⌋ are trained on, all others are for testing.")
+
+
+@self_check
+def guessing(accuracy: Any, loss: Any, *, p: int) -> Verdict:
+    """Exercise 1.2: accuracy and cross-entropy (nats) of one who gives each of the p answers the same chance."""
+    chance, uniform = number(accuracy, "the accuracy"), np.asarray(number(loss, "the loss"))
+    if not close(np.asarray(chance), 1 / p):
+        mistakes = [
+            Mistake(100 / p, "That is in percent; an accuracy is between 0 and 1."),
+            Mistake(1 / (p * p), "There are p² questions, but p answers: a guess is one of p."),
+            Mistake(0.5, "Right or wrong are two cases, and not equally likely: one of p answers is right."),
+            Mistake(1 - 1 / p, "That is how often a guess is wrong."),
+        ]
+        return told(np.asarray(chance), mistakes, f"One of {p} answers is right. How often does a guess hit it?")
+    tokens = p + len(prompts.SPECIAL_TOKENS)
+    mistakes = [
+        Mistake(math.log2(p), "That is in bits. Losses here are in nats: the natural logarithm."),
+        Mistake(math.log10(p), "That is the logarithm to base 10. Losses here are in nats: the natural logarithm."),
+        Mistake(-math.log(p), "The sign is turned round: −log(1/p) is positive."),
+        Mistake(1 / p, "That is the probability. The loss is minus its logarithm."),
+        Mistake(
+            1 - 1 / p, "That is how often a guess is wrong. The loss is −log of the probability of the right answer."
+        ),
+        Mistake(math.log(tokens), "That is a guess among all tokens, signs included. An answer is one of p residues."),
+    ]
+    return compare(
+        uniform,
+        math.log(p),
+        mistakes,
+        passed=f"A guess is right in {1 / p:.1%} of all cases, at a loss of {math.log(p):.2f} nats.",
+        otherwise=(
+            "The accuracy is right. The loss of one question is −log of the probability that the right "
+            "answer was given."
+        ),
+    )
+
+
+@self_check
+def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
+    """Exercise 1.3: the first evaluated step with train accuracy 99 %, and from which test accuracy stays there."""
+    history, threshold = run.history, run.config.grok_accuracy
+    first = _first(history, "train_accuracy", threshold)
+    # The book's rule asks for 1,000 steps; "to the end" is the same unless a run falls again after that.
+    stays = {_stays(history, "test_accuracy", threshold), run.grok_step}
+    given = {name: _step(value, name) for name, value in (("memorised", memorised), ("generalised", generalised))}
+    if given["memorised"] == first and given["generalised"] in stays:
+        return right(f"{_delay_text(first, run)}.".capitalize())
+    places = {name: _at(history, step) for name, step in given.items()}
+    if given["memorised"] != first:
+        if first is not None and places["memorised"] == first:
+            return wrong(
+                f"`memorised` = {given['memorised']} is a place in the table. The step is in its column `step`."
+            )
+        if given["memorised"] == _first(history, "test_accuracy", threshold):
+            return wrong("`memorised` is about the train accuracy; yours is where the test accuracy gets there.")
+        if given["memorised"] == _first(history, "train_accuracy", 1.0):
+            return wrong("`memorised` asks for 99 %, yours is the first step with 100 %.")
+        return wrong("`memorised`: the first row with `train_accuracy` of at least 0.99, and of that row the `step`.")
+    if places["generalised"] is not None and places["generalised"] in stays:
+        return wrong(
+            f"`generalised` = {given['generalised']} is a place in the table. The step is in its column `step`."
+        )
+    if given["generalised"] == _first(history, "test_accuracy", threshold):
+        return wrong(
+            "`generalised` is the first time that 99 % is reached; afterwards the accuracy falls below it again."
+        )
+    if given["generalised"] == first:
+        return wrong("`generalised` is about the test accuracy; yours is the step of the train accuracy.")
+    if None in stays:
+        return wrong("This run never stays at a test accuracy of 99 %: `generalised` is None.")
+    return wrong(
+        "`memorised` is right. `generalised`: the first step from which `test_accuracy` is at least 0.99 in every row."
+    )
+
+
+@self_check
+def worse_than_guessing(step: Any, times: Any, run: Run) -> Verdict:
+    """Exercise 1.4: the step of the highest test loss, and that loss in units of what a guess costs, log p."""
+    history = run.history
+    row = int(history["test_loss"].to_numpy().argmax())
+    worst, highest, guess = (
+        int(history["step"].iloc[row]),
+        float(history["test_loss"].iloc[row]),
+        math.log(run.config.p),
+    )
+    given, ratio = _step(step, "the step"), np.asarray(number(times, "the ratio"))
+    if given != worst:
+        if given == row:
+            return wrong(f"{given} is a place in the table. The step is in its column `step`.")
+        if given == int(history["step"].iloc[int(history["train_loss"].to_numpy().argmax())]):
+            return wrong("That is where the *train* loss is highest.")
+        if given == int(history["step"].iloc[int(history["test_loss"].to_numpy().argmin())]):
+            return wrong("That is where the test loss is lowest.")
+        return wrong("In which row is `test_loss` highest, and which `step` does it belong to?")
+    mistakes = [
+        Mistake(highest, "The step is right. That is the loss itself: divide it by the loss of a guess, log p."),
+        Mistake(highest / math.log2(run.config.p), "The step is right. Divide by the *natural* logarithm of p."),
+        Mistake(highest / math.log10(run.config.p), "The step is right. Divide by the *natural* logarithm of p."),
+        Mistake(guess / highest, "The step is right. The ratio is upside down: how many times the guess?"),
+        Mistake(highest - guess, "The step is right. That is a difference: how many *times* the guess?"),
+        Mistake(
+            float(history["train_loss"].iloc[row]) / guess, "The step is right. That is the train loss at this step."
+        ),
+    ]
+    return compare(
+        ratio,
+        highest / guess,
+        mistakes,
+        passed=f"At step {worst:,} the test loss is {highest:.2f} nats, {highest / guess:.1f} times that of a guess.",
+        otherwise="The step is right. The ratio: the test loss there, divided by `math.log(p)`.",
+    )
+
+
+@self_check
+def shrinking(share: Any, run: Run) -> Verdict:
+    """Exercise 1.5: by which share of its highest value the norm of the weights has fallen at the end."""
+    norm = run.history["weight_norm"].to_numpy(dtype=float)
+    top, start, end = norm.max(), norm[0], norm[-1]
+    mistakes = [
+        Mistake(end / top, "That is what is *left* of it. By which share has it fallen?"),
+        Mistake(top / end, "That is how many times larger it was. By which share of its highest value has it fallen?"),
+        Mistake(1 - end / start, "You compare with the start. The norm rises first: take its highest value."),
+        Mistake((top - end) / end, "You divide by the end. Divide by the highest value."),
+        Mistake(100 * (1 - end / top), "That is in percent; a share is between 0 and 1."),
+        Mistake(top - end, "That is the difference. Divide it by the highest value."),
+    ]
+    peak = int(run.history["step"].iloc[int(norm.argmax())])
+    return compare(
+        np.asarray(number(share, "the share")),
+        1 - end / top,
+        mistakes,
+        passed=f"The norm is highest at step {peak:,}, and {1 - end / top:.0%} lower at the end.",
+        otherwise="One minus the last value over the highest.",
+    )
+
+
+@self_check
+def halfway(function: Any, run: Run) -> Verdict:
+    """Exercise 1.6: a function (steps, values) → the first step at which half of the way to the end is made."""
+    history = run.history
+    steps = history["step"].to_numpy()
+    moving = [name for name in HALFWAY_COLUMNS if history[name].iloc[0] != history[name].iloc[-1]]
+    for name in moving:
+        values = history[name].to_numpy(dtype=float)
+        given = _step(result(function, steps, values, what="your function `halfway`"), "what it returns")
+        past = (values - values[0]) / (values[-1] - values[0]) >= 0.5
+        first = int(steps[past.argmax()])
+        stays = int(steps[np.flatnonzero(~past)[-1] + 1])
+        if given in (first, stays):
+            continue
+        at = f"For `{name}` it returns {given}."
+        middle = (values[0] + values[-1]) / 2
+        upwards, of_end, of_top = (values >= middle, values >= values[-1] / 2, values >= values.max() / 2)
+        if given is not None and _at(history, given) in (first, stays):
+            return wrong(f"{at} That is a place in the list: return `steps[place]`.")
+        if given == int(steps[upwards.argmax()]):
+            return wrong(
+                f"{at} This number *falls* from {values[0]:.3g} to {values[-1]:.3g}: half of the way is reached "
+                "from above."
+            )
+        if given in (int(steps[of_end.argmax()]), int(steps[(~of_end).argmax()])):
+            return wrong(
+                f"{at} That is half of the last value. Half of the way is between {values[0]:.3g} and {values[-1]:.3g}."
+            )
+        if given in (int(steps[of_top.argmax()]), int(steps[(~of_top).argmax()])):
+            return wrong(
+                f"{at} That is half of the highest value. Half of the way is between {values[0]:.3g} and "
+                f"{values[-1]:.3g}."
+            )
+        return wrong(
+            f"{at} Half of the way from {values[0]:.3g} to {values[-1]:.3g} is at {middle:.3g}. When is it passed?"
+        )
+    return right(f"Tried on {len(moving)} columns, those that rise and those that fall.")
+
+
+@self_check
+def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
+    """Exercise 1.7: per run, grok step over the step at which it had memorised; infinite where it has not grokked."""
+    if not isinstance(answer, Mapping) or set(answer) != set(runs):
+        raise Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
+    for name, run in runs.items():
+        first, grokked = _first(run.history, "train_accuracy", run.config.grok_accuracy), run.grok_step
+        given = math.inf if answer[name] is None else number(answer[name], f"the delay {name!r}")
+        if first is None or grokked is None:
+            if not (math.isinf(given) or math.isnan(given)):
+                return wrong(f"The run {name!r} has not grokked: its delay is `math.inf`.")
+            continue
+        mistakes = [
+            Mistake(grokked - first, f"{name!r}: that is the difference. How many *times* as many steps?"),
+            Mistake(first / grokked, f"{name!r}: the ratio is upside down."),
+            Mistake(grokked, f"{name!r}: that is the grok step. Divide it by the step at which the run had memorised."),
+            Mistake(run.steps / first, f"{name!r}: that goes to the last step of the run. Take the grok step."),
+        ]
+        if not close(np.asarray(given), grokked / first):
+            return told(
+                np.asarray(given),
+                mistakes,
+                f"{name!r}: the grok step {grokked:,} over the step {first:,} at which it had memorised.",
+            )
+    return right(
+        "; ".join(
+            f"{name}: {_delay_text(_first(run.history, 'train_accuracy', 0.99), run)}" for name, run in runs.items()
+        )
+        + "."
+    )
+
+
+def _first(history: pd.DataFrame, column: str, threshold: float) -> int | None:
+    """The first evaluated step at which a column is at the threshold, in the precision of the history."""
+    above = history[column].to_numpy(dtype=np.float32) >= np.float32(threshold)
+    return int(history["step"].iloc[int(above.argmax())]) if above.any() else None
+
+
+def _stays(history: pd.DataFrame, column: str, threshold: float) -> int | None:
+    """The first evaluated step from which a column is at the threshold to the end."""
+    below = np.flatnonzero(history[column].to_numpy(dtype=np.float32) < np.float32(threshold))
+    after = below[-1] + 1 if len(below) else 0
+    return int(history["step"].iloc[after]) if after < len(history) else None
+
+
+def _at(history: pd.DataFrame, place: int | None) -> int | None:
+    """The step at a place in the history; None where there is none."""
+    return int(history["step"].iloc[place]) if place is not None and 0 <= place < len(history) else None
+
+
+def _step(answer: Any, what: str) -> int | None:
+    if answer is None:
+        return None
+    value = number(answer, what)
+    if not value.is_integer():
+        raise Unreadable(f"I expect a step for {what}, a whole number or None.")
+    return int(value)
+
+
+def _delay_text(memorised: int | None, run: Run) -> str:
+    if memorised is None:
+        return f"not even the train pairs are right within {run.steps:,} steps"
+    if run.grok_step is None:
+        return f"memorised at step {memorised:,}, and not generalised within {run.steps:,}"
+    return (
+        f"memorised at step {memorised:,}, generalised at step {run.grok_step:,}: "
+        f"{run.grok_step / memorised:.0f} times as many steps"
+    )

@@ -1,0 +1,134 @@
+"""The workshop's archive: what is in it, and that it runs where it is unpacked, without a network."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from book_sample import ROOT, sample_site
+
+from grokbook.book import archive
+from grokbook.book.exercises import GAP
+
+pytestmark = pytest.mark.xdist_group("browser")  # where the sample book is built
+WORKSHOPS = [source.stem for source in sorted((ROOT / "notebooks").glob("workshop_*.md"))]
+
+OFFLINE = """
+import socket
+
+def refuse(*_, **__):
+    raise OSError("there is no network here")
+
+def local_only(function):
+    def call(self, address):
+        return function(self, address) if self.family == socket.AF_UNIX or address[0] == "127.0.0.1" else refuse()
+    return call
+
+socket.socket.connect = local_only(socket.socket.connect)
+socket.socket.connect_ex = local_only(socket.socket.connect_ex)
+socket.getaddrinfo = refuse
+"""
+"""For sitecustomize.py, which every Python reads when it starts: kernels talk to themselves, and to nobody else."""
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    packed = archive.archive(ROOT, sample_site(), tmp_path_factory.mktemp("packed") / "new" / "workshop.zip")
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(packed) as zipped:
+        assert zipped.testzip() is None
+        zipped.extractall(folder)
+    assert [path.name for path in folder.iterdir()] == [archive.NAME]
+    return folder / archive.NAME
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> dict[str, str]:
+    """An environment in which Python has no network, and takes the library from the archive."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "sitecustomize.py").write_text(OFFLINE)
+    (folder / "home").mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GROKBOOK_")}
+    changes = {"PYTHONPATH": f"{folder}{os.pathsep}{unpacked}", "HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    return environment | changes
+
+
+def test_it_holds_book_notebooks_runs_library_and_the_list_of_wheels(unpacked: Path):
+    assert (unpacked / "book" / "index.html").is_file()
+    for folder in ("student", "instructor"):
+        assert sorted(path.stem for path in (unpacked / folder).glob("*.ipynb")) == WORKSHOPS
+    for folder, pattern in (("grokbook", "**/*.py"), ("notebooks", "*"), ("runs", "*/*")):
+        mine = {str(path.relative_to(ROOT)) for path in (ROOT / folder).glob(pattern) if "/." not in str(path)}
+        theirs = {str(path.relative_to(unpacked)) for path in (unpacked / folder).glob(pattern)}
+        assert theirs == {path for path in mine if "__pycache__" not in path}
+    assert not [path for path in unpacked.rglob("*") if path.name.startswith(".") or path.name == "__pycache__"]
+
+
+def test_every_file_that_the_first_text_names_is_there(unpacked: Path):
+    text = (unpacked / "START.txt").read_text("utf8")
+    named = set(re.findall(r"\b(?:book|student|instructor)/[\w*.]+", text)) | set(re.findall(r"-r (\S+)", text))
+    assert named == {"book/index.html", "student/*.ipynb", "instructor/*.ipynb", "wheels.txt"}
+    assert all(list(unpacked.glob(name)) for name in named)
+
+
+def test_gaps_are_for_students_and_notes_for_instructors(unpacked: Path):
+    for stem in WORKSHOPS:
+        sources: dict[str, str] = {}
+        for kind in ("student", "instructor"):
+            for cell in nbformat.read(unpacked / kind / f"{stem}.ipynb", as_version=4).cells:
+                sources[f"{kind} {cell.cell_type}"] = sources.get(f"{kind} {cell.cell_type}", "") + cell.source
+        assert GAP in sources["student code"]
+        assert GAP not in sources["instructor code"]
+        assert "For instructors" not in sources["student markdown"]
+        assert "For instructors" in sources["instructor markdown"]
+
+
+def test_the_wheels_are_what_is_installed_here(unpacked: Path):
+    lines = (unpacked / "wheels.txt").read_text("utf8").splitlines()
+    pins = dict(line.partition("==")[::2] for line in lines)
+    pinned = dict(
+        line.partition("==")[::2] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    )
+    assert {"torch", "plotly", "papermill", "jupyter-book", "ipykernel", "jupyterlab"} <= pins.keys()
+    assert {name for name, version in pins.items() if not version} <= {"jupyterlab"}
+    lower = {name.lower(): version for name, version in pinned.items()}
+    assert not {name: version for name, version in pins.items() if version and lower.get(name.lower()) != version}
+    assert "pytest" not in pins  # what only the tests need stays here
+
+
+def test_the_same_content_gives_the_same_files():
+    first, second = (dict(archive._members(ROOT, ROOT / "tests")) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("stem", WORKSHOPS)
+def test_a_student_s_notebook_runs_without_a_network(unpacked: Path, offline: dict[str, str], stem: str):
+    options = ["-p", "max_steps", "60", "-p", "p", "7", "-p", "device", "cpu"] if stem.startswith("workshop_1") else []
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", f"{stem}.ipynb", "done.ipynb", *options]
+    done = subprocess.run(
+        command, cwd=unpacked / "student", env=offline, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    cells = nbformat.read(unpacked / "student" / "done.ipynb", as_version=4).cells
+    shown = "".join(str(output.get("data", "")) for cell in cells for output in cell.get("outputs", ()))
+    assert "application/vnd.plotly.v1+json" in shown
+    assert "Right" not in shown  # of what has a gap
+
+
+def test_the_network_is_off_where_notebooks_run(offline: dict[str, str]):
+    code = "import grokbook, urllib.request; print(grokbook.__file__); urllib.request.urlopen('http://127.0.0.2:9')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=offline["HOME"], env=offline, capture_output=True, text=True, check=False
+    )
+    assert "there is no network here" in done.stderr
+    assert archive.NAME in done.stdout  # the library is the archive's
+
+
+def test_outside_a_checkout_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(archive, "checkout", lambda: None)
+    assert archive.main() == 1
+    assert "made from a checkout" in capsys.readouterr().err

@@ -1,0 +1,118 @@
+"""Every chapter follows one template, so that a reader finds the same things at the same places."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grokbook import figures
+from grokbook.book.execute import read_notebook
+from grokbook.claims import CLAIMS
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = [path for path in sorted((ROOT / "notebooks").glob("*.md")) if not path.stem.startswith("workshop_")]
+OPENING = ["Overview.", "What you need.", "How long it takes.", "Where in the paper.", "The question."]
+LOOK, PAPER, FOUND = "*What to look at:*", "**What the paper says", "**What we find"
+DRAWING = {
+    name
+    for name in figures.__all__
+    if inspect.isfunction(found := getattr(figures, name)) and found.__annotations__.get("return") == "go.Figure"
+}
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+
+
+def cells(chapter, kind):
+    return [cell.source for cell in read_notebook(chapter).cells if cell.cell_type == kind]
+
+
+def sections(chapter):
+    """Heading, text and code of each part below a heading of the second level."""
+    found = []
+    for cell in read_notebook(chapter).cells:
+        if cell.cell_type == "code":
+            if found:
+                found[-1][2].append(cell.source)
+            continue
+        for part in re.split(r"^(?=## )", cell.source, flags=re.M):
+            if part.startswith("## "):
+                heading, _, text = part.partition("\n")
+                found.append([heading.removeprefix("## "), text, []])
+            elif found:
+                found[-1][1] += f"\n\n{part}"
+    return found
+
+
+def draws(sources, helpers=frozenset()):
+    """Whether code calls a function that makes a figure, or a helper of the notebook that does."""
+    called = [node.func for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    attributes = {func.attr for func in called if isinstance(func, ast.Attribute)}
+    return bool(attributes & DRAWING or {func.id for func in called if isinstance(func, ast.Name)} & helpers)
+
+
+def drawing_helpers(chapter):
+    trees = [node for source in cells(chapter, "code") for node in ast.walk(ast.parse(source))]
+    return {node.name for node in trees if isinstance(node, ast.FunctionDef) and draws([ast.unparse(node)])}
+
+
+@each_chapter
+def test_a_chapter_opens_with_what_a_reader_wants_to_know_first(chapter):
+    opening = cells(chapter, "markdown")[0]
+    assert re.findall(r"^\*\*([^*\n]+\.)\*\*", opening, flags=re.M)[: len(OPENING)] == OPENING
+
+
+@each_chapter
+def test_a_chapter_ends_with_a_summary_and_leads_to_the_next_notebook(chapter):
+    *_, (heading, text, code) = sections(chapter)
+    assert heading == "Summary"
+    assert code or len(text) > 200
+    pages = [
+        entry["file"]
+        for part in yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())["parts"]
+        for entry in part["chapters"]
+        if entry["file"].startswith("notebooks/")
+    ]
+    following = pages[pages.index(f"notebooks/{chapter.stem}") + 1]
+    link = re.match(r"\*\*Next:\*\* \[[^]]+\]\(([^)]+)\)", text.rstrip().split("\n\n")[-1])
+    assert link
+    assert link[1] == f"{Path(following).name}.ipynb"
+
+
+@each_chapter
+def test_every_figure_comes_with_what_to_look_at_and_what_to_compare_it_with(chapter):
+    helpers = drawing_helpers(chapter)
+    drawn = {heading: text for heading, text, code in sections(chapter) if draws(code, helpers)}
+    assert drawn or chapter.stem in {"claims", "deviations"}
+    assert {heading for heading, text in drawn.items() if LOOK not in text} == set()
+    assert {heading for heading, text in drawn.items() if PAPER not in text and FOUND not in text} == set()
+    whole = "\n".join(cells(chapter, "markdown"))
+    assert PAPER in whole
+    assert FOUND in whole
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_the_chapter_that_shows_a_claim_names_it(claim):
+    page = claim.shown.partition("#")[0]
+    text = "\n".join(cells(ROOT / "notebooks" / f"{page}.md", "markdown"))
+    named = {int(number) for number in re.findall(r"\bC(\d+)\b", text)}
+    for first, last in re.findall(r"\bC(\d+) to C(\d+)\b", text):
+        named |= set(range(int(first), int(last) + 1))
+    assert int(claim.name.removeprefix("C")) in named
+
+
+@each_chapter
+def test_text_is_plain_enough_for_readers_without_sphinx(chapter):
+    """Colab and JupyterLab show roles and directives as they are written."""
+    for text in cells(chapter, "markdown"):
+        assert not re.search(r"\{[\w:-]+\}`|^\s*(:{3,}|`{3,}\{)", text, flags=re.M)
+
+
+def test_what_counts_as_drawing_are_the_functions_that_make_figures():
+    assert {"accuracy_curves", "layer_spectra", "logit_map", "outcome_grid"} <= DRAWING
+    assert not {"table", "outcome_table", "pretty"} & DRAWING
+    assert draws(["for run in runs:\n    display(figures.logit_map(run))"])
+    assert draws(["draw(runs, 'x')"], {"draw"})
+    assert not draws(["figures.table(figures.outcome_table(runs))"])

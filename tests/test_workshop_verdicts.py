@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from grokbook.workshop import Verdict
+from grokbook.workshop.verdicts import (
+    EMPTY,
+    Mistake,
+    Unreadable,
+    close,
+    compare,
+    number,
+    numbers,
+    result,
+    right,
+    self_check,
+    whole_numbers,
+    words,
+    wrong,
+)
+
+
+def test_a_verdict_is_true_where_the_answer_is_right():
+    assert right("well")
+    assert not wrong("no")
+    assert repr(right("Well.")) == "✓ Right. Well."
+    assert repr(wrong("No.")) == "✗ Not yet. No."
+    assert right("Well.")._repr_markdown_() == "**✓ Right.** Well."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [1, 2.0, 3],
+        (1, 2, 3),
+        np.array([1, 2, 3]),
+        torch.tensor([1.0, 2.0, 3.0], requires_grad=True),
+        [torch.tensor(1), torch.tensor(2.0, requires_grad=True), np.float32(3)],
+        pd.Series([1, 2, 3], index=[5, 6, 7]),
+        range(1, 4),
+        {1, 2, 3},
+        (i for i in (1, 2, 3)),
+    ],
+)
+def test_numbers_come_in_many_forms(answer):
+    read = numbers(answer)
+    assert read.dtype == np.float64
+    assert read.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("answer", ["three", None, {"a": 1}, object(), [1, "2"], [[1], [2, 3]], 1j, print, [None]])
+def test_what_is_no_number_is_said_to_be_none(answer):
+    with pytest.raises(Unreadable, match="I expect numbers for the list"):
+        numbers(answer, "the list")
+
+
+def test_an_open_gap_within_an_answer_is_noticed():
+    for read in (numbers, number, whole_numbers):
+        with pytest.raises(Unreadable, match="Nothing here yet"):
+            read([1, ...])
+
+
+def test_one_number_and_whole_numbers():
+    assert number(torch.tensor([[2.5]])) == 2.5
+    with pytest.raises(Unreadable, match=r"shape \(2,\)"):
+        number([1, 2])
+    assert whole_numbers(torch.tensor([3.0, 1.0])) == [3, 1]
+    for bad in ([0.5], [float("nan")], [float("inf")]):
+        with pytest.raises(Unreadable, match="whole numbers"):
+            whole_numbers(bad)
+
+
+def test_words_are_some_of_the_known_ones():
+    assert words("ab", ["ab", "b"]) == {"ab"}
+    assert words(["ab", "b"], ["ab", "b"]) == {"ab", "b"}
+    for bad, message in (("c", "do not know `'c'`"), (3, "a list of names"), ([...], "Nothing here yet")):
+        with pytest.raises(Unreadable, match=message):
+            words(bad, ["ab", "b"])
+
+
+def test_what_goes_wrong_in_a_function_is_told():
+    assert result(lambda x: x + 1, 2) == 3
+    for bad, message in (
+        (lambda x: 1 / 0, "Your function raised ZeroDivisionError"),
+        (lambda: 1, "raised TypeError"),
+        (lambda x: None, "returns nothing"),
+        (lambda x: ..., "Nothing here yet"),
+        (7, "I expect a function"),
+    ):
+        with pytest.raises(Unreadable, match=message):
+            result(bad, 1)
+
+
+def test_checks_answer_open_gaps_and_unreadable_answers():
+    @self_check
+    def check(answer, p) -> Verdict:
+        return right("one") if number(answer) == 1 else wrong("not one")
+
+    assert check(1, p=5)
+    assert not check(2, p=5)
+    assert check(..., p=5) == wrong(EMPTY)
+    assert check(answer=..., p=5) == wrong(EMPTY)
+    assert "cannot read" in check("one", p=5).message
+
+
+def test_close_means_within_rounding_and_the_same_shape():
+    one = np.array([1.0, -2.0])
+    assert close(one * 1.0005, one)
+    assert not close(one * 1.01, one)
+    assert not close(one[:, None], one)
+    assert not close(-one, one)
+    assert not close(np.array([1.0, np.nan]), one)
+    assert close(3 * one, one, scale=True)
+    assert not close(-3 * one, one, scale=True)  # up to a positive factor
+    assert not close(np.zeros(2), one, scale=True)
+    assert close(np.zeros(2), np.zeros(2), scale=True)
+
+
+def test_comparing_names_the_first_mistake_that_fits():
+    mistakes = [Mistake([2.0, 4.0], "doubled"), Mistake(3.0, "one number")]
+
+    def message(answer) -> str:
+        return compare(np.asarray(answer, dtype=float), [1.0, 2.0], mistakes, passed="yes", otherwise="no.").message
+
+    assert [message(answer) for answer in ([1, 2], [2, 4], 3, [5, 5])] == ["yes", "doubled", "one number", "no."]
+    assert message([1, 2, 3]) == "no. I expect the shape (2,); yours has (3,)."
+    assert message([1, np.inf]) == "no. There are values in it that are not finite."
