@@ -237,7 +237,7 @@ def test_the_first_colours_are_the_systems(chromium: Browser, scheme: str):
 
 
 CONTROLS = """all => all.filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled)"""
-# Where the Tab key has come, and whether a ring shows it: around the link, or around the card that is a link as a whole.
+# Where the Tab key has come, and whether a ring shows it: round the link, or round the card that is a link as a whole.
 FOCUSED = """() => {
     const one = document.activeElement;
     const {outlineStyle, boxShadow} = getComputedStyle(one.closest(".sd-card") ?? one);
