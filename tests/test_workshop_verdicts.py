@@ -16,7 +16,6 @@ from grokbook.workshop.verdicts import (
     right,
     self_check,
     whole_numbers,
-    words,
     wrong,
 )
 
@@ -69,14 +68,6 @@ def test_one_number_and_whole_numbers():
     for bad in ([0.5], [float("nan")], [float("inf")]):
         with pytest.raises(Unreadable, match="whole numbers"):
             whole_numbers(bad)
-
-
-def test_words_are_some_of_the_known_ones():
-    assert words("ab", ["ab", "b"]) == {"ab"}
-    assert words(["ab", "b"], ["ab", "b"]) == {"ab", "b"}
-    for bad, message in (("c", "do not know `'c'`"), (3, "a list of names"), ([...], "Nothing here yet")):
-        with pytest.raises(Unreadable, match=message):
-            words(bad, ["ab", "b"])
 
 
 def test_what_goes_wrong_in_a_function_is_told():

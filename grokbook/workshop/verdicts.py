@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec
 
@@ -119,22 +119,6 @@ def whole_numbers(answer: Any, what: str = "the answer") -> list[int]:
     if not (np.isfinite(array).all() and np.all(array == np.round(array))):
         raise Unreadable(f"I expect whole numbers for {what}, not {_short(array.tolist())}.")
     return [int(value) for value in array]
-
-
-def words(answer: Any, known: Iterable[str], what: str = "the answer") -> set[str]:
-    """An answer that is a collection of some of the ``known`` texts; ``Unreadable`` otherwise."""
-    if isinstance(answer, str):
-        answer = [answer]
-    try:
-        given = set(answer)
-    except TypeError as error:
-        raise Unreadable(f"I expect a list of names for {what}, not {_short(answer)}.") from error
-    known = list(known)
-    if ... in given:
-        raise Unreadable(EMPTY)
-    if strange := [item for item in given if item not in known]:
-        raise Unreadable(f"I do not know {_short(strange[0])}; choose from {', '.join(known)}.")
-    return given
 
 
 def result(function: Any, *arguments: Any, what: str = "your function") -> Any:
