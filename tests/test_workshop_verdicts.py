@@ -1,3 +1,6 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +43,11 @@ def test_a_verdict_is_true_where_the_answer_is_right():
         range(1, 4),
         {1, 2, 3},
         (i for i in (1, 2, 3)),
+        [Fraction(1), Decimal(2), 3],
+        {1: 0, 2: 0, 3: 0}.keys(),
+        {"a": 1, "b": 2, "c": 3}.values(),
+        np.array([1, 2, 3], dtype=object),
+        pd.Series([1, 2, 3], dtype=object),
     ],
 )
 def test_numbers_come_in_many_forms(answer):
@@ -48,7 +56,22 @@ def test_numbers_come_in_many_forms(answer):
     assert read.tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("answer", ["three", None, {"a": 1}, object(), [1, "2"], [[1], [2, 3]], 1j, print, [None]])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "three",
+        None,
+        {"a": 1},
+        object(),
+        [1, "2"],
+        [[1], [2, 3]],
+        1j,
+        print,
+        [None],
+        Fraction(10**400),
+        np.array([None]),
+    ],
+)
 def test_what_is_no_number_is_said_to_be_none(answer):
     with pytest.raises(Unreadable, match="I expect numbers for the list"):
         numbers(answer, "the list")

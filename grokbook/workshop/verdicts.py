@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, KeysView, Sequence, ValuesView
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -83,7 +85,7 @@ def self_check(check: Callable[P, Verdict]) -> Callable[P, Verdict]:
 
 
 def numbers(answer: Any, what: str = "the answer") -> Array:
-    """An answer as an array of float64, from numbers, lists, sets, arrays, series or tensors.
+    """An answer as an array of float64, from numbers, fractions, lists, sets, arrays, series or tensors.
 
     Raises:
         Unreadable: it is none of these, or not all of it is numbers.
@@ -92,16 +94,18 @@ def numbers(answer: Any, what: str = "the answer") -> Array:
         raise Unreadable(EMPTY)
     if isinstance(answer, torch.Tensor):
         answer = answer.detach().cpu()
-    if isinstance(answer, set | frozenset | range) or hasattr(answer, "__next__"):
+    if isinstance(answer, set | frozenset | range | KeysView | ValuesView) or hasattr(answer, "__next__"):
         answer = list(answer)
+    if getattr(getattr(answer, "dtype", None), "kind", "") == "O":
+        answer = answer.tolist()
     if isinstance(answer, list | tuple) and any(not isinstance(part, int | float) for part in answer):
         answer = [numbers(part, what) for part in answer]
     try:
-        array = np.asarray(answer)
+        array = np.asarray(float(answer) if isinstance(answer, Fraction | Decimal) else answer)
         if array.dtype.kind not in "biuf":
             raise TypeError
         return array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise Unreadable(f"I expect numbers for {what}, and cannot read {_short(answer)}.") from error
 
 
