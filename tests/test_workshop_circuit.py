@@ -40,6 +40,12 @@ def test_one_coefficient_by_hand(form):
     assert circuit.one_coefficient(fourier.coefficients(COLUMN.float())[5], COLUMN.float(), 3)
 
 
+@pytest.mark.parametrize("k", [0, 6, 7, 10, 13, 40, -3])
+def test_a_student_may_try_any_frequency(k):
+    assert circuit.one_coefficient(coefficient(k), COLUMN, k)
+    assert not circuit.one_coefficient(coefficient(k) + 1, COLUMN, k)
+
+
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
