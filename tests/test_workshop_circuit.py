@@ -285,6 +285,21 @@ def test_mistakes_with_ablated_logits_are_explained(without, part):
     assert part in verdict.message
 
 
+def test_logits_that_are_changed_in_place_are_put_back():
+    waves = restricted.decompose(LOGITS.clone(), Operation.parse("a+b"))
+
+    def without(k: int) -> torch.Tensor:
+        left = waves.logits
+        left -= projection(k)
+        return left
+
+    verdict = circuit.ablated(without, waves, 2)
+    assert not verdict
+    assert "in place" in verdict.message
+    assert torch.equal(waves.logits, LOGITS)
+    assert circuit.ablated(lambda k: LOGITS - projection(k), waves, 2)
+
+
 ANSWERS = (X[:, None] + X[None, :]).long() % P
 
 

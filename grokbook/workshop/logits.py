@@ -26,6 +26,7 @@ from grokbook.workshop.verdicts import (
     right,
     self_check,
     told,
+    wrong,
 )
 
 
@@ -132,11 +133,20 @@ def explained(share: Any, logits: Float[Tensor, "p p p"], key: Sequence[int]) ->
 
 
 @self_check
-def ablated(without: Any, waves: LogitWaves, k: int, operation: str = "a+b") -> Verdict:
+def ablated(without: Any, waves: LogitWaves, k: int) -> Verdict:
     """Exercise 2.8: a function of k that returns the logits [p, p, p] without cos w_k(a+b) and sin w_k(a+b)."""
-    logits, p = waves.logits, len(waves.logits)
+    logits, p = waves.logits.clone(), len(waves.logits)
     expected = logits - waves.waves([k])
-    given = numbers(result(without, k, what="your function `without`"), "what it returns")
+    try:
+        given = numbers(result(without, k, what="your function `without`"), "what it returns")
+    finally:
+        changed = not torch.equal(waves.logits, logits)
+        waves.logits.copy_(logits)  # later cells need them
+    if changed:
+        return wrong(
+            "It changes `logits` themselves, in place, so that they would lack the wave ever after (I have put them "
+            "back). Write `left = left - …` in place of `left -= …`, or begin with a copy: `left = logits.clone()`."
+        )
     angle = 2 * math.pi * k * waves.phase.double() / p
 
     def projected(direction: Tensor) -> Tensor:
