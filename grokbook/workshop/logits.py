@@ -121,7 +121,8 @@ def explained(share: Any, logits: Float[Tensor, "p p p"], key: Sequence[int]) ->
         return told(
             given,
             mistakes,
-            "Close, but not within what rounding explains. Do the amplitudes come from the centred logits?",
+            "Close, but not within what rounding explains. Is every frequency's own amplitude in it, squared, and is "
+            "the total that of `centred`?",
         )
     return compare(
         given,
