@@ -119,8 +119,8 @@ def explained(share: Any, logits: Float[Tensor, "p p p"], key: Sequence[int]) ->
     # Close to 1 a tolerance of a share is wide: both what is explained and what is not have to fit.
     if close(given, expected) and not close(np.asarray(1 - given), 1 - expected, tolerance=0.05):
         return told(
-            given,
-            mistakes,
+            np.asarray(1 - given),
+            [Mistake(1 - mistake.answer, mistake.message) for mistake in mistakes],
             "Close, but not within what rounding explains. Is every frequency's own amplitude in it, squared, and is "
             "the total that of `centred`?",
         )
