@@ -217,6 +217,10 @@ CENTRED = LOGITS - LOGITS.mean(-1, keepdim=True)
 EQUAL = sum(torch.cos(2 * math.pi * k * D / P) for k in KEY)
 
 
+def test_the_sum_of_waves_is_exact_to_double_precision():
+    torch.testing.assert_close(circuit.expected_sum(KEY, P), EQUAL, rtol=0, atol=1e-13)
+
+
 def test_the_explained_share():
     assert circuit.explained(sum(shares(CENTRED)), LOGITS, KEY)
     assert circuit.explained(torch.tensor(sum(shares(CENTRED))).float(), LOGITS.float(), KEY)

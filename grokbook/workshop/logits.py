@@ -84,7 +84,7 @@ def expected_sum(frequencies: Sequence[int], p: int) -> Float[Tensor, "p p p"]:
     """Σ_k cos(2πk(a + b − c)/p) at [a, b, c]: the logits of a model that adds by turning."""
     a, of_phase = torch.arange(p), torch.zeros(p, dtype=torch.float64)
     for k in frequencies:
-        of_phase += torch.cos(2 * math.pi * (k * a % p) / p)
+        of_phase += torch.cos(2 * math.pi * (k * a % p).double() / p)
     return of_phase[(a[:, None, None] + a[None, :, None] - a[None, None, :]) % p]
 
 
