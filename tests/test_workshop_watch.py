@@ -168,6 +168,18 @@ def test_halfway(run):
         wrong(watch.halfway(function, run), part)
 
 
+def test_a_function_that_works_in_place_changes_no_history(run):
+    def in_place(steps, values):
+        first = RIGHT(steps, values)
+        values -= values[0]
+        steps -= steps
+        return first
+
+    before = run.history.copy()
+    assert watch.halfway(in_place, run)
+    assert run.history.equals(before)
+
+
 def test_half_of_the_last_value_is_told_apart(run):
     history = run.history.assign(test_accuracy=[0.6, 0.6, 0.6, 0.65, 0.7, 0.75, 0.85, 0.9, 0.95, 1.0])
     raised = replace(run, history=history)
@@ -193,6 +205,7 @@ def test_delays(run, never):
         ({"one": 3, "other": math.inf}, "the grok step 300 over the step 20"),
         ({"one": math.inf, "other": math.inf}, "the grok step 300 over"),
         ({"one": 15, "other": 10}, "has not grokked"),
+        ({"one": 15, "other": -math.inf}, "has not grokked"),
         ({"one": 15}, "'one', 'other'"),
         ([15, math.inf], "I expect a dictionary"),
         ({"one": ..., "other": 1}, "Nothing here yet"),

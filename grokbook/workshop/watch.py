@@ -203,7 +203,9 @@ def halfway(function: Any, run: Run) -> Verdict:
     moving = [name for name in HALFWAY_COLUMNS if history[name].iloc[0] != history[name].iloc[-1]]
     for name in moving:
         values = history[name].to_numpy(dtype=float)
-        given = _step(result(function, steps, values, what="your function `halfway`"), "what it returns")
+        # Copies: a function may work in place, and the history is not its to change.
+        returned = result(function, steps.copy(), values.copy(), what="your function `halfway`")
+        given = _step(returned, "what it returns")
         past = (values - values[0]) / (values[-1] - values[0]) >= 0.5
         first = int(steps[past.argmax()])
         stays = int(steps[np.flatnonzero(~past)[-1] + 1])
@@ -243,7 +245,7 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
         first, grokked = _first(run.history, "train_accuracy", run.config.grok_accuracy), run.grok_step
         given = math.inf if answer[name] is None else number(answer[name], f"the delay {name!r}")
         if first is None or grokked is None:
-            if not (math.isinf(given) or math.isnan(given)):
+            if not (given == math.inf or math.isnan(given)):
                 return wrong(f"The run {name!r} has not grokked: its delay is `math.inf`.")
             continue
         mistakes = [
@@ -260,7 +262,8 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
             )
     return right(
         "; ".join(
-            f"{name}: {_delay_text(_first(run.history, 'train_accuracy', 0.99), run)}" for name, run in runs.items()
+            f"{name}: {_delay_text(_first(run.history, 'train_accuracy', run.config.grok_accuracy), run)}"
+            for name, run in runs.items()
         )
         + "."
     )
