@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grokbook import prompts
+from grokbook.figures import first_step
 from grokbook.runs import Run
 from grokbook.workshop.verdicts import (
     Mistake,
@@ -100,7 +101,7 @@ def guessing(accuracy: Any, loss: Any, *, p: int) -> Verdict:
 def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
     """Exercise 1.3: the first evaluated step with train accuracy 99 %, and from which test accuracy stays there."""
     history, threshold = run.history, run.config.grok_accuracy
-    first = _first(history, "train_accuracy", threshold)
+    first = first_step(run, "train_accuracy", threshold)
     # The book's rule asks for 1,000 steps; "to the end" is the same unless a run falls again after that.
     stays = {_stays(history, "test_accuracy", threshold), run.grok_step}
     given = {name: _step(value, name) for name, value in (("memorised", memorised), ("generalised", generalised))}
@@ -112,16 +113,16 @@ def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
             return wrong(
                 f"`memorised` = {given['memorised']} is a place in the table. The step is in its column `step`."
             )
-        if given["memorised"] == _first(history, "test_accuracy", threshold):
+        if given["memorised"] == first_step(run, "test_accuracy", threshold):
             return wrong("`memorised` is about the train accuracy; yours is where the test accuracy gets there.")
-        if given["memorised"] == _first(history, "train_accuracy", 1.0):
+        if given["memorised"] == first_step(run, "train_accuracy", 1.0):
             return wrong("`memorised` asks for 99 %, yours is the first step with 100 %.")
         return wrong("`memorised`: the first row with `train_accuracy` of at least 0.99, and of that row the `step`.")
     if places["generalised"] is not None and places["generalised"] in stays:
         return wrong(
             f"`generalised` = {given['generalised']} is a place in the table. The step is in its column `step`."
         )
-    if given["generalised"] == _first(history, "test_accuracy", threshold):
+    if given["generalised"] == first_step(run, "test_accuracy", threshold):
         return wrong(
             "`generalised` is the first time that 99 % is reached; afterwards the accuracy falls below it again."
         )
@@ -242,7 +243,7 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
     if not isinstance(answer, Mapping) or set(answer) != set(runs):
         raise Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
     for name, run in runs.items():
-        first, grokked = _first(run.history, "train_accuracy", run.config.grok_accuracy), run.grok_step
+        first, grokked = first_step(run, "train_accuracy", run.config.grok_accuracy), run.grok_step
         given = math.inf if answer[name] is None else number(answer[name], f"the delay {name!r}")
         if first is None or grokked is None:
             if not (given == math.inf or math.isnan(given)):
@@ -262,17 +263,11 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
             )
     return right(
         "; ".join(
-            f"{name}: {_delay_text(_first(run.history, 'train_accuracy', run.config.grok_accuracy), run)}"
+            f"{name}: {_delay_text(first_step(run, 'train_accuracy', run.config.grok_accuracy), run)}"
             for name, run in runs.items()
         )
         + "."
     )
-
-
-def _first(history: pd.DataFrame, column: str, threshold: float) -> int | None:
-    """The first evaluated step at which a column is at the threshold, in the precision of the history."""
-    above = history[column].to_numpy(dtype=np.float32) >= np.float32(threshold)
-    return int(history["step"].iloc[int(above.argmax())]) if above.any() else None
 
 
 def _stays(history: pd.DataFrame, column: str, threshold: float) -> int | None:
