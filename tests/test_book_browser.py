@@ -355,6 +355,53 @@ def test_the_explorer_survives_a_link_that_says_nothing(chromium: Browser, view:
         assert page.locator(".grokbook-explorer-pane:not(.empty) .main-svg").count() > 0
 
 
+HELD = """() => {
+    const append = document.head.append.bind(document.head);
+    document.head.append = script => { window.held = [...(window.held ?? []), script]; };
+    window.release = () => { document.head.append = append; held.forEach(script => append(script)); };
+}"""
+"""Scripts that a page asks for wait until they are released."""
+
+
+def test_the_explorers_slider_waits_for_numbers_that_are_on_their_way(chromium: Browser):
+    with explorer(chromium) as page:
+        page.evaluate(HELD)
+        page.get_by_label("Operation").nth(0).select_option("a−b")
+        page.get_by_label("Step", exact=True).focus()
+        page.keyboard.press("Home")
+        page.wait_for_function("location.hash.includes('-0-')")
+        page.evaluate("release()")
+        page.wait_for_function(EXPLORER)
+        said = page.locator(".grokbook-explorer-said").all_inner_texts()
+        assert [text.startswith("Step 0:") for text in said] == [True, True]
+        assert page.get_by_label("Step", exact=True).input_value() == "0"
+
+
+def test_the_explorer_says_when_numbers_cannot_be_loaded_and_tries_again(chromium: Browser):
+    with explorer(chromium) as page:
+        page.evaluate(HELD)
+        page.get_by_label("Operation").nth(0).select_option("a−b")
+        page.evaluate("held.splice(0).forEach(script => script.onerror())")
+        page.get_by_text("The numbers could not be loaded").first.wait_for()
+        page.evaluate("release()")
+        page.get_by_label("Operation").nth(0).select_option("a+b")
+        page.wait_for_function(EXPLORER)
+        page.get_by_label("Operation").nth(0).select_option("a−b")
+        page.wait_for_function(EXPLORER)
+        assert page.locator(".grokbook-explorer-said").first.inner_text().startswith("Step ")
+
+
+def test_a_slider_that_plays_stops_when_another_takes_its_place(chromium: Browser):
+    with explorer(chromium) as page:
+        page.get_by_role("button", name="Play").click()
+        page.get_by_label("Layer").select_option("neuron_logit")
+        page.wait_for_function(EXPLORER)
+        page.wait_for_timeout(300)
+        before = page.evaluate("location.hash")
+        page.wait_for_timeout(600)
+        assert page.evaluate("location.hash") == before
+
+
 def test_a_phone_has_the_explorers_sides_one_below_the_other(chromium: Browser):
     with explorer(chromium, size=PHONE) as page:
         boxes = [pane.bounding_box() for pane in page.locator(".grokbook-explorer-pane").all()]

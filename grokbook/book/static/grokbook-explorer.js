@@ -100,7 +100,7 @@
     operation.onchange = () => change({ [side]: operation.value ? runs.find((run) => run.operation === operation.value).key : "" });
     setting.onchange = () => change({ [side]: setting.value });
     const part = element("select"); // which operation of a mixture
-    part.onchange = () => draw();
+    part.onchange = () => redraw();
     const parts = labelled("Of the mixture", part);
     const plot = element("div", { className: "grokbook-plot" });
     const curves = element("div", { className: "grokbook-plot" });
@@ -145,6 +145,7 @@
   }
 
   let turn = 0; // the latest change wins
+  let ready = false; // whether all that is chosen is loaded
   async function change(changed) {
     state = { ...state, ...changed };
     const mine = ++turn;
@@ -152,21 +153,34 @@
     layer.value = state.layer;
     same.checked = state.same;
     same.disabled = state.layer === "logits";
+    ready = false;
     root.dataset.state = "loading";
-    await Promise.all(shown().map(({ run }) => fetched(run, state.layer)));
+    const loaded = await Promise.allSettled(shown().map(({ run }) => fetched(run, state.layer)));
     if (mine !== turn) return;
+    if (loaded.some(({ status }) => status === "rejected")) return fail();
+    ready = true;
     const steps = [...new Set(shown().flatMap(({ run }) => stepsOf(run, state.layer)))].sort((a, b) => a - b);
     const at = state.step === null ? steps.length - 1 : timeAt(steps, state.step);
     time.replaceChildren(...(steps.length > 1
       ? [slider({ name: "Step", labels: steps.map(format), at, move: (i) => to(i === steps.length - 1 ? null : steps[i]) })]
       : []));
     await draw();
-    root.dataset.state = "drawn";
+    if (mine === turn) root.dataset.state = "drawn";
+  }
+
+  // What a slider or a theme changes; while numbers are on their way, they bring the drawing along.
+  const redraw = () => (ready ? draw() : note());
+
+  function fail() {
+    time.replaceChildren();
+    panes.forEach(clear);
+    shown().forEach(({ said }) => { said.textContent = "The numbers could not be loaded. Choose a run again, or reload the page."; });
+    root.dataset.state = "failed";
   }
 
   function to(step) {
     state.step = step;
-    return draw();
+    return redraw();
   }
 
   async function draw() {
@@ -294,7 +308,6 @@
     state = fromAddress();
     change({});
   });
-  const redraw = () => { if (root.dataset.state === "drawn") draw(); };
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   narrow.addEventListener("change", redraw);
   change({});

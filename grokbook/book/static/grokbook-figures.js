@@ -27,7 +27,10 @@
         const script = document.createElement("script");
         script.src = new URL(path, base).href;
         script.onload = resolve;
-        script.onerror = () => reject(new Error(`cannot load ${path}`));
+        script.onerror = () => {
+          scripts.delete(path); // the next one who asks tries again
+          reject(new Error(`cannot load ${path}`));
+        };
         document.head.append(script);
       }));
     }
@@ -217,12 +220,15 @@
       wanted = range.valueAsNumber;
       if (busy) return;
       busy = true;
-      while (wanted !== null) {
-        const position = wanted;
-        wanted = null;
-        await move(position);
+      try {
+        while (wanted !== null) {
+          const position = wanted;
+          wanted = null;
+          await move(position);
+        }
+      } finally {
+        busy = false;
       }
-      busy = false;
     }
     const stop = () => { clearInterval(timer); timer = null; face(); };
     const face = () => {
@@ -233,6 +239,7 @@
       if (timer) return stop();
       if (range.valueAsNumber === labels.length - 1) range.value = 0;
       timer = setInterval(() => {
+        if (!range.isConnected) return stop(); // another slider has taken its place
         if (busy) return;
         range.value = range.valueAsNumber + 1;
         go();
