@@ -50,6 +50,7 @@ def test_figures_and_commands_import_one_way_within():
             "sliders",
             "curves",
             "spectra",
+            "opening",
             "snapshot",
             "maps",
             "tables",
@@ -65,10 +66,14 @@ def test_figures_and_commands_import_one_way_within():
             "verdicts",
             "restricted",
             "restricted_tables",
+            "teaching",
         ],
+        "workshop": ["verdicts", "watch", "logits", "circuit", "beyond"],
         "cli": ["common", "train", "runs", "sweep", "claims", "notebooks"],
     }
     for package, modules in order.items():
+        there = {path.stem for path in (PACKAGE / package).glob("*.py")}
+        assert there - {"__init__"} == set(modules)
         for index, name in enumerate(modules):
             tree = ast.parse((PACKAGE / package / f"{name}.py").read_text())
             names = {
