@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -98,6 +99,25 @@ def test_the_wheels_are_what_is_installed_here(unpacked: Path):
     lower = {name.lower(): version for name, version in pinned.items()}
     assert not {name: version for name, version in pins.items() if version and lower.get(name.lower()) != version}
     assert "pytest" not in pins  # what only the tests need stays here
+
+
+def test_what_one_kind_of_system_needs_is_left_to_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A list made beside a CUDA build of torch has to do for a Mac."""
+    system = f'sys_platform == "{sys.platform}"'
+    requires = {
+        "torch": [f"cuda; {system}", "sympy", 'old; python_version < "3"', 'more; extra == "opt"'],
+        "extra": [f'cuda; {system} and extra == "x"', 'deep; extra == "x"'],
+        "cuda": ["cudart"],
+    }
+
+    def distribution(name: str) -> SimpleNamespace:
+        return SimpleNamespace(metadata={"Name": name}, version="1.0+cpu", requires=requires.get(name))
+
+    project = '[project]\ndependencies = ["torch", "extra[x]"]\n[project.optional-dependencies]\nbook = []\n'
+    (tmp_path / "pyproject.toml").write_text(project)
+    monkeypatch.setattr(archive.metadata, "distribution", distribution)
+    names = ["deep", "extra", "jupyterlab", "setuptools", "sympy", "torch"]
+    assert archive.wheels(tmp_path).splitlines() == [f"{name}==1.0" for name in names]
 
 
 def test_the_same_content_gives_the_same_files():

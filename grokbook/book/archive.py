@@ -14,6 +14,7 @@ Notebooks find the runs, wherever the archive is unpacked, as they find them in 
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import tomllib
@@ -38,6 +39,9 @@ FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "L
 SKIPPED = ("__pycache__", ".ipynb_checkpoints")
 TOOLS = ("jupyterlab", "setuptools")
 """What a workshop needs beside the package's own requirements: a place to open notebooks, and what installs it."""
+
+_SYSTEM = re.compile(r"\b(sys_platform|os_name|platform_\w+)\b")
+"""The variables of a requirement's marker that tell systems apart."""
 
 START = """grokbook workshop
 
@@ -118,7 +122,8 @@ def wheels(root: Path) -> str:
     """Every package that notebooks need, with the version that is installed here, one per line.
 
     These are the requirements of ``.[book]`` in the pyproject.toml below ``root`` and theirs in turn, as the installed
-    packages declare them for this system, and :data:`TOOLS`, with the version that is installed if they are.
+    packages declare them, and :data:`TOOLS`, with the version that is installed if they are. What some systems alone
+    need, like the libraries of a CUDA build, is left to pip: elsewhere there are no wheels of it to download.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
     queue = [*map(Requirement, project["dependencies"] + project["optional-dependencies"]["book"] + list(TOOLS))]
@@ -136,8 +141,14 @@ def wheels(root: Path) -> str:
         for extra in {"", *requirement.extras} - {extra for known, extra in seen if known == name}:
             seen.add((name, extra))
             needed = map(Requirement, distribution.requires or ())
-            queue += [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
+            queue += [one for one in needed if _needed_everywhere(one, extra)]
     return "".join(f"{line}\n" for line in sorted(found.values(), key=str.lower))
+
+
+def _needed_everywhere(requirement: Requirement, extra: str) -> bool:
+    """Whether a requirement of a package with that extra holds on every kind of system."""
+    marker = requirement.marker
+    return marker is None or (not _SYSTEM.search(str(marker)) and marker.evaluate({"extra": extra}))
 
 
 def main() -> int:
