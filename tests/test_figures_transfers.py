@@ -102,20 +102,21 @@ def test_counts_say_how_many_modules_help_and_whether_the_paper_says_so(tiny_tra
 
     alone = {"source": None, "transplant": ()}
     scratch = {"a-b": [at(grokked_run, 0, 3, **alone), at(tiny_run, 1, **alone), at(grokked_run, 2, **alone)]}
-    helped = [at(grokked_run, 0), at(tiny_run, 1), at(grokked_run, 2, 2), at(tiny_run, 2), at(tiny_run, 3)]
+    helped = [at(grokked_run, 0), at(tiny_run, 1), at(grokked_run, 2, 2), at(tiny_run, 2, 100), at(tiny_run, 3)]
     too_late = at(grokked_run, 1, 100)  # the one from scratch was stopped before that step
+    too_short = at(tiny_run, 2)  # it was stopped before the one from scratch grokked
     mlp = tuple(MODULES["PG-T"])
     frame = figures.transfer_counts(
         scratch,
         {
             transfer("PG-E a+b -> a-b"): helped,
-            transfer("PG-E 2a+b -> a-b"): [too_late],
-            transfer("PG-T a+b -> a-b"): [at(tiny_run, 0, transplant=mlp), at(grokked_run, 0, transplant=mlp)],
+            transfer("PG-E 2a+b -> a-b"): [too_late, too_short],
+            transfer("PG-T a+b -> a-b"): [at(tiny_run, 0, 100, transplant=mlp), at(grokked_run, 0, transplant=mlp)],
         },
     )
     fates = ["groks sooner", "no sooner", "neither groks", "nothing to compare with", "as in the paper"]
     assert list(frame.columns) == ["module", "runs", *fates]
-    assert frame.values.tolist() == [["PG-E", 6, 1, 2, 1, 2, "1 of 4"], ["PG-T", 2, 1, 1, 0, 0, "1 of 2"]]
+    assert frame.values.tolist() == [["PG-E", 7, 1, 2, 1, 3, "1 of 4"], ["PG-T", 2, 1, 1, 0, 0, "1 of 2"]]
 
 
 def test_counts_of_no_runs_at_all(scratch):

@@ -132,8 +132,9 @@ def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
 def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
     """One row per module: of the runs with it, how many grok sooner than the one from scratch with their seed.
 
-    "No sooner" holds those that grok as late or later, or not at all where the one from scratch does. "As in the paper"
-    counts, among runs that the paper has a word on and that have one to compare with, those that it is right about.
+    "No sooner" holds those that grok as late or later, or not by the step at which the one from scratch does; a run
+    that was stopped before the other one's grok step has nothing to compare with. "As in the paper" counts, among runs
+    that the paper has a word on and that have one to compare with, those that it is right about.
     """
     rows = []
     for module in MODULES:
@@ -155,9 +156,11 @@ def _fate(before: Run | None, after: Run) -> str:
     if before is None:
         return unknown
     if after.grok_step is None:
-        return neither if before.grok_step is None else later
+        if before.grok_step is None:
+            return neither
+        return later if after.steps >= before.grok_step else unknown  # it was stopped before that step
     if before.grok_step is None:
-        return sooner if after.grok_step < before.steps else unknown  # it was stopped before that step
+        return sooner if after.grok_step < before.steps else unknown  # as was this one
     return sooner if after.grok_step < before.grok_step else later
 
 
