@@ -25,6 +25,7 @@ import torch
 from benchmarks.table import render
 from grokbook import provenance, training
 from grokbook.config import RunConfig
+from grokbook.prompts import n_train
 
 PRIMES = (23, 29, 31, 37, 41, 43, 47, 53, 59, 61)
 FRACTIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -117,7 +118,7 @@ def lines(found: Sequence[Found], limit: float) -> Iterator[str]:
             [
                 str(at.p),
                 f"{at.fraction:g}",
-                str(int(at.fraction * at.p**2)),
+                str(n_train(at.p**2, at.fraction)),
                 at.operation,
                 str(at.seed),
                 grokked,

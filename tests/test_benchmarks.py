@@ -257,6 +257,11 @@ def test_later_seeds_are_tried_only_where_all_operations_fitted(monkeypatch):
     assert "p = 7" not in shown.split("\n\n")[1]
 
 
+def test_pairs_are_counted_as_they_are_trained_on():
+    row = next(small_profiles.lines([measured(10, 0.29, "a+b", 0)], 60)).splitlines()[-1]
+    assert row.split("|")[3].strip() == "29"  # where floats make it 28.99…
+
+
 def test_runs_that_were_measured_are_kept(tmp_path):
     found = [measured(31, 0.7, "a*b", 0), measured(31, 0.7, "a+b", 1, grok_step=None)]
     file = tmp_path / "found.jsonl"
