@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -48,13 +49,19 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> dict[str, str]:
+def room(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> Path:
+    """A copy to work in: what runs there leaves files behind, and tests come in any order."""
+    return shutil.copytree(unpacked, tmp_path_factory.mktemp("room") / archive.NAME)
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory, room: Path) -> dict[str, str]:
     """An environment in which Python has no network, and takes the library from the archive."""
     folder = tmp_path_factory.mktemp("offline")
     (folder / "sitecustomize.py").write_text(OFFLINE)
     (folder / "home").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GROKBOOK_")}
-    changes = {"PYTHONPATH": f"{folder}{os.pathsep}{unpacked}", "HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    changes = {"PYTHONPATH": f"{folder}{os.pathsep}{room}", "HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
     return environment | changes
 
 
@@ -120,20 +127,30 @@ def test_what_one_kind_of_system_needs_is_left_to_pip(monkeypatch: pytest.Monkey
     assert archive.wheels(tmp_path).splitlines() == [f"{name}==1.0" for name in names]
 
 
+def test_an_archive_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    target = tmp_path / "workshop.zip"
+    target.write_text("the last one")
+    monkeypatch.setattr(archive, "_members", lambda *_: [("a", "text"), ("b", tmp_path / "missing")])
+    with pytest.raises(FileNotFoundError):
+        archive.archive(ROOT, tmp_path, target)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert target.read_text() == "the last one"
+
+
 def test_the_same_content_gives_the_same_files():
     first, second = (dict(archive._members(ROOT, ROOT / "tests")) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize("stem", WORKSHOPS)
-def test_a_student_s_notebook_runs_without_a_network(unpacked: Path, offline: dict[str, str], stem: str):
+def test_a_student_s_notebook_runs_without_a_network(room: Path, offline: dict[str, str], stem: str):
     options = ["-p", "max_steps", "60", "-p", "p", "7", "-p", "device", "cpu"] if stem.startswith("workshop_1") else []
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", f"{stem}.ipynb", "done.ipynb", *options]
     done = subprocess.run(
-        command, cwd=unpacked / "student", env=offline, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=room / "student", env=offline, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    cells = nbformat.read(unpacked / "student" / "done.ipynb", as_version=4).cells
+    cells = nbformat.read(room / "student" / "done.ipynb", as_version=4).cells
     shown = "".join(str(output.get("data", "")) for cell in cells for output in cell.get("outputs", ()))
     assert "application/vnd.plotly.v1+json" in shown
     assert "Right" not in shown  # of what has a gap

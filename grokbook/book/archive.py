@@ -26,6 +26,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from grokbook import disk
 from grokbook.book.build import BuildError, build
 from grokbook.book.copies import instructor_copy
 from grokbook.book.execute import NotebookError, read_notebook
@@ -79,19 +80,13 @@ def archive(root: Path, site: Path, target: Path) -> Path:
     Raises:
         ExerciseError: an exercise of a workshop is not complete.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
     now = time.localtime()[:6]
-    try:
-        with zipfile.ZipFile(partial, "w") as zipped:
-            for name, content in sorted(_members(root, site)):
-                entry = zipfile.ZipInfo(f"{NAME}/{name}", now)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                zipped.writestr(entry, content.encode() if isinstance(content, str) else content.read_bytes())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with disk.replacing(target) as partial, zipfile.ZipFile(partial, "w") as zipped:
+        for name, content in sorted(_members(root, site)):
+            entry = zipfile.ZipInfo(f"{NAME}/{name}", now)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, content.encode() if isinstance(content, str) else content.read_bytes())
     return target
 
 

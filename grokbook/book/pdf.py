@@ -19,6 +19,7 @@ from pypdf.generic import ArrayObject, Fit, NameObject
 from sphinx_external_toc.api import Document, SiteMap
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from grokbook import disk
 from grokbook.book.build import BuildError, build
 from grokbook.book.chromium import chromium
 from grokbook.book.execute import NotebookError
@@ -75,9 +76,8 @@ def pdf(root: Path, target: Path) -> Path:
     _keep_links_inside(writer, site, starts)
     _keep_once(writer)
     writer.add_metadata({"/Title": "grokbook", "/Author": "The grokbook authors"})
-    partial = target.with_name(f".{target.name}.partial")
-    writer.write(partial)
-    partial.replace(target)
+    with disk.replacing(target) as partial:
+        writer.write(partial)
     return target
 
 
