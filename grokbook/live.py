@@ -38,8 +38,8 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
         config: what to train. A pre-grokked run's source is trained first if it is missing.
         store: where runs are read and kept; by default the store of the notebooks.
         device: see :func:`grokbook.training.resolve_device`.
-        again: train even what is stored, to watch it; it will come out the same, and is not stored twice. Where
-            training is off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
+        again: train even what is stored, to watch it; it will come out the same, and is not stored twice. Stopped, it
+            begins anew at the next call. Where training is off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
 
     Returns:
         The finished run, or the part that was trained before the interrupt.

@@ -248,7 +248,8 @@ def test_the_completed_square():
         ((6, 4), "sign of u"),
         ((2, 4), "4ab"),
         ((5, 4), "10 ab"),
-        ((0.5, 0.75), "whole numbers"),
+        ((0.5, 4), "whole numbers for u"),
+        ((7, 0.75), "whole numbers for v"),
     ):
         wrong(beyond.completed_square(*answers, P), part)
 

@@ -39,7 +39,7 @@ TRIED = ("a+b", "(a+b)^2", "(a+b)^3", "(a+b)^2+a+b", "a-b", "ab", "a^2+b^2", "a^
 @self_check
 def generator(g: Any, p: int) -> Verdict:
     """Exercise 3.1: any primitive root mod p."""
-    (given,) = whole_numbers(number(g, "the generator"))
+    (given,) = whole_numbers(number(g, "the generator"), "the generator")
     if given % p == 0:
         return wrong("The powers of 0 are all 0.")
     order = _order(given, p)
@@ -279,7 +279,7 @@ def through_sum(function: Any, p: int) -> Verdict:
 @self_check
 def completed_square(u: Any, v: Any, p: int) -> Verdict:
     """Exercise 3.8: u and v with a² + ab + b² = (a + u·b)² + v·b² mod p, for all a and b."""
-    (first,), (second,) = (whole_numbers(number(value, name)) for value, name in ((u, "u"), (v, "v")))
+    (first,), (second,) = (whole_numbers(number(value, name), name) for value, name in ((u, "u"), (v, "v")))
     ab, bb = (2 * first - 1) % p, (first * first + second - 1) % p
     half = pow(2, -1, p)
     if ab == 0 and bb == 0:

@@ -174,7 +174,7 @@ def doubles(answer: Any, key: Sequence[int], p: int) -> Verdict:
 @self_check
 def neighbour(answer: Any, k: int, p: int) -> Verdict:
     """Exercise 2.5: a residue next to 0 on the circle of frequency k: k⁻¹ mod p, or its negative."""
-    (given,) = whole_numbers(number(answer, "the neighbour"))
+    (given,) = whole_numbers(number(answer, "the neighbour"), "the neighbour")
     one = pow(k, -1, p)
     if given % p in (one, p - one):
         turns = round(k * (given % p) / p)
