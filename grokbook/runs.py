@@ -99,6 +99,11 @@ class Run:
         """Highest test accuracy at any evaluation (what Table 5 prints for operations that fail)."""
         return float(self.history["test_accuracy"].max())
 
+    def first_step(self, column: str, least: float = 0.99) -> int | None:
+        """The first evaluated step at which a column of the history is at least so much; None if it never is."""
+        above = self.history[column].to_numpy(dtype=np.float32) >= np.float32(least)
+        return int(self.history["step"].iloc[int(above.argmax())]) if above.any() else None
+
 
 def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.DataFrame) -> int | None:
     """The grok step of a history, possibly of a run still in progress (see :func:`grokbook.measures.grok_step`).

@@ -89,10 +89,3 @@ def test_every_figure_is_described(tiny):
     for figure in made:
         assert all(figure.layout.meta[part] for part in ("name", "title", "caption", "alt"))
     assert len({figure.layout.meta["name"] for figure in made}) == 3
-
-
-def test_the_first_step_of_a_column(wave_run):
-    assert figures.first_step(wave_run, "train_accuracy") == 1
-    assert figures.first_step(wave_run, "test_accuracy") == 10
-    assert figures.first_step(wave_run, "test_accuracy", 0.2) == 1
-    assert figures.first_step(wave_run, "ffs_embedding") is None

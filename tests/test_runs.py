@@ -285,3 +285,10 @@ def test_a_run_ends_at_its_budget_or_a_tail_beyond_its_grok_step(tiny):
     assert runs.ending(config, None) == runs.ending(config, 95) == (100, 100)
     assert runs.ending(config, 40) == (60, 60)
     assert runs.ending(tiny(max_steps=100, tail=5, sustain=10), 40) == (45, 100), "over before it was seen"
+
+
+def test_the_first_step_of_a_column(wave_run):
+    assert wave_run.first_step("train_accuracy") == 1
+    assert wave_run.first_step("test_accuracy") == 10
+    assert wave_run.first_step("test_accuracy", 0.2) == 1
+    assert wave_run.first_step("ffs_embedding") is None

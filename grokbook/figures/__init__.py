@@ -68,7 +68,6 @@ from grokbook.figures.snapshot import snapshot
 from grokbook.figures.spectra import layer_spectra, overview, spectrogram
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
 from grokbook.figures.tables import (
-    first_step,
     halfway_table,
     outcome_table,
     paper_table,
@@ -102,7 +101,6 @@ __all__ = [
     "dependent_table",
     "disagreement_table",
     "dissect",
-    "first_step",
     "formula_table",
     "grid_counts",
     "grok_steps",

@@ -149,9 +149,3 @@ def spectra_table(groups: Group) -> pd.DataFrame:
 def _step(step: int | None) -> str:
     """A step as tables show it; a dash where there is none."""
     return "–" if step is None else f"{step:,}"
-
-
-def first_step(run: Run, column: str, least: float = 0.99) -> int | None:
-    """The first evaluated step at which a column of the history is at least so much; None if it never is."""
-    above = run.history[column].to_numpy(dtype=np.float32) >= np.float32(least)
-    return int(run.history["step"].iloc[int(above.argmax())]) if above.any() else None

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from grokbook import prompts
-from grokbook.figures import first_step
 from grokbook.runs import Run
 from grokbook.workshop.verdicts import (
     Mistake,
@@ -101,7 +100,7 @@ def guessing(accuracy: Any, loss: Any, *, p: int) -> Verdict:
 def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
     """Exercise 1.3: the first evaluated step with train accuracy 99 %, and from which test accuracy stays there."""
     history, threshold = run.history, run.config.grok_accuracy
-    first = first_step(run, "train_accuracy", threshold)
+    first = run.first_step("train_accuracy", threshold)
     # The book's rule asks for 1,000 steps; "to the end" is the same unless a run falls again after that.
     stays = {_stays(history, "test_accuracy", threshold), run.grok_step}
     given = {name: _step(value, name) for name, value in (("memorised", memorised), ("generalised", generalised))}
@@ -113,16 +112,16 @@ def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
             return wrong(
                 f"`memorised` = {given['memorised']} is a place in the table. The step is in its column `step`."
             )
-        if given["memorised"] == first_step(run, "test_accuracy", threshold):
+        if given["memorised"] == run.first_step("test_accuracy", threshold):
             return wrong("`memorised` is about the train accuracy; yours is where the test accuracy gets there.")
-        if given["memorised"] == first_step(run, "train_accuracy", 1.0):
+        if given["memorised"] == run.first_step("train_accuracy", 1.0):
             return wrong("`memorised` asks for 99 %, yours is the first step with 100 %.")
         return wrong("`memorised`: the first row with `train_accuracy` of at least 0.99, and of that row the `step`.")
     if places["generalised"] is not None and places["generalised"] in stays:
         return wrong(
             f"`generalised` = {given['generalised']} is a place in the table. The step is in its column `step`."
         )
-    if given["generalised"] == first_step(run, "test_accuracy", threshold):
+    if given["generalised"] == run.first_step("test_accuracy", threshold):
         return wrong(
             "`generalised` is the first time that 99 % is reached; afterwards the accuracy falls below it again."
         )
@@ -243,7 +242,7 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
     if not isinstance(answer, Mapping) or set(answer) != set(runs):
         raise Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
     for name, run in runs.items():
-        first, grokked = first_step(run, "train_accuracy", run.config.grok_accuracy), run.grok_step
+        first, grokked = run.first_step("train_accuracy", run.config.grok_accuracy), run.grok_step
         given = math.inf if answer[name] is None else number(answer[name], f"the delay {name!r}")
         if first is None or grokked is None:
             if not (given == math.inf or math.isnan(given)):
@@ -263,7 +262,7 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
             )
     return right(
         "; ".join(
-            f"{name}: {_delay_text(first_step(run, 'train_accuracy', run.config.grok_accuracy), run)}"
+            f"{name}: {_delay_text(run.first_step('train_accuracy', run.config.grok_accuracy), run)}"
             for name, run in runs.items()
         )
         + "."
