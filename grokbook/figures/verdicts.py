@@ -37,7 +37,7 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
             "limit": criterion.limit,
             "before training": _start(criterion),
             "kept by": kept([criterion]),
-            "range over seeds": _spread(criterion),
+            "range": _spread(criterion),
         }
         for criterion in judgement.criteria
     )
@@ -55,7 +55,7 @@ def claim_section(judgement: Judgement) -> HTML:
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
-        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("_", " ")}</a>. '
+        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
         f"To train its runs again: <code>{escape(claim.rerun)}</code></p></section>"
     )
 
