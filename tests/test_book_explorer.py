@@ -76,6 +76,12 @@ def test_the_list_names_what_makes_a_run_special(tiny, wave_run, tiny_transfer):
     assert [entry["setting"].split(",")[0] for entry in entries] == kinds
     assert entries[-1]["maps"] == ["a+b", "a−b"]
     assert all(f"p = {run.config.p}" in explorer.setting(run) for run in (frozen, wave_run))
+    without, little = (
+        explorer.setting(replace(wave_run, config=tiny(p=11, weight_decay=decay))) for decay in (0.0, 0.5)
+    )
+    assert without.startswith("from scratch, no weight decay, r = ")
+    assert little.startswith("from scratch, weight decay 0.5, r = ")
+    assert "decay" not in explorer.setting(wave_run)
 
 
 def test_runs_without_maps_offer_none(wave_run):

@@ -38,6 +38,9 @@ def test_a_line_per_modulus_and_a_symbol_per_outcome(runs, against, places):
     ]
     low, high = figure.layout.xaxis.range
     assert low < places[0] < places[1] < high
+    sizes = [trace.marker.size for trace in figure.data if trace.mode == "markers" and trace.legendgroup]
+    assert sizes == sorted(sizes, reverse=True), "marks that coincide are seen, the smaller ones on top"
+    assert len(set(sizes)) == 2
     dashes = [trace.line.dash for trace in figure.data if trace.mode == "lines"]
     assert len(set(dashes)) == 2, "told apart without colour"
 

@@ -19,6 +19,13 @@ def test_short_cells_keep_to_one_line_and_long_ones_are_words():
     assert '<td class="words">groks;' in shown
 
 
+def test_symbols_of_layers_have_a_subscript():
+    shown = figures.table(pd.DataFrame({"FFS W_E": ["0.12"], "weighted FCR W_L": ["0.20"], "W_EX": ["kept"]})).data
+    assert "<th>FFS W<sub>E</sub></th>" in shown
+    assert "<th>weighted FCR W<sub>L</sub></th>" in shown
+    assert "W_EX" in shown
+
+
 def test_the_outcome_table_has_a_row_per_run(wave_run, tiny_run):
     table = figures.outcome_table({"waves": [wave_run], "tiny": [tiny_run]})
     assert table.iloc[0].to_dict() == {

@@ -54,6 +54,9 @@ def test_bars_begin_with_frequency_one():
     assert "(k = 5)" in caption
     assert "two: 1 of 2 are above half of the largest, 3 (k = 2)" in caption
     assert len({trace.marker.pattern.shape for trace in figure.data}) == 2  # not by colour alone
+    renamed = figures.by_frequency({"two": [1.0, 3.0]}, name="n", title="Title", unit="norm", letter="m")
+    assert "3 (m = 2)" in renamed.layout.meta["caption"]
+    assert renamed.data[0].hovertemplate.startswith("m = ")
 
 
 def test_the_lowest_shares_are_named():

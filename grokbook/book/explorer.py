@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import runs
+from grokbook.config import RunConfig
 from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
 from grokbook.figures.style import label_of, pretty
@@ -48,6 +49,8 @@ def setting(run: Run) -> str:
         kind = f"{config.module} from {', '.join(map(pretty, config.source.operations))}"
     elif config.frozen:
         kind = "random embedding, frozen" if config.frozen == EMBEDDING else f"frozen {', '.join(config.frozen)}"
+    if config.weight_decay != RunConfig.weight_decay:
+        kind += f", weight decay {config.weight_decay:g}" if config.weight_decay else ", no weight decay"
     operands = "" if config.operands == "residues" else f", operands {config.operands}"
     return f"{kind}, r = {config.fraction:g}, seed {config.seed}{operands}, p = {config.p}"
 

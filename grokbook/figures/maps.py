@@ -81,7 +81,8 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
         column_titles=columns,
     )
     for place, norms in maps.items():
-        trace = _heatmap(norms, labels).update(showscale=place == largest)
+        # Maps this small have less than two pixels per cell: drawn sharply, a dense one would show a plaid of its own.
+        trace = _heatmap(norms, labels).update(showscale=place == largest, zsmooth="fast")
         figure.add_trace(trace, row=list(rows).index(place[0]) + 1, col=columns.index(place[1]) + 1)
     marked = _ticks(p, 20)
     ticks = {

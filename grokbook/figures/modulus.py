@@ -33,7 +33,8 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
     moduli = sorted({run.config.p for run in runs})
     for index, p in enumerate(moduli):
         at_p = [run for run in runs if run.config.p == p]
-        add_best(figure, Line(f"p = {p}", PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)], at_p), x)
+        colour, dash, size = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)], 5 + 4 * (len(moduli) - index)
+        add_best(figure, Line(f"p = {p}", colour, dash, at_p, min(size, 17)), x)
     explain_marks(figure)
     title = {"pairs": "training pairs", "fraction": "share r of the pairs"}[against]
     places = [x(run) for run in runs]
@@ -48,8 +49,8 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
         figure,
         name=name or f"modulus-{against}",
         title=f"{label_of(runs[0])}: accuracy against the {'number' if against == 'pairs' else 'share'} of pairs",
-        caption=f"{label_of(runs[0])}: best test accuracy against {title}; one mark per run, lines through the means "
-        f"over seeds. {told}. Budgets: {budgets(runs)}.",
+        caption=f"{label_of(runs[0])}: best test accuracy against {title}; one mark per run (of several sizes, so "
+        f"that none hides another), lines through the means over seeds. {told}. Budgets: {budgets(runs)}.",
         alt=f"Line chart of best test accuracy against {title}, a line for each of {len(moduli)} moduli. {told}.",
     )
 

@@ -20,6 +20,8 @@ class Line(NamedTuple):
     colour: str
     dash: str
     runs: Sequence[Run]
+    size: int = 9
+    """Of its marks, in pixels: where marks of several lines coincide, the larger ones are to be drawn first."""
 
 
 class _Mark(NamedTuple):
@@ -30,8 +32,8 @@ class _Mark(NamedTuple):
     symbol: str
     edge: float
 
-    def marker(self, colour: str) -> dict[str, Any]:
-        return {"color": colour, "symbol": self.symbol, "size": 9, "line": {"width": self.edge}}
+    def marker(self, colour: str, size: int = 9) -> dict[str, Any]:
+        return {"color": colour, "symbol": self.symbol, "size": size, "line": {"width": self.edge}}
 
 
 _MARKS = (_Mark(True, "grokked", "circle", 0), _Mark(False, "not within its budget", "diamond-open", 1.5))
@@ -70,7 +72,7 @@ def add_best(figure: go.Figure, line: Line, x: Callable[[Run], float], *, row: i
                 y=[run.best_test_accuracy for run in shown],
                 text=[_hover(run) for run in shown],
                 mode="markers",
-                marker=mark.marker(line.colour),
+                marker=mark.marker(line.colour, line.size),
                 legendgroup=line.label,
                 showlegend=False,
                 hovertemplate=f"%{{text}}<extra>{line.label}</extra>",

@@ -24,11 +24,12 @@ SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
 
 
 def table(frame: pd.DataFrame) -> HTML:
-    """A data frame as the book shows tables: without its index. Cells keep to one line, but for long ones."""
+    """A data frame as the book shows tables: without its index, W_E with a subscript. Only long cells wrap."""
     if frame.empty:
         return HTML("<p>Nothing to show yet: none of the runs it would be about is stored.</p>")
     shown = frame.to_html(index=False, border=0, justify="left")
-    return HTML(re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown))
+    shown = re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown)
+    return HTML(re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", shown))
 
 
 def outcome_table(groups: Group) -> pd.DataFrame:

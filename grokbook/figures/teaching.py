@@ -81,6 +81,7 @@ def by_frequency(
     title: str,
     unit: str,
     axis: str = "frequency k",
+    letter: str = "k",
     percent: bool = False,
 ) -> go.Figure:
     """Bars of one or several quantities against frequency k = 1, 2, 3, …, one plot below the other.
@@ -91,6 +92,7 @@ def by_frequency(
         title: what stands above the figure.
         unit: of the values.
         axis: what the frequencies are of.
+        letter: what a frequency is called.
         percent: whether the values are shares, from 0 to 1.
     """
     values = {label: np.asarray(torch.as_tensor(heights, dtype=torch.float64)) for label, heights in series.items()}
@@ -103,7 +105,7 @@ def by_frequency(
             name=label,
             showlegend=False,
             marker={"color": PALETTE[row - 1], "pattern": {"shape": PATTERNS[(row - 1) % 4], "solidity": 0.5}},
-            hovertemplate=f"k = %{{x}}: {shown}<extra>{label}</extra>",
+            hovertemplate=f"{letter} = %{{x}}: {shown}<extra>{label}</extra>",
             row=row,
             col=1,
         )
@@ -113,7 +115,7 @@ def by_frequency(
     figure.update_layout(bargap=0.15)
     arrange(figure, height=110 + 190 * len(values), t=50)
     say = _weakest if percent else _strongest
-    told = "; ".join(f"{label}: {say(heights)}" for label, heights in values.items())
+    told = "; ".join(f"{label}: {say(heights, letter)}" for label, heights in values.items())
     return describe(
         figure,
         name=name,
@@ -156,14 +158,14 @@ def task_table(config: RunConfig, *, name: str = "task-table") -> go.Figure:
     )
 
 
-def _strongest(heights: Float[np.ndarray, " K"]) -> str:
+def _strongest(heights: Float[np.ndarray, " K"], letter: str) -> str:
     above, high = int((heights > 0.5 * heights.max()).sum()), heights.argmax() + 1
-    return f"{above} of {len(heights)} are above half of the largest, {heights.max():.3g} (k = {high})"
+    return f"{above} of {len(heights)} are above half of the largest, {heights.max():.3g} ({letter} = {high})"
 
 
-def _weakest(shares: Float[np.ndarray, " K"], count: int = 3) -> str:
+def _weakest(shares: Float[np.ndarray, " K"], letter: str, count: int = 3) -> str:
     order = shares.argsort()
-    low = ", ".join(f"{shares[place]:.1%} (k = {place + 1})" for place in order[:count])
+    low = ", ".join(f"{shares[place]:.1%} ({letter} = {place + 1})" for place in order[:count])
     rest = f"; all others at least {shares[order[count]]:.1%}" if len(shares) > count else ""
     return f"lowest {low}{rest}"
 

@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook.claims import Criterion, Judgement, kept
+from grokbook.figures.style import pretty
 from grokbook.figures.tables import table
 
 
@@ -31,12 +32,12 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
     """One row per criterion of a claim: its numbers over seeds, the limit, and what a random start gives."""
     return pd.DataFrame(
         {
-            "number": criterion.what,
+            "number": _written(criterion.what),
             "median": _number(criterion.median) if criterion.values else "not yet run",
             "limit": criterion.limit,
             "before training": _start(criterion),
             "kept by": kept([criterion]),
-            "from – to": _spread(criterion),
+            "range": _spread(criterion),
         }
         for criterion in judgement.criteria
     )
@@ -52,11 +53,20 @@ def claim_section(judgement: Judgement) -> HTML:
         f'<section id="{claim.name.lower()}" class="claim">'
         f"<h3>{claim.name}: {judgement.verdict.value}</h3>"
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
-        f"{table(criteria_table(judgement)).data}"
+        f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
-        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("_", " ")}</a>. '
-        f"Again: <code>{escape(claim.rerun)}</code></p></section>"
+        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
+        f"To train its runs again: <code>{escape(claim.rerun)}</code></p></section>"
     )
+
+
+def _written(what: str) -> str:
+    """The words of a criterion, its operation written as in the figures: "a*b: …" is "a·b: …"."""
+    operation, colon, rest = what.partition(":")
+    try:
+        return pretty(operation) + colon + rest
+    except ValueError:  # it begins with other words
+        return what
 
 
 def _number(value: float) -> str:
