@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -272,23 +272,26 @@ def published(folders: RunFolders, name: str) -> list[Outcome]:
 
 
 def setting(config: RunConfig, *, seed: bool = True) -> str:
-    """What a run is but for step budgets, its own and its source's, and without ``seed`` but for seeds, too."""
-    return _setting(config.to_dict(), seed=seed)
+    """What a run is but for step budgets, its own and its source's, and its tail; without ``seed`` but for seeds, too.
+
+    Neither decides whether and when a run groks, as long as the budget is not too small. The tail of a source does
+    decide what is taken from it.
+    """
+    return _setting(config.to_dict(), {"max_steps"} if seed else {"max_steps", "seed"})
 
 
-def _setting(values: Mapping[str, Any], *, seed: bool) -> str:
-    left_out = {"max_steps"} if seed else {"max_steps", "seed"}
-    kept = {name: value for name, value in values.items() if name not in left_out}
+def _setting(values: Mapping[str, Any], left_out: Set[str]) -> str:
+    kept = {name: value for name, value in values.items() if name not in left_out | {"tail"}}
     source = values.get("source")
     if source is not None:
-        kept["source"] = _setting(source, seed=seed)
+        kept["source"] = _setting(source, left_out), source.get("tail")
         # A module of another seed is another experiment, whatever the seeds are.
         kept["same seed"] = source.get("seed") == values.get("seed")
     return canonical(kept)
 
 
 def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable[Outcome] = ()) -> Iterator[Outcome]:
-    """Outcomes of the stored runs that are like one of these configs but for seed and step budget.
+    """Outcomes of the stored runs that are like one of these configs but for seed, step budget and tail.
 
     Args:
         folders: where to look.
@@ -305,7 +308,7 @@ def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable
             continue
         try:
             values = json.loads((folder / runs.CONFIG).read_text("utf8"))
-            like = _setting(values, seed=False) in wanted
+            like = _setting(values, {"max_steps", "seed"}) in wanted
         except (OSError, ValueError, AttributeError):
             like = True  # reading it says what is wrong with it
         if like:
@@ -322,3 +325,21 @@ def gather(folders: RunFolders, name: str, configs: Iterable[RunConfig]) -> list
     """
     known = published(folders, name)
     return merge(known, stored(folders, configs, known=known))
+
+
+def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunConfig]:
+    """Those of some runs of whose ends nothing tells, each once.
+
+    An outcome tells of a run if it has the same :func:`setting`, and has grokked or had at least as many steps.
+    """
+    found = list(known)
+    grokked = {setting(outcome.config) for outcome in found if outcome.grok_step is not None}
+    budgets: dict[str, int] = {}
+    for outcome in found:
+        key = setting(outcome.config)
+        budgets[key] = max(budgets.get(key, 0), outcome.config.max_steps)
+    return [
+        config
+        for config in dict.fromkeys(configs)
+        if (key := setting(config)) not in grokked and budgets.get(key, 0) < config.max_steps
+    ]

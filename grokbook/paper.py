@@ -16,6 +16,10 @@ from grokbook.operations import Operation
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run but for operations in :data:`BUDGETS`; what groks stops long before."""
+TAIL = 5000
+"""Steps trained beyond the grok step, so that spectra and measures show the clean-up phase."""
+SHORT_TAIL = 1000
+"""The same where nothing but the grok step is looked at: as long as it takes to know that a run has grokked."""
 LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
 
@@ -26,6 +30,14 @@ _LATE = (
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
 """Operations that grok late, or not at all, when few pairs are trained on."""
+QUADRATICS_AND_CUBICS = (
+    *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^2-b", "(a-b)^2"),
+    *("a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"),
+)
+"""Targets of Table 6, each with six pre-grokked modules."""
+TRANSFER_BUDGETS: Mapping[str, int] = {str(Operation.parse(target)): 20_000 for target in QUADRATICS_AND_CUBICS}
+"""Step budgets of pre-grokked runs on targets of which there are many. Decided before any of these was run: of the
+pre-grokked runs on other targets, each had 40,000 steps, and those that grok do so by step 15,600."""
 
 
 class Size(TypedDict):
@@ -85,6 +97,7 @@ def single(
     max_steps: int | None = None,
     frozen: tuple[str, ...] = (),
     operands: str = "residues",
+    tail: int = TAIL,
 ) -> RunConfig:
     """One operation from scratch; ``max_steps=None`` takes its budget."""
     steps = budget(operation, fraction) if max_steps is None else max_steps
@@ -96,15 +109,22 @@ def single(
         max_steps=steps,
         frozen=frozen,
         operands=operands,
+        tail=tail,
     )
 
 
 def mixture(
-    operations: Sequence[str], *, p: int = 97, fraction: float = 0.3, seed: int = 0, max_steps: int | None = None
+    operations: Sequence[str],
+    *,
+    p: int = 97,
+    fraction: float = 0.3,
+    seed: int = 0,
+    max_steps: int | None = None,
+    tail: int = TAIL,
 ) -> RunConfig:
     """Several operations in one run (paper §5.3, Appendix D)."""
     steps = DEFAULT_BUDGET if max_steps is None else max_steps
-    return RunConfig(operations=tuple(operations), p=p, fraction=fraction, seed=seed, max_steps=steps)
+    return RunConfig(operations=tuple(operations), p=p, fraction=fraction, seed=seed, max_steps=steps, tail=tail)
 
 
 def pre_grokked(
@@ -116,17 +136,18 @@ def pre_grokked(
     max_steps: int | None = None,
     source_fraction: float = 0.3,
     source_max_steps: int | None = None,
+    tail: int = TAIL,
 ) -> RunConfig:
     """A run that starts from a module of a pre-grokked one with the same seed and p.
 
     The source is trained on r = 0.3 of the pairs whatever the target's fraction, as in the paper.
 
-    Its budget is the default one, whatever the target: a module that helps should show it in that time. ``max_steps``
-    changes it for the target alone, ``source_max_steps`` for the source: cut short, the source may not have grokked,
-    and its module is not a pre-grokked one.
+    Its budget is not that of its target from scratch: a module that helps should show it in the default time, or in
+    that of :data:`TRANSFER_BUDGETS`. ``max_steps`` and ``tail`` are those of the target alone, ``source_max_steps`` is
+    that of the source: cut short, the source may not have grokked, and its module is not a pre-grokked one.
     """
     source = single(transfer.source, p=p, fraction=source_fraction, seed=seed, max_steps=source_max_steps)
-    steps = DEFAULT_BUDGET if max_steps is None else max_steps
+    steps = TRANSFER_BUDGETS.get(transfer.target, DEFAULT_BUDGET) if max_steps is None else max_steps
     return RunConfig(
         operations=(transfer.target,),
         p=p,
@@ -135,6 +156,7 @@ def pre_grokked(
         max_steps=steps,
         source=source,
         transplant=transfer.transplant,
+        tail=tail,
     )
 
 

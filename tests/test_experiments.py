@@ -72,6 +72,15 @@ def test_experiments_share_their_runs():
     assert set(EXPERIMENTS["elementary"].configs()) < set(EXPERIMENTS["summary-grid"].configs())
 
 
+def test_runs_of_which_nothing_but_their_ends_is_shown_are_short_where_steps_cost_much():
+    tails = {(config.fraction, config.tail) for config in EXPERIMENTS["summary-grid"].configs(seeds=[0])}
+    short = RunConfig(operations=("a+b",)).sustain
+    assert tails == {*((r, 5000) for r in (0.3, 0.4, 0.5)), *((r, short) for r in (0.6, 0.7, 0.8, 0.9))}
+    assert {config.tail for config in EXPERIMENTS["mixture-elementary"].configs(fractions=[0.9])} == {5000}
+    sources = [c.source for c in EXPERIMENTS["summary-grid"].configs(fractions=[0.9], seeds=[0]) if c.source]
+    assert {source.tail for source in sources} == {5000}, "they are those of the pre-grokked experiments"
+
+
 def test_an_unknown_name_is_met_with_near_ones():
     with pytest.raises(ValueError, match=r"no experiment 'elementry'; did you mean .*elementary"):
         experiments.experiment("elementry")

@@ -220,16 +220,16 @@ def test_what_is_not_a_number_is_no_difference():
 # --- from a store ---------------------------------------------------------------------------------
 
 
-def test_a_setting_is_a_config_but_for_budgets_and_if_asked_seeds(tiny):
+def test_a_setting_is_a_config_but_for_budgets_tails_and_if_asked_seeds(tiny):
     def heir(seed=0, source_seed=0, **changes):
         source = tiny(seed=source_seed, **changes.pop("of_source", {}))
         return tiny("a-b", seed=seed, source=source, transplant=("W_E",), **changes)
 
-    same = [heir(), heir(max_steps=40), heir(of_source={"max_steps": 50})]
+    same = [heir(), heir(max_steps=40), heir(of_source={"max_steps": 50}), heir(tail=11)]
     assert len({outcomes.setting(config) for config in same}) == 1
     others = [
         *(heir(seed=1), heir(seed=1, source_seed=1), heir(fraction=0.5), heir(of_source={"fraction": 0.5})),
-        *(heir(tail=11), heir(of_source={"tail": 11}), tiny("a-b"), tiny("a-b", frozen=("W_E",)), tiny("a-b", p=11)),
+        *(heir(of_source={"tail": 11}), tiny("a-b"), tiny("a-b", frozen=("W_E",)), tiny("a-b", p=11)),
     ]
     assert len({outcomes.setting(config) for config in [*same, *others]}) == 1 + len(others)
     assert outcomes.setting(tiny(seed=3), seed=False) == outcomes.setting(tiny(seed=4, max_steps=9), seed=False)
@@ -269,6 +269,22 @@ def test_everything_known_is_gathered_from_tables_and_folders(store, tiny, tiny_
     assert outcomes.tables(store) == [store.published[0] / "elementary.parquet"]
     assert len(store.tables()) == 2
     assert [outcome.config for outcome in outcomes.gather(store, "others", [tiny()])] == [tiny_run.config]
+
+
+def test_an_outcome_tells_of_runs_that_would_end_alike():
+    config = RunConfig(operations=("a+b",), max_steps=900)
+    fails = made(config=config, grok_step=None, steps=900)
+    groks = made(config=replace(config, seed=1), grok_step=700)
+    told = [
+        replace(config, max_steps=300),
+        replace(config, tail=7),
+        *(replace(config, seed=1, max_steps=m) for m in (800, 9000)),
+    ]
+    untold = [replace(config, max_steps=901), replace(config, seed=2), replace(config, fraction=0.5)]
+    assert outcomes.unknown([*told, *untold, *untold], [fails, groks]) == untold
+    assert outcomes.unknown([*told, *untold], []) == [*told, *untold]
+    longer = made(config=replace(config, max_steps=1000), grok_step=None)
+    assert outcomes.unknown(untold, [longer, fails]) == untold[1:], "the largest budget counts, wherever it stands"
 
 
 def test_a_row_says_enough_to_train_its_run_again(tmp_path, tiny_run):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from grokbook import paper
+from grokbook import RunConfig, paper
 from grokbook.paper import Transfer
 from grokbook.weights import EMBEDDING
 
@@ -75,6 +75,28 @@ def test_budgets_belong_to_operations_however_they_are_written():
         paper.pre_grokked(transfer, max_steps=60, source_max_steps=70),
     )]  # fmt: skip
     assert of == [(40_000, 40_000), (60, 40_000), (60, 70)], "a short target must not cut its source short"
+
+
+def test_targets_with_many_modules_have_a_budget_of_their_own():
+    def steps(text, **changes):
+        return paper.pre_grokked(Transfer.parse(text), **changes).max_steps
+
+    assert steps("PG-E a+b -> (a-b)(a-b)") == steps("PG-T a*b -> a^3+a*b") == 20_000
+    assert steps("PG-E a+b -> 2a+b") == paper.DEFAULT_BUDGET
+    assert steps("PG-E a+b -> a^3+ab", max_steps=70) == 70
+
+
+def test_a_tail_is_that_of_the_run_itself():
+    transfer = Transfer.parse("PG-E a+b -> a-b")
+    for config in (
+        paper.single("a+b", tail=7),
+        paper.mixture(("a+b", "ab"), tail=7),
+        paper.pre_grokked(transfer, tail=7),
+    ):
+        assert config.tail == 7
+    assert paper.pre_grokked(transfer, tail=7).source == paper.single("a+b")
+    usual = paper.single("a+b"), paper.mixture(("a+b", "ab")), paper.pre_grokked(transfer)
+    assert {config.tail for config in usual} == {RunConfig(operations=("a+b",)).tail}
 
 
 @pytest.mark.parametrize(

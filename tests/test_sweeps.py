@@ -11,10 +11,11 @@ from processes import SERVER, Child
 from same import assert_same_run
 from test_cli import assert_short_error, grokbook, mine  # noqa: F401 (mine is a fixture)
 
-from grokbook import RunConfig, RunStore, experiments, memory, sweeps, training
+from grokbook import RunConfig, RunStore, experiments, memory, outcomes, sweeps, training
 from grokbook.errors import RunsMissing
 from grokbook.experiments import EXPERIMENTS, Experiment
 from grokbook.locks import RunLocks
+from grokbook.outcomes import Outcome
 from grokbook.runs import WEIGHTS
 from grokbook.sweeps import Done, Settings, Sweep
 from grokbook.weights import EMBEDDING
@@ -492,6 +493,31 @@ def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):  # 
     monkeypatch.setattr(sweeps, "LocalExecutor", no_executor)
     result = grokbook("sweep", "few")
     assert (result.exit_code, result.output) == (0, "1 runs, 0 to train\n")
+
+
+@pytest.mark.parametrize(
+    ("endings", "table", "first"),
+    [
+        (True, "few", "2 runs, 0 to train"),
+        (False, "few", "2 runs, 2 to train"),
+        (True, "others", "2 runs, 2 to train"),
+    ],
+)
+def test_where_only_ends_count_a_row_of_the_table_stands_for_a_run(
+    mine,  # noqa: F811
+    tiny_run,
+    few,
+    monkeypatch,
+    endings,
+    table,
+    first,
+):
+    few[1] = replace(tiny_run.config, max_steps=tiny_run.config.max_steps - 1, tail=tiny_run.config.tail + 1)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "few", experiments.EXPERIMENTS["few"]._replace(endings=endings))
+    outcomes.write([Outcome.of(tiny_run)], outcomes.table_path(mine.path, table))
+    result = grokbook("sweep", "few", "--workers", "1", "--device", "cpu")
+    assert result.stdout.splitlines()[0] == first
+    assert all(config in mine for config in few) == (not first.endswith(" 0 to train"))
 
 
 def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):  # noqa: F811

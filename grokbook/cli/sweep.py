@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,19 +46,22 @@ def sweep(
         if listing:
             _list_experiments(store)
             return
-        chosen = [experiments.experiment(name) for name in (experiments.EXPERIMENTS if everything else names or ())]
+        chosen = {
+            name: experiments.experiment(name) for name in (experiments.EXPERIMENTS if everything else names or ())
+        }
         if not chosen:
             raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
-        found = (
-            experiment.configs(moduli=p or (), fractions=fraction or (), seeds=seed or (), max_steps=max_steps)
-            for experiment in chosen
-        )
-        configs = list(dict.fromkeys(chain.from_iterable(found)))
+        found = {
+            name: experiment.configs(moduli=p or (), fractions=fraction or (), seeds=seed or (), max_steps=max_steps)
+            for name, experiment in chosen.items()
+        }
+        configs = list(dict.fromkeys(chain.from_iterable(found.values())))
         if not configs:
-            pages = dict.fromkeys(experiment.page for experiment in chosen)
+            pages = dict.fromkeys(experiment.page for experiment in chosen.values())
             print(f"no runs: computed without training by {' and '.join(f'grokbook notebook {x}' for x in pages)}")
             return
-        left = store.missing(configs)
+        lacking = dict.fromkeys(chain.from_iterable(_lacking(store, name, found[name]) for name in found))
+        left = store.missing(lacking)
         sources = len(set(left) - set(configs))
         besides = f", and {sources} that they start from" if sources else ""
         print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
@@ -68,6 +72,15 @@ def sweep(
             from grokbook.sweeps import Sweep
 
             _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
+
+
+def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The runs of an experiment that are not there: not stored, or, if their ends are all that counts, not known."""
+    if not experiments.experiment(name).endings:
+        return [config for config in configs if config not in store]
+    from grokbook import outcomes
+
+    return outcomes.unknown(configs, outcomes.gather(store, name, configs))
 
 
 def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
@@ -106,10 +119,11 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
 
 
 def _list_experiments(store: RunFolders) -> None:
-    table = Table("name", "in the paper", "runs", "stored", box=box.SIMPLE_HEAD)
+    table = Table("name", "in the paper", "runs", "done", box=box.SIMPLE_HEAD)
     for name, experiment in experiments.EXPERIMENTS.items():
         configs = experiment.configs()
-        table.add_row(name, experiment.where, str(len(configs)), str(sum(config in store for config in configs)))
+        there = len(configs) - len(_lacking(store, name, configs))
+        table.add_row(name, experiment.where, str(len(configs)), str(there))
     Console().print(table)
 
 
