@@ -187,7 +187,7 @@ def c21(evidence: Evidence) -> Iterator[Criterion]:
 
 def c22(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C22."""
-    experiment = EXPERIMENTS["pregrokked-polynomials"]
+    experiment, steps = EXPERIMENTS["pregrokked-polynomials"], max(paper.TRANSFER_BUDGETS.values())
     for name, weights in MODULES.items():
         transfers = [transfer for transfer in experiment.transfers if transfer.transplant == weights]
 
@@ -199,7 +199,7 @@ def c22(evidence: Evidence) -> Iterator[Criterion]:
             ]
 
         yield evidence.criterion(
-            f"{name} from a+b, a-b and a·b on quadratics and cubics: share of cases in which it helps in 20,000 steps",
+            f"{name} from a+b, a-b and a·b on quadratics and cubics: share of cases in which it helps in {steps:,} steps",
             configs,
             lambda *runs: mean([float(speed_up(*pair) >= HELPS) for pair in zip(runs[::2], runs[1::2], strict=True)]),
             at_most=0.5,
