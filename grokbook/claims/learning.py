@@ -199,7 +199,7 @@ def c22(evidence: Evidence) -> Iterator[Criterion]:
             ]
 
         yield evidence.criterion(
-            f"{name} from a+b, a-b and a·b on quadratics and cubics: share of cases in which it helps in {steps:,} steps",
+            f"{name} from a+b, a-b and a·b on quadratics and cubics: share of cases where it helps in {steps:,} steps",
             configs,
             lambda *runs: mean([float(speed_up(*pair) >= HELPS) for pair in zip(runs[::2], runs[1::2], strict=True)]),
             at_most=0.5,
