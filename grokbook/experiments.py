@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -74,9 +75,15 @@ class Experiment(NamedTuple):
         return list(found)
 
     def includes(self, config: RunConfig) -> bool:
-        """Whether it is one of the runs, with the experiment's own moduli, fractions, seeds and budgets."""
+        """Whether it is one of the runs, with the experiment's own moduli, fractions, seeds and budgets.
+
+        Where their ends are all that is shown, one that goes on for longer after it groks is one of them, too.
+        """
         inside = config.p in self.moduli and config.fraction in self.fractions and config.seed in self.seeds
-        return inside and config in _like(self, config.p, config.fraction, config.seed)
+        own = _like(self, config.p, config.fraction, config.seed) if inside else frozenset()
+        return config in own or (
+            self.endings and config.tail > paper.SHORT_TAIL and replace(config, tail=paper.SHORT_TAIL) in own
+        )
 
     def covers(self, config: RunConfig) -> bool:
         """Whether it is a run of the same tasks, whatever its modulus, fraction, seed and budget."""

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import docutils.nodes
@@ -77,6 +78,11 @@ def test_runs_of_which_nothing_but_their_ends_is_shown_are_short_where_steps_cos
     short = RunConfig(operations=("a+b",)).sustain
     assert tails == {*((r, 5000) for r in (0.3, 0.4, 0.5)), *((r, short) for r in (0.6, 0.7, 0.8, 0.9))}
     assert {config.tail for config in EXPERIMENTS["mixture-elementary"].configs(fractions=[0.9])} == {5000}
+    long = paper.single("a+b", fraction=0.9)
+    assert long.tail > short
+    assert experiments.in_the_paper(long), "a chapter must not train it unasked"
+    assert not experiments.in_the_paper(replace(long, tail=short - 1))
+    assert not EXPERIMENTS["mixture-elementary"].includes(long)
     sources = [c.source for c in EXPERIMENTS["summary-grid"].configs(fractions=[0.9], seeds=[0]) if c.source]
     assert {source.tail for source in sources} == {5000}, "they are those of the pre-grokked experiments"
 
