@@ -237,6 +237,7 @@ def test_the_explained_share():
         (float((CENTRED * EQUAL).sum() ** 2 / EQUAL.square().sum() / CENTRED.square().sum()), "same amplitude"),
         (0.5, "Each wave explains"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "share",  # its last bits are not those of every process
 )
 def test_mistakes_with_the_explained_share_are_explained(answer, part):
     verdict = circuit.explained(answer, LOGITS, KEY)

@@ -32,11 +32,15 @@ HURTS = 1 / HELPS
 """It hurts if it takes at least so many times as long."""
 
 
+def _pretty(operation: str) -> str:
+    return Operation.parse(operation).pretty
+
+
 def _transfer(
     evidence: Evidence, text: str, *, at_least: float | None = None, at_most: float | None = None
 ) -> Criterion:
     transfer = Transfer.parse(text)
-    target = Operation.parse(transfer.target).pretty
+    target = _pretty(transfer.target)
     return evidence.criterion(
         f"{transfer.label} → {target}: times as fast as from scratch",
         lambda seed: [paper.single(transfer.target, seed=seed), paper.pre_grokked(transfer, seed=seed)],
@@ -109,7 +113,7 @@ def c13(evidence: Evidence) -> Iterator[Criterion]:
         (POWERS, "sum of powers", True),
     ):
         for operation in operations:
-            yield evidence.groks(f"{operation} ({what})", alone(operation), expected=expected)
+            yield evidence.groks(f"{_pretty(operation)} ({what})", alone(operation), expected=expected)
 
 
 def c14(evidence: Evidence) -> Iterator[Criterion]:
@@ -127,16 +131,19 @@ def c19(evidence: Evidence) -> Iterator[Criterion]:
     def both(mixture: Sequence[str], operation: str) -> Configs:
         return lambda seed: [*mixed(mixture)(seed), *alone(operation)(seed)]
 
+    def others(mixture: Sequence[str], operation: str) -> str:
+        return ", ".join(_pretty(one) for one in mixture if one != operation)
+
     for mixture, operation in ((quadratics, "a^2+ab+b^2"), (first, "a^3+ab"), (second, "a^3+ab^2+b")):
         yield evidence.criterion(
-            f"{operation}: best test accuracy with {', '.join(one for one in mixture if one != operation)} over alone",
+            f"{_pretty(operation)}: best test accuracy with {others(mixture, operation)} over alone",
             both(mixture, operation),
             lambda together, single, operation=operation: best(together, operation) / single.best_test_accuracy,
             at_least=1.25,
         )
     for mixture, operation in ((first, "a^3+ab"), (second, "a^3+ab^2+b")):
         yield evidence.criterion(
-            f"{operation} in its mixture: best test accuracy",
+            f"{_pretty(operation)} in its mixture: best test accuracy",
             mixed(mixture),
             lambda together, operation=operation: best(together, operation),
             at_most=0.9,
@@ -152,7 +159,7 @@ def c20(evidence: Evidence) -> Iterator[Criterion]:
     """
     for p, expected in ((59, False), (97, True), (113, False)):
         configs = alone("a^2+ab+b^2", p=p, fraction=0.9)
-        yield evidence.groks(f"a^2+ab+b^2 at p = {p}, r = 0.9", configs, expected=expected)
+        yield evidence.groks(f"{_pretty('a^2+ab+b^2')} at p = {p}, r = 0.9", configs, expected=expected)
 
 
 def c21(evidence: Evidence) -> Iterator[Criterion]:
