@@ -60,7 +60,7 @@ def test_bars_begin_with_frequency_one():
 
 
 def test_the_lowest_shares_are_named():
-    figure = figures.by_frequency({"a": [1, 0.5, 0.97, 0.75, 0.99]}, name="n", title="T", unit="share", percent=True)
+    figure = figures.by_frequency({"a": [1.0, 0.5, 0.97, 0.75, 0.99]}, name="n", title="T", unit="share", percent=True)
     assert (
         "lowest 50.0% (k = 2), 75.0% (k = 4), 97.0% (k = 3); all others at least 99.0%" in figure.layout.meta["caption"]
     )
