@@ -2,7 +2,7 @@
 
 A cell is a task (an operation from scratch, or with a pre-grokked module) at one fraction r. These rules hold for it:
 
-- Of runs with one seed that differ in their step budget alone, the one with the largest budget counts.
+- Of runs with one seed that differ in their step budget and tail alone, the one with the largest budget counts.
 - A cell groks if the run of at least one seed does. The paper prints the best accuracy of what fails, so a cell that
   fails is one where the best run does.
 - A cell agrees with the paper if both grok, or neither does, whatever the steps and accuracies are.

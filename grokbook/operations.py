@@ -334,6 +334,11 @@ def _powers(x: Any, highest: int, p: int) -> list[Any]:
     return powers
 
 
+def pretty(text: str) -> str:
+    """How an operation is written on pages: :attr:`Operation.pretty` of what the text says."""
+    return Operation.parse(text).pretty
+
+
 def _sorted_terms(polynomial: Mapping[tuple[int, int], int]) -> tuple[Term, ...]:
     terms = (Term(index(c), i, j) for (i, j), c in polynomial.items() if c)
     return tuple(sorted(terms, key=lambda term: (-term.a - term.b, -term.a)))

@@ -281,7 +281,7 @@ def setting(config: RunConfig, *, seed: bool = True) -> str:
 
 
 def _setting(values: Mapping[str, Any], left_out: Set[str]) -> str:
-    kept = {name: value for name, value in values.items() if name not in left_out | {"tail"}}
+    kept = {name: value for name, value in values.items() if name != "tail" and name not in left_out}
     source = values.get("source")
     if source is not None:
         kept["source"] = _setting(source, left_out), source.get("tail")
@@ -330,16 +330,14 @@ def gather(folders: RunFolders, name: str, configs: Iterable[RunConfig]) -> list
 def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunConfig]:
     """Those of some runs of whose ends nothing tells, each once.
 
-    An outcome tells of a run if it has the same :func:`setting`, and has grokked or had at least as many steps.
+    An outcome tells of a run if it has the same :func:`setting` and the very same source, and has grokked or had at
+    least as many steps. A source that was cut short may not have grokked: its module is another one.
     """
-    found = list(known)
-    grokked = {setting(outcome.config) for outcome in found if outcome.grok_step is not None}
-    budgets: dict[str, int] = {}
-    for outcome in found:
-        key = setting(outcome.config)
-        budgets[key] = max(budgets.get(key, 0), outcome.config.max_steps)
+    told: dict[tuple[str, RunConfig | None], float] = {}
+    for outcome in known:
+        key = setting(outcome.config), outcome.config.source
+        steps = math.inf if outcome.grok_step is not None else outcome.config.max_steps
+        told[key] = max(told.get(key, 0), steps)
     return [
-        config
-        for config in dict.fromkeys(configs)
-        if (key := setting(config)) not in grokked and budgets.get(key, 0) < config.max_steps
+        config for config in dict.fromkeys(configs) if told.get((setting(config), config.source), 0) < config.max_steps
     ]

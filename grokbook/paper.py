@@ -16,9 +16,9 @@ from grokbook.operations import Operation
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run but for operations in :data:`BUDGETS`; what groks stops long before."""
-TAIL = 5000
+TAIL = RunConfig.tail
 """Steps trained beyond the grok step, so that spectra and measures show the clean-up phase."""
-SHORT_TAIL = 1000
+SHORT_TAIL = RunConfig.sustain
 """The same where nothing but the grok step is looked at: as long as it takes to know that a run has grokked."""
 LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
@@ -31,14 +31,17 @@ _LATE = (
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
 """Operations that grok late, or not at all, when few pairs are trained on."""
-QUADRATICS_AND_CUBICS = (
-    *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^2-b", "(a-b)^2"),
-    *("a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"),
+QUADRATICS_AND_CUBICS = tuple(
+    str(Operation.parse(target))
+    for target in (
+        *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^2-b", "(a-b)^2"),
+        *("a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"),
+    )
 )
 """Targets of Table 6, each with six pre-grokked modules."""
-TRANSFER_BUDGETS: Mapping[str, int] = {str(Operation.parse(target)): 20_000 for target in QUADRATICS_AND_CUBICS}
-"""Step budgets of pre-grokked runs on targets of which there are many. Decided before any of these was run: of the
-pre-grokked runs on other targets, each had 40,000 steps, and those that grok do so by step 15,600."""
+SHORT_BUDGET = 20_000
+"""Step budget of the pre-grokked runs on these. Decided before any of them was run: of the pre-grokked runs on other
+targets, each had 40,000 steps, and those that grok do so by step 15,600."""
 
 
 class Size(TypedDict):
@@ -143,12 +146,14 @@ def pre_grokked(
 
     The source is trained on r = 0.3 of the pairs whatever the target's fraction, as in the paper.
 
-    Its budget is not that of its target from scratch: a module that helps should show it in the default time, or in
-    that of :data:`TRANSFER_BUDGETS`. ``max_steps`` and ``tail`` are those of the target alone, ``source_max_steps`` is
-    that of the source: cut short, the source may not have grokked, and its module is not a pre-grokked one.
+    Its budget is not that of its target from scratch: a module that helps should show it in the default time, or for
+    :data:`QUADRATICS_AND_CUBICS` in :data:`SHORT_BUDGET`. ``max_steps`` and ``tail`` are those of the target alone,
+    ``source_max_steps`` is that of the source: cut short, the source may not have grokked, and its module is not a
+    pre-grokked one.
     """
     source = single(transfer.source, p=p, fraction=source_fraction, seed=seed, max_steps=source_max_steps)
-    steps = TRANSFER_BUDGETS.get(transfer.target, DEFAULT_BUDGET) if max_steps is None else max_steps
+    usual = SHORT_BUDGET if transfer.target in QUADRATICS_AND_CUBICS else DEFAULT_BUDGET
+    steps = usual if max_steps is None else max_steps
     return RunConfig(
         operations=(transfer.target,),
         p=p,

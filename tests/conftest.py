@@ -1,6 +1,8 @@
 """What every test needs: one thread, so that workers do not fight, and examples free of the clock."""
 
 import inspect
+import os
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +11,14 @@ from figure_runs import planted, single_frequency
 from hypothesis import settings
 
 from grokbook import Run, RunConfig, train
+from grokbook.folders import STORE_VARIABLE
 
 torch.set_num_threads(1)
+
+# Whatever somebody has trained here, or trains while tests run, the book is that of the published runs: a new run in
+# the usual store would have it built anew, under the browser's hands.
+_NO_RUNS = tempfile.TemporaryDirectory(prefix="grokbook-no-runs-")
+os.environ[STORE_VARIABLE] = _NO_RUNS.name
 
 # A config takes lists and whole floats, as JSON has them, and checks its values itself. The type checks that tests
 # add would come first, so that no test could see what a user sees.

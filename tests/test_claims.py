@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +192,13 @@ def test_the_command_of_a_claim_trains_every_run_it_needs(claim, tmp_path):
     assert set(asked) <= trained, [config.label for config in set(asked) - trained]
     assert {config.seed for config in asked} == set(SEEDS)
     assert len({each.what for each in criteria}) == len(criteria), "each criterion says something of its own"
+
+
+def test_criteria_write_operations_as_figures_do(tmp_path):
+    evidence = Evidence(RunStore(tmp_path), seeds=())
+    said = [criterion.what for claim in CLAIMS for criterion in claim.criteria(evidence)]
+    assert [what for what in said if re.search(r"[\^*]|[0-9ab)]-[0-9ab(]", what)] == []
+    assert any("a²+ab+b²" in what for what in said)
 
 
 def test_what_is_not_about_runs_is_run_again_by_its_chapter(tmp_path):

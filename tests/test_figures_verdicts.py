@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from grokbook import figures
@@ -40,16 +38,6 @@ def test_criteria_have_their_numbers(judgements):
     }
     (missing,) = figures.criteria_table(judgements[2]).to_dict("records")
     assert (missing["median"], missing["range"], missing["kept by"]) == ("not yet run", "–", "–")
-
-
-def test_criteria_write_operations_as_figures_do(judgements):
-    def written(what):
-        criterion = replace(judgements[0].criteria[0], what=what)
-        return figures.criteria_table(replace(judgements[0], criteria=(criterion,)))["number"].item()
-
-    assert written("a*b: FFS of W_E") == "a·b: FFS of W_E"
-    assert written("mixture at r = 0.9: FFS") == "mixture at r = 0.9: FFS"
-    assert written("share of what grokked") == "share of what grokked"
 
 
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):

@@ -283,6 +283,8 @@ def test_an_outcome_tells_of_runs_that_would_end_alike():
     untold = [replace(config, max_steps=901), replace(config, seed=2), replace(config, fraction=0.5)]
     assert outcomes.unknown([*told, *untold, *untold], [fails, groks]) == untold
     assert outcomes.unknown([*told, *untold], []) == [*told, *untold]
+    of = lambda steps: replace(config, source=replace(config, max_steps=steps), transplant=("W_E",))  # noqa: E731
+    assert outcomes.unknown([of(900), of(9)], [made(config=of(9))]) == [of(900)], "a source cut short is another one"
     longer = made(config=replace(config, max_steps=1000), grok_step=None)
     assert outcomes.unknown(untold, [longer, fails]) == untold[1:], "the largest budget counts, wherever it stands"
 

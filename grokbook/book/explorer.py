@@ -26,9 +26,10 @@ from grokbook import runs
 from grokbook.config import RunConfig
 from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
-from grokbook.figures.style import label_of, pretty
+from grokbook.figures.style import label_of
 from grokbook.fourier import Spectrum, frequency_labels
 from grokbook.modules import EMBEDDING
+from grokbook.operations import pretty
 from grokbook.runs import Run
 
 KEY_DIGITS = 8

@@ -16,7 +16,7 @@ from grokbook.experiments import (
     SCALED,
 )
 from grokbook.modules import EMBEDDING, MODULES
-from grokbook.operations import CATALOGUE, Operation
+from grokbook.operations import CATALOGUE, pretty
 from grokbook.paper import Transfer
 from grokbook.runs import Run
 
@@ -32,15 +32,11 @@ HURTS = 1 / HELPS
 """It hurts if it takes at least so many times as long."""
 
 
-def _pretty(operation: str) -> str:
-    return Operation.parse(operation).pretty
-
-
 def _transfer(
     evidence: Evidence, text: str, *, at_least: float | None = None, at_most: float | None = None
 ) -> Criterion:
     transfer = Transfer.parse(text)
-    target = _pretty(transfer.target)
+    target = pretty(transfer.target)
     return evidence.criterion(
         f"{transfer.label} → {target}: times as fast as from scratch",
         lambda seed: [paper.single(transfer.target, seed=seed), paper.pre_grokked(transfer, seed=seed)],
@@ -78,7 +74,7 @@ def c6(evidence: Evidence) -> Iterator[Criterion]:
 
     for row, what in (("restricted", "restricted loss"), ("(d)", "loss without non-key frequencies")):
         yield evidence.criterion(
-            f"a-b: {what} over full loss", alone("a-b"), over_full(row), at_least=FAR_WORSE, weights=True
+            f"a−b: {what} over full loss", alone("a-b"), over_full(row), at_least=FAR_WORSE, weights=True
         )
         yield evidence.criterion(
             f"a+b: {what} over full loss", alone("a+b"), over_full(row), at_most=NO_WORSE, weights=True
@@ -88,12 +84,12 @@ def c6(evidence: Evidence) -> Iterator[Criterion]:
 def c7(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C7."""
     for operation in paper.ELEMENTARY:
-        yield evidence.groks(f"{operation} with a frozen random embedding", alone(operation, frozen=EMBEDDING))
+        yield evidence.groks(f"{pretty(operation)} with a frozen random embedding", alone(operation, frozen=EMBEDDING))
 
 
 def c8(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C8."""
-    yield evidence.groks("a+b, a-b, a·b in one run at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9))
+    yield evidence.groks("a+b, a−b, a·b in one run at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9))
     yield evidence.groks(
         "the same at r = 0.3, where each of the three groks alone", mixed(paper.ELEMENTARY), expected=False
     )
@@ -113,7 +109,7 @@ def c13(evidence: Evidence) -> Iterator[Criterion]:
         (POWERS, "sum of powers", True),
     ):
         for operation in operations:
-            yield evidence.groks(f"{_pretty(operation)} ({what})", alone(operation), expected=expected)
+            yield evidence.groks(f"{pretty(operation)} ({what})", alone(operation), expected=expected)
 
 
 def c14(evidence: Evidence) -> Iterator[Criterion]:
@@ -132,18 +128,18 @@ def c19(evidence: Evidence) -> Iterator[Criterion]:
         return lambda seed: [*mixed(mixture)(seed), *alone(operation)(seed)]
 
     def others(mixture: Sequence[str], operation: str) -> str:
-        return ", ".join(_pretty(one) for one in mixture if one != operation)
+        return ", ".join(pretty(one) for one in mixture if one != operation)
 
     for mixture, operation in ((quadratics, "a^2+ab+b^2"), (first, "a^3+ab"), (second, "a^3+ab^2+b")):
         yield evidence.criterion(
-            f"{_pretty(operation)}: best test accuracy with {others(mixture, operation)} over alone",
+            f"{pretty(operation)}: best test accuracy with {others(mixture, operation)} over alone",
             both(mixture, operation),
             lambda together, single, operation=operation: best(together, operation) / single.best_test_accuracy,
             at_least=1.25,
         )
     for mixture, operation in ((first, "a^3+ab"), (second, "a^3+ab^2+b")):
         yield evidence.criterion(
-            f"{_pretty(operation)} in its mixture: best test accuracy",
+            f"{pretty(operation)} in its mixture: best test accuracy",
             mixed(mixture),
             lambda together, operation=operation: best(together, operation),
             at_most=0.9,
@@ -159,7 +155,7 @@ def c20(evidence: Evidence) -> Iterator[Criterion]:
     """
     for p, expected in ((59, False), (97, True), (113, False)):
         configs = alone("a^2+ab+b^2", p=p, fraction=0.9)
-        yield evidence.groks(f"{_pretty('a^2+ab+b^2')} at p = {p}, r = 0.9", configs, expected=expected)
+        yield evidence.groks(f"a²+ab+b² at p = {p}, r = 0.9", configs, expected=expected)
 
 
 def c21(evidence: Evidence) -> Iterator[Criterion]:
@@ -194,7 +190,7 @@ def c21(evidence: Evidence) -> Iterator[Criterion]:
 
 def c22(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C22."""
-    experiment, steps = EXPERIMENTS["pregrokked-polynomials"], max(paper.TRANSFER_BUDGETS.values())
+    experiment, steps = EXPERIMENTS["pregrokked-polynomials"], paper.SHORT_BUDGET
     for name, weights in MODULES.items():
         transfers = [transfer for transfer in experiment.transfers if transfer.transplant == weights]
 
@@ -206,7 +202,7 @@ def c22(evidence: Evidence) -> Iterator[Criterion]:
             ]
 
         yield evidence.criterion(
-            f"{name} from a+b, a-b and a·b on quadratics and cubics: share of cases where it helps in {steps:,} steps",
+            f"{name} from a+b, a−b and a·b on quadratics and cubics: share of cases where it helps in {steps:,} steps",
             configs,
             lambda *runs: mean([float(speed_up(*pair) >= HELPS) for pair in zip(runs[::2], runs[1::2], strict=True)]),
             at_most=0.5,

@@ -17,6 +17,7 @@ from grokbook.claims.numbers import (
 )
 from grokbook.config import RunConfig
 from grokbook.experiments import POWERS, SUMS
+from grokbook.operations import pretty
 from grokbook.runs import LAYERS, Run
 
 SPARSE = 0.5
@@ -46,7 +47,7 @@ def _ffs_left(
     for layer in layers:
         column = f"ffs_{layer}"
         yield evidence.criterion(
-            f"{operation}: FFS of {NAMES[layer]} at the end over its start",
+            f"{pretty(operation)}: FFS of {NAMES[layer]} at the end over its start",
             alone(operation),
             lambda run, column=column: relative(run, column),
             start=lambda run: 1.0,
@@ -69,7 +70,7 @@ def cosine_biased(evidence: Evidence, operation: str, *layers: str) -> Iterator[
     """That cosines have twice the squared norm of sines."""
     for layer in layers:
         yield evidence.criterion(
-            f"{operation}: cosines' share of the squared norms of {NAMES[layer]}",
+            f"{pretty(operation)}: cosines' share of the squared norms of {NAMES[layer]}",
             alone(operation),
             lambda run, layer=layer: cosine_share(run, layer),
             start=lambda run, layer=layer: cosine_share(run, layer, time=0),
@@ -85,7 +86,7 @@ def c1(evidence: Evidence) -> Iterator[Criterion]:
 def c2(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C2."""
     yield evidence.criterion(
-        "a-b: FFS of W_E over that of a+b",
+        "a−b: FFS of W_E over that of a+b",
         lambda seed: [paper.single("a-b", seed=seed), paper.single("a+b", seed=seed)],
         lambda minus, plus: minus.history["ffs_embedding"].iloc[-1] / plus.history["ffs_embedding"].iloc[-1],
         start=lambda minus, plus: minus.history["ffs_embedding"].iloc[0] / plus.history["ffs_embedding"].iloc[0],
@@ -94,7 +95,7 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
     yield from sparse(evidence, "a-b", "embedding")
     yield from cosine_biased(evidence, "a-b", "neuron_logit")
     yield evidence.criterion(
-        "a-b: share of cos × cos in the squared norms of the 2-D logits (balanced: 0.25)",
+        "a−b: share of cos × cos in the squared norms of the 2-D logits (balanced: 0.25)",
         alone("a-b"),
         cosine_map_share,
         at_least=0.5,
@@ -125,7 +126,7 @@ def c9(evidence: Evidence) -> Iterator[Criterion]:
         at_least=BIASED,
     )
     yield evidence.criterion(
-        "mixture at r = 0.9: correlation of the 2-D logits of a+b and a-b",
+        "mixture at r = 0.9: correlation of the 2-D logits of a+b and a−b",
         configs,
         lambda run: map_correlation(run, 0, 1),
         at_least=0.5,
@@ -162,14 +163,14 @@ def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: f
     for layer, symbol in NAMES.items():
         column = f"{measure}_{layer}"
         yield evidence.criterion(
-            f"{operation}: {measure.upper()} of {symbol} at the end over its start",
+            f"{pretty(operation)}: {measure.upper()} of {symbol} at the end over its start",
             configs,
             lambda run, column=column: relative(run, column),
             start=lambda run: 1.0,
             at_most=FALLS,
         )
         yield evidence.criterion(
-            f"{operation}: rank correlation of test accuracy with a falling {measure.upper()} of {symbol}",
+            f"{pretty(operation)}: rank correlation of test accuracy with a falling {measure.upper()} of {symbol}",
             configs,
             lambda run, column=column: in_step(run, column),
             at_least=IN_STEP,
@@ -219,7 +220,7 @@ def c17(evidence: Evidence) -> Iterator[Criterion]:
         yield from sparse(evidence, operation, "embedding")
         falls = n % 2 == 0
         yield evidence.criterion(
-            f"{operation}: FCR of W_E at the end over its start",
+            f"{pretty(operation)}: FCR of W_E at the end over its start",
             alone(operation),
             lambda run: relative(run, "fcr_embedding"),
             start=lambda run: 1.0,
@@ -233,9 +234,9 @@ def c18(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C18."""
     for layer, symbol in NAMES.items():
         yield evidence.criterion(
-            f"a^2+ab+b^2: largest change of FFS of {symbol}, as a share of its start",
+            f"a²+ab+b²: largest change of FFS of {symbol}, as a share of its start",
             alone("a^2+ab+b^2"),
             lambda run, layer=layer: largest_change(run, f"ffs_{layer}"),
             at_most=0.2,
         )
-    yield evidence.groks("a^2+ab+b^2", alone("a^2+ab+b^2"), expected=False)
+    yield evidence.groks("a²+ab+b²", alone("a^2+ab+b^2"), expected=False)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def sweep(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Experiments, see --list.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All experiments.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="List the experiments and what is stored of each.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments and what is done of each.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Print what is missing and what it costs, and train nothing.")] = False,
     p: Annotated[list[int] | None, typer.Option(help="Moduli in place of the experiment's own; repeatable.")] = None,
     fraction: Annotated[list[float] | None, typer.Option(help="The same for fractions.")] = None,
@@ -78,7 +78,7 @@ def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list
     """The runs of an experiment that are not there: not stored, or, if their ends are all that counts, not known."""
     if not experiments.experiment(name).endings:
         return [config for config in configs if config not in store]
-    from grokbook import outcomes
+    from grokbook import outcomes  # with torch and pandas, which the others can do without
 
     return outcomes.unknown(configs, outcomes.gather(store, name, configs))
 

@@ -66,7 +66,7 @@ from grokbook.figures.restricted_tables import (
 )
 from grokbook.figures.snapshot import snapshot
 from grokbook.figures.spectra import layer_spectra, overview, spectrogram
-from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer, pretty
+from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer
 from grokbook.figures.tables import (
     halfway_table,
     outcome_table,
@@ -79,6 +79,7 @@ from grokbook.figures.taxonomy import formula_table, kind_table, taxonomy_table
 from grokbook.figures.teaching import by_frequency, circle, task_table
 from grokbook.figures.transfers import speed_up_table, transfer_counts, transfer_grid, transfer_table
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
+from grokbook.operations import pretty
 
 __all__ = [
     "LAYERS",

@@ -13,8 +13,9 @@ from plotly.subplots import make_subplots
 
 from grokbook import measures
 from grokbook.figures.sliders import add_slider
-from grokbook.figures.style import arrange, describe, label_of, pretty
+from grokbook.figures.style import arrange, describe, label_of
 from grokbook.fourier import frequency_labels
+from grokbook.operations import pretty
 from grokbook.runs import Run
 
 MapRows = Mapping[str, Mapping[str, Run]]

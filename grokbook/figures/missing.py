@@ -8,8 +8,8 @@ import pandas as pd
 
 from grokbook import experiments
 from grokbook.config import RunConfig
-from grokbook.figures.style import pretty
 from grokbook.gathering import Gathered
+from grokbook.operations import pretty
 
 OTHERS = "others"
 MANY = 20

@@ -13,7 +13,8 @@ from plotly.subplots import make_subplots
 from grokbook.config import RunConfig
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps, part
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
-from grokbook.figures.style import PALETTE, arrange, describe, pretty
+from grokbook.figures.style import PALETTE, arrange, describe
+from grokbook.operations import pretty
 from grokbook.runs import Run
 
 TOGETHER, ALONE = "in one run", "alone"

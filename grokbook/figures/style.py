@@ -7,7 +7,7 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from grokbook.operations import Operation
+from grokbook.operations import pretty
 from grokbook.runs import Run
 
 Layer = Literal["embedding", "neuron_logit"]
@@ -26,11 +26,6 @@ DASHES = ("solid", "dash", "dashdot", "longdash", "longdashdot", "12px 3px", "so
 COSINE, SINE = PALETTE[0], PALETTE[1]
 LOG_STEPS = {"type": "log", "dtick": 1}
 STEP_AXIS = {**LOG_STEPS, "title": "step"}
-
-
-def pretty(operation: str) -> str:
-    """How an operation is written in a figure."""
-    return Operation.parse(operation).pretty
 
 
 def label_of(run: Run) -> str:

@@ -11,8 +11,9 @@ from plotly.subplots import make_subplots
 
 from grokbook import paper_results
 from grokbook.figures.groups import curve, grok_steps
-from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe, pretty
+from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
 from grokbook.modules import MODULES
+from grokbook.operations import pretty
 from grokbook.paper import Transfer
 from grokbook.runs import Run
 

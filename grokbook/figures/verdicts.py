@@ -9,7 +9,6 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook.claims import Criterion, Judgement, kept
-from grokbook.figures.style import pretty
 from grokbook.figures.tables import table
 
 
@@ -32,7 +31,7 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
     """One row per criterion of a claim: its numbers over seeds, the limit, and what a random start gives."""
     return pd.DataFrame(
         {
-            "number": _written(criterion.what),
+            "number": criterion.what,
             "median": _number(criterion.median) if criterion.values else "not yet run",
             "limit": criterion.limit,
             "before training": _start(criterion),
@@ -58,15 +57,6 @@ def claim_section(judgement: Judgement) -> HTML:
         + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
         f"To train its runs again: <code>{escape(claim.rerun)}</code></p></section>"
     )
-
-
-def _written(what: str) -> str:
-    """The words of a criterion, its operation written as in the figures: "a*b: …" is "a·b: …"."""
-    operation, colon, rest = what.partition(":")
-    try:
-        return pretty(operation) + colon + rest
-    except ValueError:  # it begins with other words
-        return what
 
 
 def _number(value: float) -> str:
