@@ -5,7 +5,7 @@
 
 Each time a page is opened in a fresh context of headless Chromium: nothing is cached, no script compiled. The clock
 starts with the navigation and ends when the frame after the figure was drawn begins. A first figure that is further
-down is scrolled to as soon as it is there, as by a reader who follows a link to it; figures load when they come near.
+down is jumped to as soon as it is there, as by a reader who follows a link to it; figures load when they come near.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIGURES = ".grokbook-figure, .grokbook-explorer"
 WATCH = f"""
     addEventListener("DOMContentLoaded", () => {{
         const figure = document.querySelector("{FIGURES}");
-        figure.scrollIntoView();
+        figure.scrollIntoView({{ behavior: "instant" }});
         const look = () => {{
             if (figure.dataset.state !== "drawn") return requestAnimationFrame(look);
             requestAnimationFrame(() => {{ window.firstFigure = performance.now() / 1000; }});

@@ -191,10 +191,32 @@ def test_the_index_opens_the_landing_page(chromium: Browser, site: Path):
 def test_a_figure_far_away_waits(chromium: Browser):
     with opened(chromium, (1280, 300)) as page:
         page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
-        page.wait_for_function("MathJax.startup.promise.then(() => true)")
-        assert page.evaluate("window.Plotly") is None
+        page.wait_for_function("grokbook.maths().then(() => true)")
         assert page.locator(".grokbook-figure[data-state]").count() == 0
+        assert not page.locator("script[src*='/figures/']").count(), "numbers that nobody looks at"
         draw_figures(page)
+
+
+def test_formulas_are_typeset_after_a_figure_that_has_none(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.add_init_script("""addEventListener("DOMContentLoaded", () => {
+            const look = () => document.querySelector("[data-name=wave]").dataset.state === "drawn"
+                ? (window.formulasBefore = document.querySelectorAll("mjx-container").length)
+                : requestAnimationFrame(look);
+            document.querySelector("[data-name=wave]").scrollIntoView({ behavior: "instant" });
+            look();
+        });""")
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        page.wait_for_selector("p mjx-container")
+        assert page.evaluate("window.formulasBefore") == 0
+
+
+def test_a_formula_in_a_plot_is_typeset_when_the_plot_stands(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        draw_figures(page)
+        assert page.locator("[data-name=wave] .grokbook-plot .xtitle-math-group").count() == 0
+        assert page.locator("[data-name=cosines] .grokbook-plot .xtitle-math-group").count() == 1
 
 
 def test_the_slider_shows_the_frame_it_names(chromium: Browser):
@@ -481,7 +503,7 @@ def test_dark_mode_gives_curves_other_colours(chromium: Browser):
 def test_wide_tables_and_formulas_scroll_in_their_own_box(chromium: Browser):
     with opened(chromium, PHONE) as page:
         page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
-        page.wait_for_function("MathJax.startup.promise.then(() => true)")
+        page.wait_for_function("grokbook.maths().then(() => true)")
         for box in (page.locator("mjx-container[display=true]").first, page.locator(".output.text_html").first):
             assert box.evaluate("e => e.scrollWidth > e.clientWidth")
             assert "local" in box.evaluate("e => getComputedStyle(e).backgroundAttachment"), "shades at the edges"

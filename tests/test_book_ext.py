@@ -13,7 +13,7 @@ from grokbook.book.build import BuildError, build
 from grokbook.book.execute import PACKAGE
 from grokbook.book.executions import GAP, Execution, executions, tables
 from grokbook.book.plotly_mime import DEFAULT_HEIGHT, Placeholder, render
-from grokbook.book.sphinx_ext import STATIC, vendored_sources
+from grokbook.book.sphinx_ext import MATHJAX, PLOTLY, STATIC, compiled_ahead, vendored_sources
 from grokbook.figures.style import PALETTE, TRAIN
 
 META = {"name": "A Wave!", "caption": r"Norms $\|u_k\| < 1$ & more", "alt": 'A "wave"'}
@@ -166,11 +166,35 @@ def test_a_page_is_light_and_loads_nothing_from_elsewhere():
 
 def test_scripts_are_vendored_from_the_installed_packages():
     site = sample_site()
-    for name, source in vendored_sources().items():
-        assert (site / "_static" / name).read_bytes() == source.read_bytes()
-    assert f"plotly.js v{plotly.offline.get_plotlyjs_version()}" in (site / "_static/vendor/plotly.min.js").read_text()
-    page = (site / "notebooks" / "wave.html").read_text("utf8")
-    assert "vendor/mathjax/tex-svg-full.js" in page
+    sources = vendored_sources()
+    assert (site / "_static" / MATHJAX).read_bytes() == sources[MATHJAX].read_bytes()
+    original, script = sources[PLOTLY].read_text("utf8"), (site / "_static" / PLOTLY).read_text("utf8")
+    assert f"plotly.js v{plotly.offline.get_plotlyjs_version()}" in script
+    assert script == compiled_ahead(original) != original, "plotly.js is wrapped in another way than it was"
+    assert re.sub(r"[()\s]", "", script) == re.sub(r"[()\s]", "", original)
+
+
+def test_the_body_of_plotly_is_put_in_parentheses():
+    script = "(function(root, f) { f(); } (self ? self : this, () => {\nlet Plotly = {};\nreturn Plotly;\n}));\n"
+    wanted = "(function(root, f) { f(); } (self ? self : this, (() => {\nlet Plotly = {};\nreturn Plotly;\n})));\n"
+    assert compiled_ahead(script) == wanted
+    assert compiled_ahead(wanted) == wanted
+    assert compiled_ahead("let Plotly = {};") == "let Plotly = {};"
+
+
+def test_what_a_page_loads_later_is_no_script_of_its_own():
+    pages = {path.stem: path.read_text("utf8") for path in (sample_site() / "notebooks").glob("*.html")}
+    for text in (*pages.values(), (sample_site() / "index.html").read_text("utf8")):
+        assert not re.search(r"<script[^>]*(tex-svg|plotly|fontawesome)", text)
+    preload = f'<link rel="preload" as="script" href="../_static/{PLOTLY}">'
+    assert {name for name, text in pages.items() if preload in text} == {
+        name for name, text in pages.items() if 'class="grokbook-figure"' in text
+    }
+
+
+def test_a_figure_says_whether_it_holds_formulas():
+    assert " data-maths" not in render(figure()).html, "a caption is typeset with the page"
+    assert " data-maths>" in render(figure(xaxis={"title": {"text": "$x$"}})).html
 
 
 def test_an_up_to_date_site_is_left_alone(capsys):

@@ -1,6 +1,6 @@
 """Mend what Sphinx, myst-nb and the theme write that keeps a reader who hears a page, or a phone, from its content.
 
-Each mend is for a rule of axe-core that the finished pages broke; the browser tests run axe-core over all of them.
+All but the last are for rules of axe-core that the finished pages broke; the browser tests run axe-core over all pages.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ MENDS: tuple[Mend, ...] = (
         re.compile(r'<div id="pst-primary-sidebar"(?! role)'),
         r'\g<0> role="complementary" aria-label="Contents and search"',
     ),
+    # The stylesheet has every icon as a letter of a font. This script makes pictures of them once more: 1.5 MB that are
+    # run before the page is shown, and again at each change of a figure.
+    (re.compile(r'\s*<script src="[^"]*/scripts/fontawesome\.js[^"]*"></script>'), ""),
 )
 
 

@@ -36,7 +36,6 @@ FOOTER = (
 # trace become one path, which takes a page of many from half a minute and 47 MB to a second and 1.4 MB.
 READY = """async () => {
     document.querySelectorAll("details").forEach((box) => { box.open = true; });
-    if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
     if (window.grokbook) await grokbook.drawAll();
     for (const trace of document.querySelectorAll(".grokbook-plot .points")) {
         const paths = new Map();

@@ -86,8 +86,9 @@ def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> P
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     slug = re.sub(r"[^a-z0-9]+", "-", str(meta.get("name", "figure")).lower()).strip("-") or "figure"
     key = f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    sources = _sources(f"{root}_static/{side_files.FIGURES}/{key}.csv", command)
     return Placeholder(
-        html=_place(key, slug, meta, layout, _sources(f"{root}_static/{side_files.FIGURES}/{key}.csv", command)),
+        html=_place(key, slug, meta, layout, sources, maths=_has_formula(body)),
         files={f"{key}.js": f"grokbook.add({json.dumps(key)},{text});\n", f"{key}.csv": to_csv(figure)},
         missing=tuple(name for name in ("caption", "alt") if not str(meta.get(name, "")).strip()),
     )
@@ -107,7 +108,13 @@ def _sources(numbers: str, command: str) -> str:
     return f'<p class="grokbook-sources"><a href="{html.escape(numbers)}" download>Numbers (CSV)</a>{made}</p>'
 
 
-def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any], sources: str) -> str:
+def _has_formula(body: Mapping[str, Any]) -> bool:
+    """Whether the plot itself has a formula, which MathJax must be there to draw; captions stand outside of it."""
+    plot = {**body, "layout": {name: value for name, value in body["layout"].items() if name != "meta"}}
+    return "$" in json.dumps(plot)
+
+
+def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any], sources: str, maths: bool) -> str:
     caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
     title = f'<p class="grokbook-title">{_with_maths(str(meta["title"]))}</p>' if meta.get("title") else ""
     height = int(layout.get("height") or DEFAULT_HEIGHT)
@@ -118,7 +125,8 @@ def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, An
     rows = len(layout.get("sliders") or ()) + menus
     controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
     return (
-        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}">{title}'
+        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}"'
+        f"{' data-maths' if maths else ''}>{title}"
         # A group and not an image: Plotly puts buttons into it.
         f'<div class="grokbook-scroll"><div class="grokbook-plot" role="group" aria-label="{html.escape(alt)}"'
         f' style="height:{height}px{width}"></div></div>'

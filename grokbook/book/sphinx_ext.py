@@ -1,9 +1,9 @@
 """Sphinx extension: everything a page needs comes along with it.
 
 At the start of an HTML build it copies plotly.js (from the installed plotly, so versions match) and MathJax (from the
-installed sphinx-mathjax-offline) into `_static/vendor`. Pages load our own small script, which loads plotly.js and
-the figures' side files when a figure comes near the viewport. sphinx-thebe, which jupyter-book always adds and which
-asks a CDN, is taken out of every page, and finished pages are mended for readers who hear them.
+installed sphinx-mathjax-offline) into `_static/vendor`. Pages load our own small script, which loads both where they are
+needed, and the figures' side files when a figure comes near the viewport. sphinx-thebe, which jupyter-book always adds
+and which asks a CDN, is taken out of every page, and finished pages are mended for readers who hear them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ STATIC = Path(__file__).resolve().parent / "static"
 # All TeX packages in one file: tex-svg.js would load further scripts when a formula needs one.
 MATHJAX = "vendor/mathjax/tex-svg-full.js"
 PLOTLY = "vendor/plotly.min.js"
+LEFT_OUT = ("thebe", MATHJAX)
+"""Scripts and stylesheets that no page asks for itself: one asks a CDN, the other is loaded by grokbook-figures.js."""
+FIGURES = ('class="grokbook-figure"', 'class="grokbook-explorer"')
 HIDDEN_COLON = "\ufdd0"  # a code point that no text has
 
 
@@ -49,7 +52,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", _vendor)
     app.connect("doctree-resolved", _mark_maths)
     app.connect("doctree-resolved", _drop_thebe_settings, priority=900)
-    app.connect("html-page-context", _drop_thebe_scripts, priority=900)
+    app.connect("html-page-context", _drop_scripts, priority=900)
+    app.connect("html-page-context", _preload)
     app.connect("build-finished", _publish)
     directives.setup(app)
     app.add_css_file("grokbook.css", priority=900)
@@ -121,13 +125,39 @@ def _vendor(app: Sphinx) -> None:
     for name, source in vendored_sources().items():
         target = Path(app.outdir, "_static", name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        if name == PLOTLY:
+            target.write_text(compiled_ahead(source.read_text("utf8")), "utf8")
+        else:
+            shutil.copyfile(source, target)
+
+
+def compiled_ahead(script: str) -> str:
+    """plotly.js with parentheses around its body: Chromium compiles that while the page is read, not when it is run.
+
+    A body in parentheses is taken for one that is called at once. One that is wrapped in another way stays as it is.
+    """
+    start, end = "this, () => {", "return Plotly;\n}));"
+    if script.count(start) != 1 or not script.rstrip().endswith(end):
+        return script
+    head, body = script.rstrip().removesuffix("));").split(start)
+    return f"{head}this, (() => {{{body})));\n"
 
 
 def _mark_maths(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Have Sphinx load MathJax where only figures or their captions hold formulas."""
-    if any('class="grokbook-figure"' in node.astext() for node in doctree.findall(nodes.raw)):
+    if _has_figures(doctree):
         app.env.get_domain("math").data["has_equations"][docname] = True
+
+
+def _has_figures(doctree: nodes.document) -> bool:
+    return any(mark in node.astext() for node in doctree.findall(nodes.raw) for mark in FIGURES)
+
+
+def _preload(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Have plotly.js read and compiled beside the rest of a page with figures."""
+    if doctree is not None and _has_figures(doctree):
+        path = context["pathto"](f"_static/{PLOTLY}", 1)
+        context["metatags"] = f'{context.get("metatags", "")}\n<link rel="preload" as="script" href="{path}">'
 
 
 def _drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -135,9 +165,9 @@ def _drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> 
         node.parent.remove(node)
 
 
-def _drop_thebe_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     for files in ("script_files", "css_files"):
-        kept = [asset for asset in context.get(files, ()) if "thebe" not in _asset_text(asset)]
+        kept = [asset for asset in context.get(files, ()) if not any(name in _asset_text(asset) for name in LEFT_OUT)]
         if files in context:
             context[files][:] = kept
 

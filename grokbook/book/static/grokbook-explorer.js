@@ -7,7 +7,7 @@
   "use strict";
   const root = document.querySelector(".grokbook-explorer");
   if (!root || !window.grokbook) return;
-  const { get, load, element, slider, template, ink, narrow } = grokbook.tools;
+  const { get, load, plotly, element, slider, template, ink, narrow } = grokbook.tools;
   const runs = JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const byKey = new Map(runs.map((run) => [run.key, run]));
   const operations = [...new Set(runs.map((run) => run.operation))];
@@ -26,7 +26,7 @@
 
   async function fetched(run, layer) {
     await Promise.all([
-      load("vendor/plotly.min.js"), load(`explorer/run-${run.key}.js`),
+      plotly(), load(`explorer/run-${run.key}.js`),
       layer === "logits" && run.maps.length ? load(`explorer/maps-${run.key}.js`) : null,
     ]);
   }

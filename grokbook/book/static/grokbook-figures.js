@@ -1,11 +1,12 @@
 /* Draws the book's figures: each one when it comes near the viewport, in the colours of the theme.
  *
  * A figure's data sits in its own script, which calls grokbook.add(key, {data, layout, frames}); plotly.js is loaded
- * once, with the first figure. Plotly's own sliders and menus are replaced by native controls, which the keyboard,
- * a screen reader, a thumb and the dark theme all understand.
+ * once, by every page that has a figure, and MathJax by every page that has a formula. Plotly's own sliders and menus
+ * are replaced by native controls, which the keyboard, a screen reader, a thumb and the dark theme all understand.
  */
 (() => {
   "use strict";
+  const PLOTLY = "vendor/plotly.min.js", MATHJAX = "vendor/mathjax/tex-svg-full.js"; // names of sphinx_ext.py
   const base = new URL(".", document.currentScript.src);
   const narrow = matchMedia("(max-width: 640px)");
   const figures = new Map(); // key -> {data, layout, frames}, filled by the side files
@@ -13,9 +14,10 @@
 
   const grokbook = {
     add: (key, figure) => figures.set(key, figure),
-    drawAll: () => Promise.all([...document.querySelectorAll(".grokbook-figure")].map(draw)),
+    drawAll: () => Promise.all([maths(), ...[...document.querySelectorAll(".grokbook-figure")].map(draw)]),
+    maths,
     // For pages that draw figures of their own (grokbook-explorer.js).
-    tools: { base, get: (key) => figures.get(key), load, element, slider, template, ink, narrow },
+    tools: { base, get: (key) => figures.get(key), load, plotly, element, slider, template, ink, narrow },
   };
   window.grokbook = grokbook;
 
@@ -35,6 +37,19 @@
       }));
     }
     return scripts.get(path);
+  }
+
+  function plotly() {
+    return load(PLOTLY);
+  }
+
+  // Has the formulas of the page typeset, once. MathJax takes as long to start as a figure takes to be drawn.
+  let typeset = null;
+  function maths() {
+    typeset ??= document.querySelector(".math, [data-maths]")
+      ? load(MATHJAX).then(() => MathJax.startup.promise)
+      : Promise.resolve();
+    return typeset;
   }
 
   // ---- theme -------------------------------------------------------------------------------------------------
@@ -301,8 +316,7 @@
   async function render(box) {
     const key = box.dataset.figure;
     box.dataset.state = "loading";
-    await Promise.all([load("vendor/plotly.min.js"), load(`figures/${key}.js`)]);
-    if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
+    await Promise.all([plotly(), load(`figures/${key}.js`), "maths" in box.dataset ? maths() : null]);
     const figure = figures.get(key);
     const { data, layout } = figure;
     const { sliders = [], updatemenus = [] } = layout;
@@ -337,13 +351,17 @@
     }
   }
 
+  // What is in sight comes first, then the formulas.
   const watch = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((e) => e.isIntersecting)) {
-      watch.unobserve(entry.target);
-      draw(entry.target);
-    }
+    const near = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+    near.forEach((box) => watch.unobserve(box));
+    Promise.all(near.map(draw)).then(maths).catch(console.error);
   }, { rootMargin: "300px 0px" });
-  document.querySelectorAll(".grokbook-figure").forEach((box) => watch.observe(box));
+  const boxes = document.querySelectorAll(".grokbook-figure");
+  boxes.forEach((box) => watch.observe(box));
+  if (!boxes.length) maths().catch(console.error);
+  // Plotly starts while nobody scrolls yet; a figure that needs it tells when it cannot be loaded.
+  if (document.querySelector(".grokbook-figure, .grokbook-explorer")) plotly().catch(() => {});
 
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   narrow.addEventListener("change", reshape);
