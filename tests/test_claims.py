@@ -167,6 +167,8 @@ def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
     assert numbers.reached(run, names[0]) == math.inf
     assert numbers.best(run, names[1]) == pytest.approx(0.99)
     assert numbers.best(run, names[0]) == 0.5
+    assert numbers.plateau(run, names[0], 0.1) == 0.5
+    assert math.isnan(numbers.plateau(run, names[0], 0.5)), "no rise, no plateau"
 
 
 # --- the claims -----------------------------------------------------------------------------------

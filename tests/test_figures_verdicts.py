@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from grokbook import figures
@@ -38,6 +40,13 @@ def test_criteria_have_their_numbers(judgements):
     }
     (missing,) = figures.criteria_table(judgements[2]).to_dict("records")
     assert (missing["median"], missing["range"], missing["kept by"]) == ("not yet run", "–", "–")
+
+
+def test_a_run_without_a_number_is_no_number():
+    judgement = Judgement(claim=CLAIMS[0], criteria=(criterion("x", 0.5, math.nan, 0.7), criterion("y", math.nan)))
+    some, none = figures.criteria_table(judgement).to_dict("records")
+    assert (some["median"], some["range"], some["kept by"]) == ("0.6", "0.5 – 0.7", "2 of 3")
+    assert (none["median"], none["range"], none["kept by"]) == ("none", "–", "0 of 1")
 
 
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):

@@ -106,13 +106,13 @@ class Judgement:
 
 
 def _plain(criterion: Criterion) -> dict[str, Any]:
-    values = [value.value for value in criterion.values]
+    numbers = criterion.numbers
     return {
         "what": criterion.what,
         "limit": criterion.limit,
-        "n": len(values),
+        "n": len(criterion.values),
         "median": _number(criterion.median),
-        "spread": [_number(min(values)), _number(max(values))] if values else None,
+        "spread": [_number(min(numbers)), _number(max(numbers))] if numbers else None,
         "values": [
             {"seed": v.seed, "value": _number(v.value), "before training": _number(v.start)} for v in criterion.values
         ],

@@ -11,6 +11,7 @@ towards the lenient and the strict side.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -87,9 +88,14 @@ class Criterion:
         return replace(self, at_least=self._least * (1 - share))
 
     @property
+    def numbers(self) -> list[float]:
+        """The values that are numbers: a run may have none, like a speed-up where nothing groks."""
+        return [each.value for each in self.values if not math.isnan(each.value)]
+
+    @property
     def median(self) -> float:
-        """The median over seeds; NaN without any."""
-        return statistics.median(each.value for each in self.values) if self.values else float("nan")
+        """The median over seeds that have a number; NaN without any."""
+        return statistics.median(self.numbers) if self.numbers else math.nan
 
 
 def verdict(criteria: Sequence[Criterion]) -> Verdict:

@@ -78,6 +78,12 @@ def best(run: Run, operation: str) -> float:
     return float(of_operation(run, operation).max())
 
 
+def plateau(run: Run, operation: str, risen: float) -> float:
+    """The same where it shows that there is a rise to stall after: NaN if it never exceeds ``risen``."""
+    highest = best(run, operation)
+    return highest if highest > risen else math.nan
+
+
 def reached(run: Run, operation: str, accuracy: float = 0.99) -> float:
     """The first step at which test accuracy of one operation of a mixture is that high; infinity if it never is."""
     steps = run.history["step"][of_operation(run, operation) >= np.float32(accuracy)]

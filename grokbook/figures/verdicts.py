@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -60,11 +61,11 @@ def claim_section(judgement: Judgement) -> HTML:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return "none" if math.isnan(value) else f"{value:.3g}"
 
 
 def _spread(criterion: Criterion) -> str:
-    values = [each.value for each in criterion.values]
+    values = criterion.numbers
     return f"{_number(min(values))} – {_number(max(values))}" if len(values) > 1 else "–"
 
 
