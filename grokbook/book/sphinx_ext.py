@@ -1,9 +1,9 @@
 """Sphinx extension: everything a page needs comes along with it.
 
 At the start of an HTML build it copies plotly.js (from the installed plotly, so versions match) and MathJax (from the
-installed sphinx-mathjax-offline) into `_static/vendor`. Pages load our own small script, which loads both where they are
-needed, and the figures' side files when a figure comes near the viewport. sphinx-thebe, which jupyter-book always adds
-and which asks a CDN, is taken out of every page, and finished pages are mended for readers who hear them.
+installed sphinx-mathjax-offline) into `_static/vendor`. Pages load our own small script, which loads both where they
+are needed, and the figures' side files when a figure comes near the viewport. sphinx-thebe, which jupyter-book always
+adds and which asks a CDN, is taken out of every page, and finished pages are mended for readers who hear them.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ FAR_WORSE = 10.0
 NO_WORSE = 1.5
 """It is no worse if it is at most half as high again."""
 RISEN = 0.1
-"""Test accuracy above which a curve has left the floor, ten times chance at p = 97. What never does so has no plateau."""
+"""Test accuracy above which a curve has left the floor: ten times chance at p = 97."""
 HURTS = 1 / HELPS
 """It hurts if it takes at least so many times as long."""
 
