@@ -44,6 +44,11 @@ class Spectrum(NamedTuple):
         """√(‖u_k‖² + ‖v_k‖²): cosine and sine of a frequency together."""
         return torch.hypot(self.cosine, self.sine)
 
+    def check_single(self) -> None:
+        """Raise ``ValueError`` unless this is the spectrum of one layer at one time."""
+        if self.cosine.ndim != 1:
+            raise ValueError(f"one spectrum at a time, not {list(self.cosine.shape[:-1])}: pick one, like rows[-1]")
+
 
 def basis(p: int) -> Float64[Tensor, "{p} {p}"]:
     """Orthonormal rows over the residues 0..p-1: constant, then cos(2πkx/p) and sin(2πkx/p) for k = 1..p//2.
@@ -136,7 +141,11 @@ def key_frequencies(spectrum: Spectrum, eta: float = 0.5) -> tuple[int, ...]:
     The paper's threshold for "key" is lost from its text. This rule, and η = 0.5 by analogy with FFS, is a
     choice of this book, so whatever is built on it should be shown for other η too. A spectrum without any
     frequency has no key frequency.
+
+    Raises:
+        ValueError: these are the spectra of several layers or times.
     """
+    spectrum.check_single()
     combined = spectrum.combined
     return tuple(int(index) + 1 for index in torch.nonzero(combined > eta * combined.max()).flatten())
 

@@ -60,7 +60,8 @@ def layer_measures(matrix: Matrix, eta: float = 0.5) -> Measures:
 
 
 def measures_of(spectrum: Spectrum, eta: float = 0.5) -> Measures:
-    """FFS, FCR and the Gini coefficient of the 2K norms (cosines and sines, constant left out)."""
+    """FFS, FCR and the Gini coefficient of the 2K norms (cosines and sines, no constant); errors as in `ffs_of`."""
+    spectrum.check_single()
     norms = torch.cat([spectrum.cosine, spectrum.sine])
     return Measures(ffs=ffs_of(spectrum, eta), fcr=fcr_of(spectrum), gini=gini(norms))
 
@@ -72,11 +73,11 @@ def ffs_of(spectrum: Spectrum, eta: float = 0.5) -> float:
     nothing: the FFS of a constant layer is 0.
 
     Raises:
-        ValueError: eta lies outside [0, 1).
+        ValueError: eta lies outside [0, 1), or these are the spectra of several layers or times.
     """
     if not 0 <= eta < 1:
         raise ValueError(f"eta must be in [0, 1), not {eta}")
-    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    cosine, sine = _one(spectrum)
     if not (cosine.isfinite().all() and sine.isfinite().all()):
         return math.nan
     above = (cosine > eta * cosine.max()).sum() + (sine > eta * sine.max()).sum()
@@ -88,8 +89,11 @@ def fcr_of(spectrum: Spectrum) -> float:
 
     A frequency with neither cosine nor sine is biased to neither: its ratio is 1. One with only a cosine, or
     only a sine, has ratio 0.
+
+    Raises:
+        ValueError: these are the spectra of several layers or times.
     """
-    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    cosine, sine = _one(spectrum)
     if not (cosine.isfinite().all() and sine.isfinite().all()):
         return math.nan
     larger = torch.maximum(cosine, sine)
@@ -102,12 +106,21 @@ def weighted_fcr_of(spectrum: Spectrum) -> float:
 
     Not in the paper. In a sparse layer most frequencies are noise with some ratio of their own, and the plain mean of
     `fcr_of` is mostly about them; here they weigh little. A layer without any frequency is biased to neither: 1.
+
+    Raises:
+        ValueError: these are the spectra of several layers or times.
     """
-    cosine, sine = spectrum.cosine.double(), spectrum.sine.double()
+    cosine, sine = _one(spectrum)
     if not (cosine.isfinite().all() and sine.isfinite().all()):
         return math.nan
     larger = torch.maximum(cosine, sine).sum()
     return float(torch.minimum(cosine, sine).sum() / larger) if larger > 0 else 1.0
+
+
+def _one(spectrum: Spectrum) -> tuple[Float[Tensor, " K"], Float[Tensor, " K"]]:
+    """Cosine and sine norms of one layer in float64; summed over several, a measure would look like a number of one."""
+    spectrum.check_single()
+    return spectrum.cosine.double(), spectrum.sine.double()
 
 
 def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:

@@ -104,6 +104,18 @@ class Run:
         above = self.history[column].to_numpy(dtype=np.float32) >= np.float32(least)
         return int(self.history["step"].iloc[int(above.argmax())]) if above.any() else None
 
+    def halfway(self, column: str, least: float = 0.1) -> int | None:
+        """The first evaluated step from which a column stays in the half of its way that leads to the end.
+
+        None if it moved less than ``least`` from the start to the end.
+        """
+        values = self.history[column].to_numpy(dtype=float)
+        way = values[-1] - values[0]
+        if not abs(way) >= least:
+            return None
+        before = np.flatnonzero((values - values[0]) / way < 0.5)
+        return int(self.history["step"].iloc[before[-1] + 1])
+
 
 def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.DataFrame) -> int | None:
     """The grok step of a history, possibly of a run still in progress (see :func:`grokbook.measures.grok_step`).

@@ -2,6 +2,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,14 @@ from test_cli import grokbook
 
 from grokbook import RunStore, claims, publishing
 from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, numbers, verdict
-from grokbook.claims.criteria import SEEDS, Value
-from grokbook.experiments import EXPERIMENTS
+from grokbook.claims.criteria import SEEDS, Value, grokked
+from grokbook.config import RunConfig
+from grokbook.experiments import EXPERIMENTS, NOT_FACTORIZABLE
+from grokbook.operations import pretty
+from grokbook.record import layer_spectra
+from grokbook.runs import Run, Spectra, history_columns
+from grokbook.training import initial_weights
+from grokbook.weights import Weights
 
 
 def criterion(*values: float, **limit: float) -> Criterion:
@@ -21,7 +28,6 @@ def criterion(*values: float, **limit: float) -> Criterion:
 
 
 ROOT = Path(__file__).resolve().parents[1]
-ON_RUNS = [claim for claim in CLAIMS if claim.rerun.startswith("grokbook sweep")]
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -127,35 +133,76 @@ def test_shares_of_cosines(tiny_run):
     run = replace(tiny_run, spectra=spectra)
     assert numbers.cosine_share(run, "embedding") == pytest.approx(0.9)
     assert numbers.cosine_share(run, "embedding", time=0) == pytest.approx(0.5)
-    assert numbers.cosine_map_share(run) == pytest.approx(0.8)
-    assert numbers.cosine_map_share(run, time=0) == pytest.approx(0.25)
+    assert numbers.cosine_map_share(maps[1, 0]) == pytest.approx(0.8)
+    assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
 
 
-def test_maps_of_a_mixture_are_correlated_by_their_squares(tiny_mixture):
-    p = tiny_mixture.config.p
-    one = torch.rand(p, p, generator=torch.Generator().manual_seed(0))
-    maps = torch.stack([one, 3 * one, (2 - one.square()).sqrt()])[None]
-    run = replace(tiny_mixture, spectra=tiny_mixture.spectra._replace(logits=maps, logits_step=torch.tensor([30])))
-    assert numbers.map_correlation(run, 0, 1) == pytest.approx(1)
-    assert numbers.map_correlation(run, 0, 2) == pytest.approx(-1)
+def test_maps_of_a_mixture_are_correlated_by_their_squares():
+    one = torch.rand(7, 7, generator=torch.Generator().manual_seed(0))
+    maps = torch.stack([one, 3 * one, (2 - one.square()).sqrt()])
+    assert numbers.likeness(maps, 0, 1) == pytest.approx(1)
+    assert numbers.likeness(maps, 0, 2) == pytest.approx(-1)
 
 
-def test_speed_ups_and_their_bounds(tiny_run, grokked_run):
-    never, step = tiny_run, grokked_run.grok_step
-    assert numbers.speed_up(grokked_run, grokked_run) == 1
-    assert numbers.speed_up(never, grokked_run) == pytest.approx(30 / step)
-    assert numbers.speed_up(grokked_run, never) == pytest.approx(step / 30)
-    assert math.isnan(numbers.speed_up(never, never))
-    assert (numbers.grokked(never), numbers.grokked(grokked_run)) == (0, 1)
+def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):
+    for run in (tiny_run, tiny_mixture):
+        assert run.spectra.logits_step[0] == 0
+        assert torch.allclose(
+            numbers.untrained_maps(run.config).float(), run.spectra.logits[0].float(), rtol=2e-3, atol=1e-4
+        )
 
 
-def test_in_step_looks_at_what_comes_after_memorising(tiny_run):
-    columns = {"step": range(5), "train_accuracy": [0.1, 1, 1, 0.9, 1], "test_accuracy": [1, 0.1, 0.2, 0.3, 0.4]}
-    falling = with_history(tiny_run, **columns, x=[0.0, 9.0, 8.0, 3.0, 1.0])
-    rising = with_history(tiny_run, **columns, x=[0.0, 1.0, 2.0, 3.0, 4.0])
-    assert numbers.in_step(falling, "x") == pytest.approx(1)
-    assert numbers.in_step(rising, "x") == pytest.approx(-1)
-    assert math.isnan(numbers.in_step(with_history(tiny_run, **columns, x=[1.0] * 5), "x"))
+def ending(run, grok_step, steps):
+    """The run as if it had grokked at that step, or not at all."""
+    at = [0, steps] if grok_step is None else [0, grok_step, grok_step + run.config.sustain]
+    accuracy = [0.0, 0.5] if grok_step is None else [0.0, 1.0, 1.0]
+    return with_history(run, step=at, train_accuracy=[1.0] * len(at), test_accuracy=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("scratch", "heir", "limit", "number"),
+    [
+        ((4000, None), (2000, None), {"at_least": 1.5}, 2.0),
+        ((1000, None), (2000, None), {"at_least": 1.5}, 0.5),
+        ((None, 4000), (2000, None), {"at_least": 1.5}, 2.0),  # at least twice as fast
+        ((None, 4000), (3500, None), {"at_least": 1.5}, math.nan),  # at least 1.14 times: it may be more
+        ((None, 4000), (3500, None), {"at_most": 1.5}, math.nan),
+        ((None, 4000), (2000, None), {"at_most": 1.5}, 2.0),
+        ((4500, None), (None, 2000), {"at_least": 1.5}, math.nan),  # at most 2.25 times: it may be less
+        ((2000, None), (None, 2000), {"at_least": 1.5}, 1.0),
+        ((2000, None), (None, 2000), {"at_most": 1.5}, 1.0),
+        ((4500, None), (None, 2000), {"at_most": 1.5}, math.nan),
+        ((None, 4000), (None, 2000), {"at_most": 1.5}, math.nan),
+    ],
+)
+def test_bounds_of_a_speed_up_count_where_they_decide(tiny_run, scratch, heir, limit, number):
+    source, failed = ending(tiny_run, 10, 0), ending(tiny_run, None, 100)
+    runs = [ending(tiny_run, *scratch), ending(tiny_run, *heir)]
+    assert numbers.speed_up(*runs, source, **limit) == pytest.approx(number, nan_ok=True)
+    assert math.isnan(numbers.speed_up(*runs, failed, **limit)), "no pre-grokked module"
+
+
+def test_how_far_two_numbers_are_from_going_half_of_their_ways_together(tiny_run):
+    columns = {"step": [0, 10, 20, 30, 40], "test_accuracy": [0.0, 0.1, 0.6, 0.9, 1.0]}
+    early = with_history(tiny_run, **columns, x=[1.0, 0.4, 0.2, 0.1, 0.1])
+    late = with_history(tiny_run, **columns, x=[1.0, 0.9, 0.8, 0.8, 0.1])
+    assert (numbers.apart(early, "x"), numbers.apart(late, "x")) == (2.0, 2.0)
+    assert numbers.apart(early, "test_accuracy") == 1.0
+    assert math.isnan(numbers.apart(with_history(tiny_run, **columns, x=[1.0] * 5), "x"))
+
+
+def test_a_run_that_ends_on_its_way_up_tells_neither(tiny_run, grokked_run):
+    def best(accuracy):
+        return grokked(with_history(tiny_run, step=[0, 30], train_accuracy=[1, 1], test_accuracy=[0, accuracy]))
+
+    assert (grokked(tiny_run), grokked(grokked_run)) == (0, 1)
+    assert best(0.85) == 0
+    assert math.isnan(best(0.95))
+
+
+def test_the_best_up_to_a_step(tiny_run):
+    run = with_history(tiny_run, step=[0, 10, 20], test_accuracy=[0.1, 0.3, 0.2])
+    assert [round(numbers.best_by(run, step), 6) for step in (0, 15, 20)] == [0.1, 0.3, 0.3]
 
 
 def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
@@ -164,7 +211,7 @@ def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
     columns[f"test_accuracy[{names[1]}]"] = [0.0, 0.99, 0.5]
     run = with_history(tiny_mixture, **columns)
     assert numbers.reached(run, names[1]) == 10
-    assert numbers.reached(run, names[0]) == math.inf
+    assert math.isnan(numbers.reached(run, names[0]))
     assert numbers.best(run, names[1]) == pytest.approx(0.99)
     assert numbers.best(run, names[0]) == 0.5
     assert numbers.plateau(run, names[0], 0.1) == 0.5
@@ -179,7 +226,7 @@ def test_claims_are_counted_as_in_the_specification():
     assert names == [f"C{n}" for n in range(1, 23)]
 
 
-@pytest.mark.parametrize("claim", ON_RUNS, ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_the_command_of_a_claim_trains_every_run_it_needs(claim, tmp_path):
     asked = []
 
@@ -191,6 +238,7 @@ def test_the_command_of_a_claim_trains_every_run_it_needs(claim, tmp_path):
     assert criteria
     assert verdict(criteria) == Verdict.NOT_YET_RUN
     trained = {config for name in claim.experiments for config in EXPERIMENTS[name].configs(seeds=SEEDS)}
+    trained |= {config.source for config in trained if config.source is not None}  # a sweep trains these first
     assert set(asked) <= trained, [config.label for config in set(asked) - trained]
     assert {config.seed for config in asked} == set(SEEDS)
     assert len({each.what for each in criteria}) == len(criteria), "each criterion says something of its own"
@@ -203,13 +251,53 @@ def test_criteria_write_operations_as_figures_do(tmp_path):
     assert any("a²+ab+b²" in what for what in said)
 
 
-def test_what_is_not_about_runs_is_run_again_by_its_chapter(tmp_path):
-    (claim,) = set(CLAIMS) - set(ON_RUNS)
-    assert (claim.name, claim.rerun) == ("C21", "grokbook notebook labels")
-    auc, twins = claim.criteria(Evidence(RunStore(tmp_path), seeds=(0, 3)))
+def test_label_statistics_are_judged_by_the_paper_without_any_run(tmp_path):
+    (claim,) = (claim for claim in CLAIMS if claim.name == "C21")
+    auc, twins, *here = claim.criteria(Evidence(RunStore(tmp_path), seeds=(0, 3)))
     assert [value.seed for value in auc.values] == [0, 3]
     assert all(0 <= value.value <= 0.5 for value in auc.values)
     assert {value.value for value in twins.values} == {12 / 13}, "whatever the splits: all but a^3+ab^2+b"
+    assert [criterion.values for criterion in here] == [(), ()]
+
+
+@cache
+def nothing_learned(p: int, n_operations: int, seed: int) -> tuple[Weights, Spectra]:
+    """Initial weights and their spectra, which a run that learns nothing keeps."""
+    config = RunConfig(operations=("a+b", "a-b", "a*b")[:n_operations], p=p, seed=seed)
+    weights = initial_weights(config, {})
+    rows = [layer.expand(2, -1) for layer in layer_spectra(p, weights.map(lambda w: w[None]))]
+    steps = torch.tensor([0, config.max_steps])
+    return weights, Spectra(steps, *rows, steps[1:], numbers.untrained_maps(config)[None].float())
+
+
+class NothingLearned(Evidence):
+    """Every run that is asked for, as one that memorises its pairs and stays what it was otherwise."""
+
+    def get(self, config):
+        weights, spectra = nothing_learned(config.p, len(config.operations), config.seed)
+        history = {name: [1.0, 1.0] for name in history_columns(config)} | {"step": [0, config.max_steps]}
+        history |= {name: [1 / config.p] * 2 for name in history if name.startswith("test_accuracy")}
+        return Run(config=config, history=pd.DataFrame(history), spectra=spectra, weights=weights, provenance={})
+
+
+def test_models_that_learn_nothing_keep_only_what_says_that_nothing_is_learned(tmp_path):
+    evidence = NothingLearned(RunStore(tmp_path), seeds=(0,))
+    judgements = [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in CLAIMS]
+    kept = {
+        judgement.claim.name: [criterion.what for criterion in judgement.criteria if any(criterion.passed)]
+        for judgement in judgements
+    }
+    fails, unmoved = kept["C8"] + kept["C13"] + kept["C20"], kept["C18"]
+    assert fails == [
+        "the same at r = 0.3: grokked (1) or not (0)",
+        *(f"{pretty(name)} (does not factor): grokked (1) or not (0)" for name in NOT_FACTORIZABLE),
+        *(f"a²+ab+b² at p = {p}, r = 0.9: grokked (1) or not (0)" for p in (59, 113)),
+    ]
+    assert len(unmoved) == 3, "that a layer does not change, and that nothing is learned, is what the claim says"
+    by_the_paper, no_help = kept["C21"], kept["C22"]
+    assert all("by the paper" in what for what in by_the_paper)
+    assert len(no_help) == 2
+    assert {name for name, each in kept.items() if each} == {"C8", "C13", "C18", "C20", "C21", "C22"}
 
 
 def test_evidence_takes_the_seeds_whose_runs_are_all_stored(tmp_path, tiny, tiny_run, grokked_run):
@@ -237,8 +325,8 @@ def test_numbers_that_need_weights_pass_over_runs_without(tmp_path, tiny, tiny_r
 def test_a_store_without_runs_decides_nothing(tmp_path):
     judgements = claims.judge(RunStore(tmp_path))
     undecided = [judgement for judgement in judgements if judgement.verdict == Verdict.NOT_YET_RUN]
-    assert [judgement.claim for judgement in undecided] == ON_RUNS
-    assert {judgement.seeds for judgement in undecided} == {()}
+    assert [judgement.claim for judgement in undecided] == list(CLAIMS)
+    assert {judgement.seeds for judgement in judgements} == {()}
     json.dumps([judgement.to_dict() for judgement in judgements], allow_nan=False)
 
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pandas as pd
 
 from grokbook import RunConfig, figures
-from grokbook.figures import tables
 
 
 def test_tables_are_shown_without_their_index():
@@ -91,19 +90,9 @@ def test_the_paper_table_sets_what_happened_beside_table_5(wave_run, tiny_run):
     assert table.loc["grokked in both", "here"].startswith("grokked at step 10")
 
 
-def test_half_of_the_way_is_where_a_number_passes_it_for_good(wave_run):
-    def at(values):
-        return tables.halfway(
-            replace(wave_run, history=wave_run.history.assign(gini_embedding=values)), "gini_embedding"
-        )
-
-    steps = wave_run.history["step"].tolist()
-    assert at([0.0, 0.2, 0.6, 0.4, 1.0]) == steps[4], "what falls back has not passed it yet"
-    assert at([0.0, 0.6, 0.7, 0.8, 1.0]) == steps[1]
-    assert at([1.0, 0.9, 0.5, 0.2, 0.0]) == steps[2], "downwards too"
-    assert at([0.5, 1.0, 0.0, 1.0, 0.55]) is None, "it has gone nowhere"
+def test_the_halfway_table_has_the_steps_of_each_number(wave_run):
     (row,) = figures.halfway_table({"waves": [wave_run]}).to_dict("records")
-    assert row["FFS W_E"] == f"{tables.halfway(wave_run, 'ffs_embedding'):,}"
+    assert row["FFS W_E"] == f"{wave_run.halfway('ffs_embedding'):,}"
 
 
 def test_the_spectra_table_measures_the_last_spectra(wave_run):

@@ -51,7 +51,7 @@ def test_a_run_without_a_number_is_no_number():
 
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
     whole, split, _ = (figures.claim_section(judgement).data for judgement in judgements)
-    assert '<section id="c1" class="claim"><h3>C1: reproduced</h3>' in whole
+    assert '<section id="c1" class="claim"><h3>C1: reproduced (by 2 seeds)</h3>' in whole
     assert "x &lt; y" in whole
     assert f"grokbook sweep {CLAIMS[0].experiments[0]}" in whole
     assert 'href="elementary.html#two-layers-in-the-fourier-basis"' in whole

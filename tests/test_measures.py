@@ -181,6 +181,17 @@ def test_eta_out_of_range(eta: float) -> None:
         measures.ffs(random(P, 2), eta)
 
 
+@pytest.mark.parametrize(
+    "measure",
+    [measures.ffs_of, measures.fcr_of, measures.weighted_fcr_of, measures.measures_of, fourier.key_frequencies],
+)
+def test_several_spectra_at_once_are_refused(measure) -> None:
+    rows = torch.ones(4, 7)
+    measure(fourier.Spectrum.of_rows(rows[0]))
+    with pytest.raises(ValueError, match=r"one spectrum at a time, not \[4\]"):
+        measure(fourier.Spectrum.of_rows(rows))
+
+
 def test_even_modulus_is_refused() -> None:
     with pytest.raises(ValueError, match="odd"):
         measures.fcr(random(8, 2))

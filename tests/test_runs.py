@@ -292,3 +292,14 @@ def test_the_first_step_of_a_column(wave_run):
     assert wave_run.first_step("test_accuracy") == 10
     assert wave_run.first_step("test_accuracy", 0.2) == 1
     assert wave_run.first_step("ffs_embedding") is None
+
+
+def test_half_of_the_way_is_where_a_number_passes_it_for_good(wave_run):
+    def at(values):
+        return replace(wave_run, history=wave_run.history.assign(gini_embedding=values)).halfway("gini_embedding")
+
+    steps = wave_run.history["step"].tolist()
+    assert at([0.0, 0.2, 0.6, 0.4, 1.0]) == steps[4], "what falls back has not passed it yet"
+    assert at([0.0, 0.6, 0.7, 0.8, 1.0]) == steps[1]
+    assert at([1.0, 0.9, 0.5, 0.2, 0.0]) == steps[2], "downwards too"
+    assert at([0.5, 1.0, 0.0, 1.0, 0.55]) is None, "it has gone nowhere"

@@ -185,7 +185,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "C9",
-        "The mixture has a sparse embedding and a cosine-biased neuron–logit map; + and − share logit patterns.",
+        "The mixture has a sparse embedding and a neuron–logit map that is sparse in its cosines; + and − share "
+        "patterns in their 2-D logits.",
         "§5.3, Fig 4",
         ("mixture-elementary",),
         spectral.c9,
@@ -272,7 +273,7 @@ CLAIMS: tuple[Claim, ...] = (
         "C21",
         "The distribution of labels, in training and test, explains none of what groks and what does not.",
         "Appendix K, Fig 21",
-        ("label-distribution",),
+        ("label-distribution", "summary-grid"),
         learning.c21,
     ),
     Claim(

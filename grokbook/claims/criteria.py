@@ -4,9 +4,12 @@ A claim of the paper is broken down into criteria. Each is one number per seed a
 A claim is reproduced if all numbers of all criteria keep their limits, not reproduced if none does, and partly
 reproduced otherwise. A criterion without a stored run leaves its claim undecided: not yet run.
 
-Limits are round numbers. Beside each stands what a randomly initialised model gives, so that a reader sees whether the
-limit tells anything, and each verdict is taken a second and a third time with all limits moved by :data:`SHIFT`
-towards the lenient and the strict side.
+Limits are round numbers. Where there is such a number, what the same model gives before training stands beside it, so
+that a reader sees whether the limit tells anything, and each verdict is taken a second and a third time with all limits
+moved by :data:`SHIFT` towards the lenient and the strict side.
+
+A run that cannot tell has no number (NaN), which keeps no limit: one that has not grokked, where a sentence is about
+what grokked models look like; one that ends on its way up, where it says whether a run groks.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from grokbook import paper
-from grokbook.claims.numbers import grokked
 from grokbook.config import RunConfig
 from grokbook.runs import Run
 from grokbook.store import RunStore
@@ -28,6 +30,8 @@ SHIFT = 0.25
 """Share of a limit by which it is moved to see whether the verdict hangs on it."""
 SEEDS = (0, 1, 2)
 """Seeds of the paper."""
+ON_ITS_WAY = 0.9
+"""Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
 
 
 class Verdict(Enum):
@@ -150,6 +154,7 @@ class Evidence:
         at_most: float | None = None,
         at_least: float | None = None,
         weights: bool = False,
+        of_grokked: bool = False,
     ) -> Criterion:
         """A criterion over all seeds whose runs are stored.
 
@@ -161,15 +166,26 @@ class Evidence:
             at_most: see :class:`Criterion`; either this or ``at_least``.
             at_least: see ``at_most``.
             weights: whether the number needs the weights of the runs; runs published without do not count then.
+            of_grokked: whether the sentence is about models that have grokked; if one of the runs has not, its seed
+                has no number.
         """
         values = []
         for seed in self.seeds:
             found = [self.get(config) for config in configs(seed)]
             if all(run is not None and not (weights and run.weights is None) for run in found):
-                values.append(Value(seed, float(value(*found)), None if start is None else float(start(*found))))
+                tells = not of_grokked or all(run.grok_step is not None for run in found if run is not None)
+                number = float(value(*found)) if tells else math.nan
+                values.append(Value(seed, number, None if start is None else float(start(*found))))
         return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least)
 
     def groks(self, what: str, configs: Configs, *, expected: bool = True) -> Criterion:
-        """Whether a run groks: 1 if it does, else 0. The limit lies between, so that moving it changes nothing."""
+        """Whether a run groks, see :func:`grokked`. The limit lies between, so that moving it changes nothing."""
         at_least, at_most = (0.5, None) if expected else (None, 0.5)
         return self.criterion(f"{what}: grokked (1) or not (0)", configs, grokked, at_least=at_least, at_most=at_most)
+
+
+def grokked(run: Run) -> float:
+    """1 if a run has grokked, 0 if not; NaN if it ended above :data:`ON_ITS_WAY`, with more steps to come."""
+    if run.grok_step is not None:
+        return 1.0
+    return math.nan if run.best_test_accuracy > ON_ITS_WAY else 0.0

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from grokbook import measures
+from grokbook import data, fourier, measures, model, training
+from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
 from grokbook.runs import Run
+
+Maps = Float[Tensor, "operation p p"]
 
 
 def relative(run: Run, column: str) -> float:
@@ -27,45 +34,58 @@ def cosine_share(run: Run, layer: str, time: int = -1) -> float:
     return cosine / (cosine + sine)
 
 
-def cosine_map_share(run: Run, time: int = -1, operation: int = 0) -> float:
+def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
     """Share of cos × cos in the squared norms of the 2-D logits, constants aside; 1/4 is balanced."""
-    squares = run.spectra.logits[time, operation].double().square()[1:, 1:]
+    squares = norms.double().square()[1:, 1:]
     return float(squares[::2, ::2].sum() / squares.sum())
 
 
-def map_correlation(run: Run, one: int, other: int) -> float:
+def likeness(maps: Maps, one: int, other: int) -> float:
     """Correlation between the 2-D logits' squared norms of two operations of a mixture, constants aside."""
-    return measures.map_correlation(run.spectra.logits[-1, one], run.spectra.logits[-1, other])
+    return measures.map_correlation(maps[one], maps[other])
 
 
-def speed_up(scratch: Run, pre_grokked: Run) -> float:
-    """How many times as fast a run groks with a module as without.
+@cache
+def untrained_maps(config: RunConfig) -> Maps:
+    """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
+    weights = training.initial_weights(config, {})
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    maps = []
+    for tokens in table.tokens:
+        logits = data.over_residues(model.logits(weights, tokens), config.p)[..., : config.p]
+        maps.append(fourier.spectrum_2d(logits))
+    return torch.stack(maps)
 
-    Where one of the two does not grok, its whole record stands for its grok step: a bound, at least so much where the
-    one from scratch fails, at most so much where the pre-grokked one does. NaN where neither groks.
+
+def speed_up(
+    scratch: Run, pre_grokked: Run, source: Run, *, at_least: float | None = None, at_most: float | None = None
+) -> float:
+    """How many times as fast a run groks with a module as without, as far as it decides on a limit.
+
+    If the run from scratch fails, the number is known to be at least what its whole record gives; if the pre-grokked
+    one fails, at most so much. NaN where such a bound leaves the limit open, where neither groks, and where the source
+    has not grokked: that is no pre-grokked module.
     """
-    if scratch.grok_step is None and pre_grokked.grok_step is None:
+    if source.grok_step is None or (scratch.grok_step is None and pre_grokked.grok_step is None):
         return math.nan
     slow, fast = (run.steps if run.grok_step is None else run.grok_step for run in (scratch, pre_grokked))
-    return slow / max(fast, 1)
+    number = slow / max(fast, 1)
+    if scratch.grok_step is None:  # a lower bound
+        decides = number >= at_least if at_least is not None else at_most is not None and number > at_most
+    elif pre_grokked.grok_step is None:  # an upper bound
+        decides = number <= at_most if at_most is not None else at_least is not None and number < at_least
+    else:
+        decides = True
+    return number if decides else math.nan
 
 
-def grokked(run: Run) -> float:
-    """1 if the run has grokked, else 0."""
-    return float(run.grok_step is not None)
+def apart(run: Run, column: str) -> float:
+    """How far a column and test accuracy are from going half of their ways at the same time, as a factor of steps.
 
-
-def in_step(run: Run, column: str) -> float:
-    """Rank correlation between a measure and test accuracy over training, with the sign of a measure that falls.
-
-    1: whenever test accuracy is higher, the measure is lower. Evaluations before train accuracy is at 99 % do not
-    count: what happens while a run memorises is not about generalisation.
+    1: at the same evaluation. NaN if one of the two goes nowhere.
     """
-    history = run.history
-    late = history[history["train_accuracy"].cummax() >= 0.99]
-    if len(late) < 3 or late[column].nunique() < 2 or late["test_accuracy"].nunique() < 2:
-        return math.nan
-    return -float(late[column].rank().corr(late["test_accuracy"].rank()))
+    measure, accuracy = run.halfway(column), run.halfway("test_accuracy")
+    return math.nan if measure is None or accuracy is None else max(measure / accuracy, accuracy / measure)
 
 
 def of_operation(run: Run, operation: str) -> pd.Series:
@@ -78,6 +98,11 @@ def best(run: Run, operation: str) -> float:
     return float(of_operation(run, operation).max())
 
 
+def best_by(run: Run, step: int) -> float:
+    """The highest test accuracy of a run up to a step."""
+    return float(run.history.loc[run.history["step"] <= step, "test_accuracy"].max())
+
+
 def plateau(run: Run, operation: str, risen: float) -> float:
     """The same where it shows that there is a rise to stall after: NaN if it never exceeds ``risen``."""
     highest = best(run, operation)
@@ -85,9 +110,9 @@ def plateau(run: Run, operation: str, risen: float) -> float:
 
 
 def reached(run: Run, operation: str, accuracy: float = 0.99) -> float:
-    """The first step at which test accuracy of one operation of a mixture is that high; infinity if it never is."""
+    """The first step at which test accuracy of one operation of a mixture is that high; NaN if it never is."""
     steps = run.history["step"][of_operation(run, operation) >= np.float32(accuracy)]
-    return float(steps.iloc[0]) if len(steps) else math.inf
+    return float(steps.iloc[0]) if len(steps) else math.nan
 
 
 def largest_change(run: Run, column: str) -> float:

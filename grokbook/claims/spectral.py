@@ -1,4 +1,7 @@
-"""Criteria of the claims about spectra and progress measures (§5.1–5.3, §6, §7)."""
+"""Criteria of the claims about spectra and progress measures (§5.1–5.3, §6, §7).
+
+All but C18 are about what models look like that have grokked, so a run that has not has no number for them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from grokbook import paper
 from grokbook.claims.criteria import Criterion, Evidence, alone, mixed
 from grokbook.claims.numbers import (
+    Maps,
+    apart,
     cosine_map_share,
     cosine_share,
-    in_step,
     largest_change,
-    map_correlation,
+    likeness,
     mean,
     relative,
+    untrained_maps,
 )
 from grokbook.config import RunConfig
 from grokbook.experiments import POWERS, SUMS
@@ -30,8 +35,10 @@ BALANCED = 0.75
 """Balanced: FCR has kept at least three quarters."""
 FALLS = 0.75
 """A measure falls if at most three quarters of it are left."""
-IN_STEP = 0.5
-"""Rank correlation with test accuracy that counts as "in step"."""
+IN_STEP = 2.0
+"""A measure falls in step with test accuracy if they go half of their ways within a factor of two in steps."""
+ALIKE = 0.5
+"""Two operations share patterns if their correlation is higher by so much than with one that does not."""
 
 NAMES = {"embedding": "W_E", "neuron_logit": "W_L"}
 
@@ -53,6 +60,7 @@ def _ffs_left(
             start=lambda run: 1.0,
             at_most=at_most,
             at_least=at_least,
+            of_grokked=True,
         )
 
 
@@ -75,6 +83,7 @@ def cosine_biased(evidence: Evidence, operation: str, *layers: str) -> Iterator[
             lambda run, layer=layer: cosine_share(run, layer),
             start=lambda run, layer=layer: cosine_share(run, layer, time=0),
             at_least=BIASED,
+            of_grokked=True,
         )
 
 
@@ -91,14 +100,17 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
         lambda minus, plus: minus.history["ffs_embedding"].iloc[-1] / plus.history["ffs_embedding"].iloc[-1],
         start=lambda minus, plus: minus.history["ffs_embedding"].iloc[0] / plus.history["ffs_embedding"].iloc[0],
         at_most=1.5,
+        of_grokked=True,
     )
     yield from sparse(evidence, "a-b", "embedding")
     yield from cosine_biased(evidence, "a-b", "neuron_logit")
     yield evidence.criterion(
         "a−b: share of cos × cos in the squared norms of the 2-D logits (balanced: 0.25)",
         alone("a-b"),
-        cosine_map_share,
+        lambda run: cosine_map_share(run.spectra.logits[-1, 0]),
+        start=lambda run: cosine_map_share(untrained_maps(run.config)[0]),
         at_least=0.5,
+        of_grokked=True,
     )
 
 
@@ -111,26 +123,36 @@ def c3(evidence: Evidence) -> Iterator[Criterion]:
 def c9(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C9."""
     configs = mixed(paper.ELEMENTARY, fraction=0.9)
-    yield evidence.criterion(
-        "mixture at r = 0.9: FFS of W_E at the end over its start",
-        configs,
-        lambda run: relative(run, "ffs_embedding"),
-        start=lambda run: 1.0,
-        at_most=SPARSE,
-    )
+    for layer, symbol in NAMES.items():
+        yield evidence.criterion(
+            f"mixture at r = 0.9: FFS of {symbol} at the end over its start",
+            configs,
+            lambda run, layer=layer: relative(run, f"ffs_{layer}"),
+            start=lambda run: 1.0,
+            at_most=SPARSE,
+            of_grokked=True,
+        )
     yield evidence.criterion(
         "mixture at r = 0.9: cosines' share of the squared norms of W_L",
         configs,
         lambda run: cosine_share(run, "neuron_logit"),
         start=lambda run: cosine_share(run, "neuron_logit", time=0),
         at_least=BIASED,
+        of_grokked=True,
     )
     yield evidence.criterion(
-        "mixture at r = 0.9: correlation of the 2-D logits of a+b and a−b",
+        "mixture at r = 0.9: correlation of the 2-D logits of a+b and a−b, less that of a+b and a·b",
         configs,
-        lambda run: map_correlation(run, 0, 1),
-        at_least=0.5,
+        lambda run: _nearer(run.spectra.logits[-1]),
+        start=lambda run: _nearer(untrained_maps(run.config)),
+        at_least=ALIKE,
+        of_grokked=True,
     )
+
+
+def _nearer(maps: Maps) -> float:
+    """How much more the first operation of a mixture is like the second than like the third."""
+    return likeness(maps, 0, 1) - likeness(maps, 0, 2)
 
 
 def c10(evidence: Evidence) -> Iterator[Criterion]:
@@ -153,8 +175,9 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
             f"ab+a+b: cosines' share of {NAMES[layer]} over that of a·b",
             lambda seed: [paper.single("ab+a+b", seed=seed), paper.single("a*b", seed=seed)],
             lambda both, product, layer=layer: cosine_share(both, layer) / cosine_share(product, layer),
-            start=lambda both, product, layer=layer: cosine_share(both, layer, 0) / cosine_share(product, layer, 0),
+            start=lambda both, product, layer=layer: cosine_share(both, layer, 0) / cosine_share(product, layer),
             at_most=0.9,
+            of_grokked=True,
         )
 
 
@@ -168,12 +191,14 @@ def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: f
             lambda run, column=column: relative(run, column),
             start=lambda run: 1.0,
             at_most=FALLS,
+            of_grokked=True,
         )
         yield evidence.criterion(
-            f"{pretty(operation)}: rank correlation of test accuracy with a falling {measure.upper()} of {symbol}",
+            f"{pretty(operation)}: {measure.upper()} of {symbol} and test accuracy, half-way steps a factor apart",
             configs,
-            lambda run, column=column: in_step(run, column),
-            at_least=IN_STEP,
+            lambda run, column=column: apart(run, column),
+            at_most=IN_STEP,
+            of_grokked=True,
         )
 
 
@@ -202,6 +227,7 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
         lambda *runs: odd_over_even(runs, "ffs_embedding"),
         start=lambda *runs: 1.0,
         at_most=0.8,
+        of_grokked=True,
     )
     yield evidence.criterion(
         "aⁿ+bⁿ: what is left of FCR of W_E, mean of odd n over mean of even n",
@@ -209,6 +235,7 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
         lambda *runs: odd_over_even(runs, "fcr_embedding"),
         start=lambda *runs: 1.0,
         at_least=1.25,
+        of_grokked=True,
     )
     for operation in POWERS:
         yield from sparse(evidence, operation, "neuron_logit")
@@ -226,6 +253,7 @@ def c17(evidence: Evidence) -> Iterator[Criterion]:
             start=lambda run: 1.0,
             at_most=FALLS if falls else None,
             at_least=None if falls else BALANCED,
+            of_grokked=True,
         )
         yield from dense(evidence, operation, "neuron_logit")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
@@ -112,22 +111,9 @@ def halfway_table(groups: Group) -> pd.DataFrame:
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            shown = {title: _step(halfway(run, column)) for column, title in HALFWAY_COLUMNS.items()}
+            shown = {title: _step(run.halfway(column)) for column, title in HALFWAY_COLUMNS.items()}
             rows.append({"run": label, "seed": run.config.seed, **shown})
     return pd.DataFrame(rows)
-
-
-def halfway(run: Run, column: str, least: float = 0.1) -> int | None:
-    """The first evaluated step from which a column stays in the half of its way that leads to the end.
-
-    None if it moved less than ``least`` from the start to the end.
-    """
-    values = run.history[column].to_numpy(dtype=float)
-    way = values[-1] - values[0]
-    if not abs(way) >= least:
-        return None
-    before = np.flatnonzero((values - values[0]) / way < 0.5)
-    return int(run.history["step"].iloc[before[-1] + 1])
 
 
 def spectra_table(groups: Group) -> pd.DataFrame:

@@ -51,13 +51,18 @@ def claim_section(judgement: Judgement) -> HTML:
     notes += [f"Seeds disagree on: {criterion.what}." for criterion in judgement.disagreeing]
     return HTML(
         f'<section id="{claim.name.lower()}" class="claim">'
-        f"<h3>{claim.name}: {judgement.verdict.value}</h3>"
+        f"<h3>{claim.name}: {judgement.verdict.value}{_seeds(judgement)}</h3>"
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
         + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
         f"To train its runs again: <code>{escape(claim.rerun)}</code></p></section>"
     )
+
+
+def _seeds(judgement: Judgement) -> str:
+    n = len(judgement.seeds)
+    return f" (by {n} seed{'s' * (n != 1)})" if n else ""
 
 
 def _number(value: float) -> str:
