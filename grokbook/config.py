@@ -115,10 +115,12 @@ class RunConfig:
 
     @cached_property
     def parsed_operations(self) -> tuple[Operation, ...]:
+        """The operations as polynomials, in the order of their names."""
         return tuple(Operation.parse(text) for text in self.operations)
 
     @property
     def d_vocab(self) -> int:
+        """Tokens of the vocabulary: residues, ``=`` and signs, and one for each further polynomial of a mixture."""
         return prompts.d_vocab(self.parsed_operations, self.p)
 
     @property
@@ -133,7 +135,10 @@ class RunConfig:
 
     @property
     def task(self) -> str:
-        """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b"."""
+        """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b", "a+b [W_E frozen]".
+
+        In brackets stands what tells it from the paper's usual runs on the same operations.
+        """
         text = ", ".join(self.operations)
         if self.source is not None:
             source = ", ".join(self.source.operations)
@@ -143,7 +148,12 @@ class RunConfig:
             if self.source.fraction != self.fraction:
                 other.append(f"r={self.source.fraction:g}")
             text = f"{self.module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
-        return text
+        unusual = [f"{', '.join(self.frozen)} frozen"] if self.frozen else []
+        if self.operands != RunConfig.operands:
+            unusual.append(f"operands {self.operands}")
+        if self.weight_decay != RunConfig.weight_decay:
+            unusual.append(f"weight decay {self.weight_decay:g}")
+        return f"{text} [{', '.join(unusual)}]" if unusual else text
 
     @property
     def label(self) -> str:

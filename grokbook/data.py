@@ -85,7 +85,7 @@ class LabelStatistics(NamedTuple):
 
 
 def label_statistics(labels: Int64[Tensor, "n_pairs"], train: Bool[Tensor, "n_pairs"], p: int) -> LabelStatistics:
-    """KL divergence from test to train labels, and the entropy of either, for one operation and one split.
+    """KL(train ‖ test) of the labels, and the entropy of either, for one operation and one split.
 
     The entropies are those of the plain frequencies. For the divergence alone every label that the whole
     table holds starts with half a count (Jeffreys' prior) on both sides, since a label that only train drew

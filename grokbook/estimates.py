@@ -28,20 +28,17 @@ class Estimate(NamedTuple):
     """Of one run, measured, its share of evaluations included."""
 
 
-def estimate(left: Iterable[RunConfig], device: str, threads: int = 1, measured_steps: int = 5) -> list[Estimate]:
-    """Time a few steps and an evaluation of each kind of run on this machine, with a worker's threads, and multiply.
+def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) -> list[Estimate]:
+    """Time a few steps and an evaluation of each kind of run on this machine, on one thread, and multiply.
 
     Workers that compute at the same time may slow each other down; that is not in it.
 
     Raises:
         ValueError: a run does not fit into memory.
     """
-    resolved, before = training.resolve_device(device), torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    resolved = training.resolve_device(device)
+    with training.cpu_threads(1):
         return [_estimate(group, resolved, measured_steps) for group in engine.stackable(left)]
-    finally:
-        torch.set_num_threads(before)
 
 
 def _estimate(group: list[RunConfig], device: torch.device, measured_steps: int) -> Estimate:

@@ -38,7 +38,7 @@ QUADRATICS_AND_CUBICS = tuple(
         *("a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"),
     )
 )
-"""Targets of Table 6, each with six pre-grokked modules. A reconstruction: its 16 rows have no heads in the text at hand."""
+"""Targets of Table 6, each with six modules. A reconstruction: its 16 rows have no heads in the text at hand."""
 SHORT_BUDGET = 20_000
 """Step budget of the pre-grokked runs on these. Decided before any of them was run: of the pre-grokked runs on other
 targets, each had 40,000 steps, and those that grok do so by step 15,600."""

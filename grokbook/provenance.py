@@ -18,7 +18,7 @@ import torch
 def describe(device: torch.device) -> dict[str, Any]:
     """What is worth knowing about the code and the machine; plain values."""
     return {
-        "grokbook": metadata.version("grokbook"),
+        "grokbook": version(),
         "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -27,6 +27,14 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device_name(device),
         "threads": torch.get_num_threads(),
     }
+
+
+def version() -> str:
+    """The installed version of this library; "not installed" where it runs from a folder alone."""
+    try:
+        return metadata.version("grokbook")
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def here() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from grokbook.engine import Stack
 from grokbook.progress import Progress
 from grokbook.record import layer_spectra
 from grokbook.runs import LAYERS, Run
-from grokbook.training import initial_weights, resolve_device
+from grokbook.training import cpu_threads, initial_weights, resolve_device
 from grokbook.weights import Weights
 
 
@@ -37,7 +37,8 @@ def weights_along(
     history = run.history.set_index("step").astype(float)
     with Progress(f"{config.label}, once more", total=run.steps, enabled=progress) as report:
         for step in run.spectra.step.tolist():
-            stack.advance(step - stack.steps[0])
+            with cpu_threads(1):
+                stack.advance(step - stack.steps[0])
             report.update(step, history.loc[step].to_dict())
             yield step, stack.weights_of(0)
 

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import torch
-
 from grokbook import disk, runs, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.config import RunConfig
@@ -107,13 +105,14 @@ class RunStore(RunFolders):
         device: str = "auto",
         *,
         slots: int | None = None,
+        threads: int = 1,
         progress: bool = True,
         on_evaluation: Callable[[Moment], object] | None = None,
     ) -> list[Run]:
         """Return the runs in order, training (and storing) those that are missing, sources before their heirs.
 
         A run that was interrupted goes on from its last state. One that another process is training is left to it and
-        waited for. ``on_evaluation`` is called as :func:`grokbook.training.train` does.
+        waited for. The other arguments are those of :func:`grokbook.training.train`.
 
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
@@ -136,7 +135,18 @@ class RunStore(RunFolders):
         self._close_states(known.values())
         try:
             with RunLocks(self.in_progress, done=lambda config: config not in self.missing(wanted)) as locks:
-                self._train(missing, known, locks, resolved, slots, progress, on_evaluation)
+                trainer = Trainer(
+                    resolved,
+                    finished=known,
+                    on_finish=self.put,
+                    checkpoints=Checkpoints(self.in_progress),
+                    locks=locks,
+                    slots=slots,
+                    threads=threads,
+                    progress=progress,
+                    on_evaluation=on_evaluation,
+                )
+                self._train(missing, known, trainer)
         except KeyboardInterrupt:
             left = sum(config not in known for config in missing)
             raise KeyboardInterrupt(
@@ -159,27 +169,8 @@ class RunStore(RunFolders):
         views = {config: self.whole if config in sources else self for config in configs}
         return {config: view.get(config) for config, view in views.items() if config in view}
 
-    def _train(
-        self,
-        missing: list[RunConfig],
-        known: dict[RunConfig, Run],
-        locks: RunLocks,
-        device: torch.device,
-        slots: int | None,
-        progress: bool,
-        on_evaluation: Callable[[Moment], object] | None,
-    ) -> None:
+    def _train(self, missing: list[RunConfig], known: dict[RunConfig, Run], trainer: Trainer) -> None:
         """Add the missing runs to ``known``: trained here, or read once another process has stored them."""
-        trainer = Trainer(
-            device,
-            finished=known,
-            on_finish=self.put,
-            checkpoints=Checkpoints(self.in_progress),
-            locks=locks,
-            slots=slots,
-            progress=progress,
-            on_evaluation=on_evaluation,
-        )
         waited = False
         while any(config not in known for config in missing):
             left = self.missing(missing)
@@ -188,7 +179,7 @@ class RunStore(RunFolders):
             before = len(known)
             trainer.train(left)
             if left and len(known) == before:
-                if not waited and progress:
+                if not waited and trainer.progress:
                     print(f"waiting for {len(left)} runs that another process is training", file=sys.stderr)
                 waited = True
                 time.sleep(POLL_SECONDS)

@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-import torch
-
 from grokbook import engine, memory, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.config import RunConfig
@@ -46,7 +44,6 @@ class Settings(NamedTuple):
     """What every task of a sweep is given besides its runs."""
 
     device: str
-    threads: int
     store: str
     """The store's folder, as the one who sweeps knows it."""
     token: str
@@ -67,7 +64,6 @@ class Done(NamedTuple):
 
 def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: Settings) -> list[Done]:
     """Train runs that stack; executed by workers. Never raises for what is wrong with a run."""
-    torch.set_num_threads(settings.threads)
     store = RunStore(settings.store)
     shared = (store.in_progress / settings.token).exists()
     trainer = Trainer(
@@ -139,7 +135,6 @@ class Sweep:
         *,
         workers: int | Callable[[], int],
         device: str = "cpu",
-        threads: int = 1,
     ) -> None:
         """Train what is left; a run that fails stops no other.
 
@@ -147,7 +142,6 @@ class Sweep:
             make_executor: makes the executor, and makes it anew should its workers die.
             workers: tasks at a time; a function is asked again and again, for clusters that grow.
             device: the workers' device; "auto" asks one of them.
-            threads: CPU threads of each worker.
 
         Raises:
             RunsMissing: the store is ``stored_only``.
@@ -161,7 +155,7 @@ class Sweep:
         self.store.check_writable()
         self._began = self._told = time.monotonic()
         with self._token() as token:
-            settings = Settings(device, threads, str(self.store.path.resolve()), token)
+            settings = Settings(device, str(self.store.path.resolve()), token)
             executor = make_executor()
             try:
                 while self._tidy() or self._running:
@@ -279,7 +273,7 @@ class Sweep:
         """Put a task back whose worker died, unless it has been tried often enough."""
         for config in task:
             self._attempts[config] += 1
-            if config in self.store:
+            if config not in self.store.missing([config]):  # a source published without weights is still missing
                 self.done[config] = 0  # how many of its steps the dead worker made is not known
             elif self._attempts[config] < MAX_ATTEMPTS:
                 self.left.insert(0, config)

@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -59,6 +60,17 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
+@contextmanager
+def cpu_threads(number: int) -> Iterator[None]:
+    """Compute on so many CPU threads, and afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     configs: Iterable[RunConfig],
     device: str = "auto",
@@ -67,6 +79,7 @@ def train(
     on_finish: Callable[[Run], object] | None = None,
     checkpoints: Path | None = None,
     slots: int | None = None,
+    threads: int = 1,
     progress: bool = True,
     on_evaluation: Callable[[Moment], object] | None = None,
 ) -> list[Run]:
@@ -81,6 +94,8 @@ def train(
             loses nothing.
         checkpoints: folder for the states of runs in progress; a run found there continues where it was.
         slots: how many runs are trained together at most; by default one on a CPU, what fits on CUDA.
+        threads: CPU threads. Last bits depend on their number, two runs do more with one each, and where other
+            processes want the same cores, several threads of one run wait for each other most of the time.
         progress: whether to report to standard error.
         on_evaluation: called after each evaluation of a run that goes on; what it raises ends the training.
 
@@ -96,6 +111,7 @@ def train(
         on_finish=on_finish,
         checkpoints=None if checkpoints is None else Checkpoints(checkpoints),
         slots=slots,
+        threads=threads,
         progress=progress,
         on_evaluation=on_evaluation,
     )
@@ -126,6 +142,7 @@ class Trainer:
     on_finish: Callable[[Run], object] | None = None
     checkpoints: Checkpoints | None = None
     slots: int | None = None
+    threads: int = 1
     progress: bool = True
     locks: RunLocks | None = None
     """Taken before a run begins; where that is refused, it is left to whoever has it."""
@@ -152,7 +169,8 @@ class Trainer:
             begun = set(ready)
             left = [config for config in left if config not in begun]
             for group in engine.stackable(ready):
-                self._train_group(group)
+                with cpu_threads(self.threads):
+                    self._train_group(group)
         if self.failed:
             first, *others = self.failed.values()
             raise type(first)(f"{first}" + (f"; and {len(others)} more" if others else "")) from first

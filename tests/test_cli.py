@@ -267,6 +267,19 @@ def test_verify_finds_a_run_that_contradicts_itself(stored, mine, tiny_run, tiny
     assert f"{other.config.name}: train_accuracy is " in result.stderr
 
 
+def test_tabulate_keeps_what_another_process_adds_meanwhile(table, tiny, tiny_run, tiny_mixture, monkeypatch):
+    found = outcomes.stored
+
+    def meanwhile(folders, configs):
+        yield from found(folders, configs)
+        other = replace(Outcome.of(tiny_run), config=tiny(seed=9))
+        outcomes.write(outcomes.merge(outcomes.read(table), [other]), table)
+
+    monkeypatch.setattr(outcomes, "stored", meanwhile)
+    assert grokbook("runs", "tabulate").exit_code == 0
+    assert {row.config.seed for row in outcomes.read(table)} == {0, 1, 9}
+
+
 @pytest.fixture
 def table(stored, tmp_path, tiny, monkeypatch):
     """A table of the stored runs, beside the published ones of a checkout."""

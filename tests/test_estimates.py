@@ -16,10 +16,10 @@ def test_an_estimate_trains_nothing(tiny, monkeypatch):
 def test_it_is_measured_with_the_threads_of_a_worker(tiny, monkeypatch):
     seen = []
     monkeypatch.setattr(estimates.engine.Stack, "advance", lambda self, steps: seen.append(torch.get_num_threads()))
-    before = torch.get_num_threads()
-    estimates.estimate([tiny()], "cpu", threads=before + 1)
-    assert set(seen) == {before + 1}
-    assert torch.get_num_threads() == before
+    with training.cpu_threads(3):
+        estimates.estimate([tiny()], "cpu")
+        assert torch.get_num_threads() == 3
+    assert set(seen) == {1}
 
 
 def test_evaluations_are_part_of_a_step(tiny, monkeypatch):

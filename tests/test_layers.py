@@ -26,7 +26,17 @@ def imported(source: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grokbook."):
             found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("grokbook.")}
     return found
+
+
+def test_every_way_to_import_is_seen(tmp_path):
+    source = tmp_path / "module.py"
+    source.write_text(
+        "import grokbook.cli.runs\nimport numpy.linalg\nfrom grokbook import book\nfrom grokbook.store import x"
+    )
+    assert imported(source) == {"cli", "book", "store"}
 
 
 def test_every_module_has_its_place():

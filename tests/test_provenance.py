@@ -25,6 +25,14 @@ def test_versions_device_and_machine_are_described():
     assert json.loads(json.dumps(facts)) == facts
 
 
+def test_a_library_that_is_not_installed_still_says_where_a_run_comes_from(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(provenance.metadata, "version", missing)
+    assert provenance.describe(torch.device("cpu"))["grokbook"] == "not installed"
+
+
 def test_what_a_notebook_ran_on_is_said_in_a_line(monkeypatch):
     facts = provenance.here()
     assert json.loads(json.dumps(facts)) == facts

@@ -1,6 +1,6 @@
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from processes import SERVER, Child
 from same import assert_same_run
 from test_cli import assert_short_error, grokbook, mine  # noqa: F401 (mine is a fixture)
 
-from grokbook import RunConfig, RunStore, experiments, memory, outcomes, sweeps, training
+from grokbook import RunConfig, RunStore, experiments, memory, outcomes, publishing, sweeps, training
 from grokbook.errors import RunsMissing
 from grokbook.experiments import EXPERIMENTS, Experiment
 from grokbook.locks import RunLocks
@@ -132,6 +132,21 @@ def test_a_worker_that_dies_costs_its_run_little(empty, tiny, tmp_path):
     assert lines.count("dies") == 1
     assert [line for line in lines if line.startswith("seed 1")] == ["seed 1 begins at 0", "seed 1 begins at 10"]
     assert_as_alone(empty, configs, tmp_path)
+
+
+def test_a_source_without_weights_is_not_done_when_its_worker_dies(tmp_path, tiny, tiny_run):
+    publishing.publish(tiny_run, tmp_path / "published")
+    store = RunStore(tmp_path / "mine", [tmp_path / "published"])
+    heir = tiny("a-b", source=tiny_run.config, transplant=("W_E",))
+    executors = [Inline(dies_at_once), Inline()]
+    sweep = Sweep(store.missing([heir]), store)
+    sweep.run(lambda: executors.pop(0), workers=1)
+    assert set(sweep.done) == {tiny_run.config, heir}
+    assert store.missing([heir]) == []
+
+
+def dies_at_once(task, settings):
+    raise BrokenExecutor("no worker")
 
 
 def test_a_run_that_kills_its_workers_is_given_up_and_takes_no_other_with_it(empty, tiny, tmp_path):
@@ -404,7 +419,7 @@ def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, mo
             token.unlink()
 
     monkeypatch.setattr(training.Checkpoints, "save", ended)
-    (told,) = sweeps.train_task([tiny()], [], Settings("cpu", 1, str(empty.path), token.name))
+    (told,) = sweeps.train_task([tiny()], [], Settings("cpu", str(empty.path), token.name))
     assert "the sweep that asked for this run has ended" in told.error
     assert training.Checkpoints(empty.in_progress).load(tiny()).step == saved[2] < 30
     assert len(saved) == 3
@@ -440,7 +455,7 @@ def test_a_stack_with_a_damaged_state_loses_that_run_alone(empty, tiny, monkeypa
     monkeypatch.setattr(memory, "slots", lambda config, device: 2)
     (empty.in_progress / "token").touch()
     configs = [tiny(seed=seed) for seed in range(4)]
-    told = sweeps.train_task(configs, [], sweeps.Settings("cpu", 1, str(empty.path), "token"))
+    told = sweeps.train_task(configs, [], sweeps.Settings("cpu", str(empty.path), "token"))
     assert [bool(done.error) for done in told] == [False, True, False, False]
     assert [done.steps for done in told] == [30, 0, 30, 30]
     assert "cannot be read" in told[1].error

@@ -8,7 +8,7 @@ import torch
 from same import assert_same_run
 from test_schedule import walk
 
-from grokbook import TrainingDiverged, data, fourier, measures, model, runs, schedule, train, training
+from grokbook import RunStore, TrainingDiverged, data, fourier, measures, model, runs, schedule, train, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.engine import Stack
 from grokbook.record import Record, observe
@@ -588,3 +588,17 @@ def test_norms_beyond_half_precision_are_kept_in_single(tiny):
         spectra = record.to_run(stack.weights_of(0), {}).spectra
         assert spectra.logits.dtype == dtype
         assert spectra.logits.isfinite().all()
+
+
+def test_a_run_computes_on_one_thread_unless_asked_otherwise(tiny, tmp_path):
+    """Whatever the process has: several threads wait for each other wherever others want the same cores."""
+    seen = []
+    look = {"on_evaluation": lambda moment: seen.append(torch.get_num_threads()), "progress": False}
+    with training.cpu_threads(3):
+        (run,) = training.train([tiny()], "cpu", **look)
+        RunStore(tmp_path).ensure([tiny(seed=1)], "cpu", **look)
+        assert set(seen) == {1}
+        assert run.provenance["threads"] == 1
+        (run,) = RunStore(tmp_path).ensure([tiny(seed=2)], "cpu", threads=2, **look)
+        assert (seen[-1], run.provenance["threads"]) == (2, 2)
+        assert torch.get_num_threads() == 3

@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from grokbook.book.execute import PACKAGE, NotebookError, execute_all
-from grokbook.folders import STORED_ONLY_VARIABLE
+from grokbook.folders import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
+from grokbook.store import RunStore
 
 STAMP = ".grokbook-inputs"
 LOCK = ".lock"
@@ -24,7 +25,7 @@ class BuildError(RuntimeError):
 
 
 def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = False) -> Path:
-    """Execute `root/notebooks/*.md` from stored runs, training nothing, and build `root/book` into `out/_build/html`.
+    """Execute `root/notebooks/*.md` from published runs, train nothing, and build `root/book` into `out/_build/html`.
 
     Sphinx reports a warning only for pages it reads, so a second incremental build would hide it: every build starts
     from nothing, and one whose inputs are those of the last successful build is skipped whole. Safe to call from
@@ -48,8 +49,11 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
     target = (out or book).resolve() / "_build"
     index, stamp = target / "html" / "index.html", target / "html" / STAMP
     target.mkdir(parents=True, exist_ok=True)
+    nowhere = target / "no-runs"  # a book with runs of one's own would not be the one that others build
+    env = {STORED_ONLY_VARIABLE: "1", STORE_VARIABLE: str(nowhere)}
+    store = RunStore(nowhere, default_folders().published, stored_only=True)
     with FileLock(target / LOCK):
-        execute_all(root / "notebooks", book / "notebooks", jobs, env={STORED_ONLY_VARIABLE: "1"}, force=force)
+        execute_all(root / "notebooks", book / "notebooks", jobs, env=env, store=store, force=force)
         inputs = fingerprint(root)
         if not force and index.exists() and stamp.exists() and stamp.read_text() == inputs:
             print("site up to date", flush=True)

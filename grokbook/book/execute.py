@@ -301,6 +301,7 @@ def execute_all(
     *,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     env: Mapping[str, str] | None = None,
+    store: RunStore | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Execute every `notebooks/*.md` whose `cache_key` is not the one in its executed copy in `out`.
@@ -314,6 +315,7 @@ def execute_all(
         jobs: Notebooks at a time. Kernels share the cores unless `OMP_NUM_THREADS` is set already.
         parameters: Per notebook stem, values that replace its defaults.
         env: Environment variables for the kernels, on top of this process's own.
+        store: The runs that the notebooks read by these variables; those of the default store if none is given.
         force: Execute even what is up to date.
 
     Returns:
@@ -333,7 +335,7 @@ def execute_all(
         running: dict[Future[float], Path] = {}
         for source in sources:
             values = (parameters or {}).get(source.stem, {})
-            key = cache_key(source, values, notebooks.parent)
+            key = cache_key(source, values, notebooks.parent, store=store)
             if not force and _stored_key(outputs[source]) == key:
                 print(f"{source.stem:<20} up to date", flush=True)
             else:

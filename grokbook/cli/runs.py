@@ -142,6 +142,8 @@ def tabulate(
     to: Annotated[Path | None, typer.Option(help="The file; by default beside the published runs.")] = None,
 ) -> None:
     """Write how an experiment's stored runs ended into its table, one row each. Rows that are there stay."""
+    from filelock import FileLock
+
     from grokbook import experiments, outcomes
 
     with short_errors():
@@ -150,10 +152,13 @@ def tabulate(
         if to is None and not folders.published:
             raise ValueError("outside a checkout, say where the table is: --to FILE")
         path = to or outcomes.table_path(folders.published[0], name)
-        known = outcomes.read(path)
-        rows = outcomes.merge(known, outcomes.stored(folders, configs))
-        if len(rows) > len(known):
-            outcomes.write(rows, path)
+        found = list(outcomes.stored(folders, configs))
+        folders.in_progress.mkdir(parents=True, exist_ok=True)
+        with FileLock(folders.in_progress / "tables.lock"):  # what another process adds meanwhile stays
+            known = outcomes.read(path)
+            rows = outcomes.merge(known, found)
+            if len(rows) > len(known):
+                outcomes.write(rows, path)
         print(f"{path}: {len(rows)} runs, {len(rows) - len(known)} of them new")
 
 

@@ -83,13 +83,12 @@ def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list
     return outcomes.unknown(configs, outcomes.gather(store, name, configs))
 
 
-def _workers(device: str, workers: int | None) -> tuple[str, int, int]:
-    """The device by its own name, processes, and CPU threads of each."""
+def _workers(device: str, workers: int | None) -> tuple[str, int]:
+    """The device by its own name, and processes."""
     from grokbook import training
 
-    resolved, cores = training.resolve_device(device), _cores()
-    workers = workers or (1 if resolved.type == "cuda" else cores)
-    return str(resolved), workers, max(1, cores // workers)
+    resolved = training.resolve_device(device)
+    return str(resolved), workers or (1 if resolved.type == "cuda" else _cores())
 
 
 def _cores() -> int:
@@ -101,8 +100,8 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
     from grokbook.sweeps import LocalExecutor
 
     if scheduler is None:
-        name, workers, threads = _workers(device, workers)
-        sweep.run(lambda: LocalExecutor(workers), workers=workers, device=name, threads=threads)
+        name, workers = _workers(device, workers)
+        sweep.run(lambda: LocalExecutor(workers), workers=workers, device=name)
     else:
         with extra("cluster"):
             from grokbook import cluster
@@ -130,10 +129,10 @@ def _list_experiments(store: RunFolders) -> None:
 def _print_estimate(left: list[RunConfig], store: RunFolders, device: str, workers: int | None) -> None:
     from grokbook import estimates
 
-    name, workers, threads = _workers(device, workers)
+    name, workers = _workers(device, workers)
     table = Table("p", "r", "operations", "runs", "steps at most", "ms a step", "time", box=box.SIMPLE_HEAD)
     seconds = 0.0
-    for row in estimates.estimate(left, name, threads):
+    for row in estimates.estimate(left, name):
         cost = row.steps * row.seconds_per_step / workers
         seconds += cost
         shown = (row.p, f"{row.fraction:g}", row.operations, row.runs, f"{row.steps:,}")

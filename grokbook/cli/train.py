@@ -38,11 +38,8 @@ def train(
             operands=operands,
             frozen=EMBEDDING if random_embedding else (),
         )
-        import torch
-
         from grokbook.store import default_store
 
-        torch.set_num_threads(threads)
         store = default_store()
-        (run,) = store.ensure([config], device)
+        (run,) = store.ensure([config], device, threads=threads)
         print_run(run, store.folder(config), as_json)
