@@ -165,7 +165,7 @@ def test_steps_are_short(steps, text):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.0, "0.0%"), (0.031, "3.1%"), (0.0994, "9.9%"), (0.0996, "9%"), (0.348, "34%"), (0.9961, "99%")],
+    [(0.0, "0.0%"), (0.031, "3.1%"), (0.0994, "9.9%"), (0.0996, "10%"), (0.348, "35%"), (0.9961, "99%")],
 )
 def test_percentages_are_short_and_never_rounded_up_to_all(share, text):
     assert percentage(share) == text

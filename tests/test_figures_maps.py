@@ -48,7 +48,7 @@ def test_a_run_without_maps_has_no_map_to_draw_but_all_its_spectra(tiny_run):
 
 def test_the_map_s_caption_names_the_strongest_components(wave_run):
     assert (
-        "Strongest components at the end (over a × over b): cos 2 × sin 4, "
+        "the strongest components are (over a × over b): cos 2 × sin 4, "
         in figures.logit_map(wave_run).layout.meta["caption"]
     )
 

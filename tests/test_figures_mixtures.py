@@ -111,7 +111,7 @@ def test_tables_of_several_mixtures_say_which(tasks):
 
 
 def test_findings_count_the_runs_in_which_all_grok_and_order_the_operations(tasks, wave_run):
-    assert figures.mixture_findings(tasks) == ["r = 0.6: all of them grok in 0 of 2 runs."]
+    assert figures.mixture_findings(tasks) == ["r = 0.6: all of them grok in none of 2 runs."]
     later = replace(wave_run, history=wave_run.history.assign(test_accuracy=[0, 0, 0, 1, 1]))
     both = [tasks[0]._replace(together=[later]), tasks[1]._replace(together=[wave_run])]
     assert figures.mixture_findings(both) == [

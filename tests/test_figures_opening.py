@@ -38,9 +38,9 @@ def test_the_slider_says_both_accuracies(wave_run):
     assert labels[:2] == ["0 · train 0%, test 0%", "1 · train 100%, test 25%"]
 
 
-def test_the_caption_names_the_strongest_frequencies_in_order(wave_run):
+def test_the_caption_names_the_key_frequencies(wave_run):
     caption = figures.opening(wave_run).layout.meta["caption"]
-    assert "k = 3," in caption  # W_E of this run is cos 3
+    assert caption.endswith("above half of the largest: k = 3.")  # W_E of this run is cos 3
     assert "grokked at step 10" in caption
 
 

@@ -81,7 +81,10 @@ def test_the_spectrogram_has_a_row_per_frequency(wave_run):
 
 def test_captions_carry_the_numbers_of_the_run(wave_run, tiny_run):
     spectra = figures.layer_spectra(wave_run).layout.meta["caption"]
-    assert "At the end (step 30) embedding: FFS 0.12, FCR 0.20; neuron–logit map: FFS 0.20, FCR 0.20." in spectra
+    assert (
+        "At the end (step 30; grokked at step 10) embedding: FFS 0.12, FCR 0.20; neuron–logit map: FFS 0.20, FCR 0.20."
+        in spectra
+    )
     assert "Dashed: grok step 10." in figures.spectrogram(wave_run).layout.meta["caption"]
     assert "It did not grok." in figures.spectrogram(tiny_run).layout.meta["caption"]
 

@@ -83,12 +83,13 @@ def test_speed_ups_compare_runs_with_equal_seeds(tiny_transfer, tiny_run, grokke
     after = [replace(grokked_run, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1, 2)]
     never = [replace(tiny_transfer, config=replace(tiny_transfer.config, seed=seed)) for seed in (0, 1)]
     frame = figures.speed_up_table(scratch, {transfer("PG-E a+b -> a-b"): after, transfer("PG-T a*b -> a-b"): never})
+    failed = f"does not grok within 30 steps, best {tiny_transfer.best_test_accuracy:.1%}"
     assert frame["here"].tolist() == [
         "3.0 times as fast",
         f"more than {30 / after[1].grok_step:.1f} times as fast: from scratch it does not grok within 30 steps",
         "from scratch not yet run",
-        "does not grok, from scratch it does",
-        "does not grok",
+        f"{failed}; from scratch it does",
+        failed,
     ]
     assert frame["module"].tolist() == ["PG-E from a+b"] * 3 + ["PG-T from a·b"] * 2
     assert frame["seed"].tolist() == [0, 1, 2, 0, 1]

@@ -43,17 +43,25 @@ def key_of(run: Run) -> str:
 
 
 def setting(run: Run) -> str:
-    """In what a run differs from others on the same operation."""
+    """In what a run differs from others on the same operation; what is unusual comes first, for menus are narrow."""
     config = run.config
-    kind = "from scratch"
+    return (
+        f"{', '.join(_unusual(config)) or 'from scratch'}, r = {config.fraction:g}, seed {config.seed}, p = {config.p}"
+    )
+
+
+def _unusual(config: RunConfig) -> list[str]:
+    """In what a run differs from the paper's runs from scratch."""
+    found = []
     if config.source is not None:
-        kind = f"{config.module} from {', '.join(map(pretty, config.source.operations))}"
-    elif config.frozen:
-        kind = "random embedding, frozen" if config.frozen == EMBEDDING else f"frozen {', '.join(config.frozen)}"
+        found.append(f"{config.module} from {', '.join(map(pretty, config.source.operations))}")
+    if config.frozen:
+        found.append("frozen random embedding" if config.frozen == EMBEDDING else f"frozen {', '.join(config.frozen)}")
     if config.weight_decay != RunConfig.weight_decay:
-        kind += f", weight decay {config.weight_decay:g}" if config.weight_decay else ", no weight decay"
-    operands = "" if config.operands == "residues" else f", operands {config.operands}"
-    return f"{kind}, r = {config.fraction:g}, seed {config.seed}{operands}, p = {config.p}"
+        found.append(f"weight decay {config.weight_decay:g}" if config.weight_decay else "no weight decay")
+    if config.operands != RunConfig.operands:
+        found.append(f"operands {config.operands}")
+    return found
 
 
 def index(published: Iterable[Run]) -> list[dict[str, Any]]:
@@ -63,6 +71,7 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
         ValueError: two runs have the same key.
     """
     entries: dict[str, dict[str, Any]] = {}
+    published = list(published)
     for run in published:
         if key_of(run) in entries:
             raise ValueError(f"two runs begin with {key_of(run)}: lengthen KEY_DIGITS")
@@ -75,12 +84,14 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
             "steps": run.steps,
             "maps": [pretty(text) for text in run.config.operations] if len(run.spectra.logits) else [],
         }
-    return sorted(entries.values(), key=_order)
+    return [entries[key_of(run)] for run in sorted(published, key=_order)]
 
 
-def _order(entry: dict[str, Any]) -> tuple[object, ...]:
-    text = entry["operation"]
-    return (text.count(","), len(text), text, "from scratch" not in entry["setting"], entry["setting"])
+def _order(run: Run) -> tuple[object, ...]:
+    """Simple operations first, and of each the runs that the paper is about; the page opens with the first of a+b."""
+    config, text = run.config, label_of(run)
+    special = (config.source is not None, bool(_unusual(config)), config.p != RunConfig.p)
+    return (len(config.operations), len(text), text, *special, config.fraction, config.seed, setting(run))
 
 
 def spectra_script(run: Run) -> str:

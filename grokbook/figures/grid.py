@@ -177,8 +177,8 @@ def compact(steps: int | float) -> str:
 
 
 def percentage(share: float) -> str:
-    """A share in at most four characters; whole percents are cut off, so that 99.6 % does not read as all."""
-    return f"{100 * share:.1f}%" if share < 0.0995 else f"{math.floor(100 * share)}%"
+    """A share in at most four characters, rounded, but 99.6 % does not read as all."""
+    return f"{100 * share:.1f}%" if share < 0.0995 else f"{min(round(100 * share), 99 if share < 1 else 100)}%"
 
 
 def _fraction(fraction: float) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from plotly.subplots import make_subplots
 
 from grokbook import measures
+from grokbook.figures.groups import outcome
 from grokbook.figures.sliders import add_slider
 from grokbook.figures.style import arrange, describe, label_of
 from grokbook.fourier import frequency_labels
@@ -51,7 +52,7 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
         title=f"{label}: logits in two dimensions",
         caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at "
         f"{'the step shown' if moved else f'step {steps[-1]:,}, the last'}, constant × constant aside ({sizes}). "
-        f"Strongest components at the end (over a × over b): {strongest}.",
+        f"At the end ({outcome([run])}) the strongest components are (over a × over b): {strongest}.",
         alt=f"Heatmap of {p} by {p} Fourier components of the logits of {label}"
         f"{', with a slider over training' if moved else ''}. Strongest at the end: {strongest}.",
     )

@@ -159,7 +159,8 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
         if len(steps) > 1:
             orders.append(f"{', '.join(sorted(steps, key=steps.__getitem__))} (seed {seed})")
     order = f"; in the order of their grok steps: {'; '.join(orders)}" if orders else ""
-    return f"r = {fraction:g}: all of them grok in {len(complete)} of {len(by_seed)} runs{order}."
+    runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
+    return f"r = {fraction:g}: all of them grok in {runs}{order}."
 
 
 def _fraction(run: Run) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -12,7 +11,7 @@ from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider
 from grokbook.figures.spectra import wave_bars
 from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
-from grokbook.fourier import Spectrum
+from grokbook.fourier import Spectrum, key_frequencies
 from grokbook.runs import Run
 
 
@@ -43,7 +42,7 @@ def opening(run: Run, *, name: str = "grokking") -> go.Figure:
     figure.update_yaxes(title="norm", range=[-limit, limit], row=2, col=1)
     figure.update_layout(barmode="relative", bargap=0.15)
     arrange(figure, height=560, legend_y=1.02, t=50, b=120)
-    strongest = ", ".join(str(k) for k in _strongest(spectrum))
+    key = ", ".join(map(str, key_frequencies(Spectrum.of_rows(run.spectra.embedding[-1].float()))))
     return describe(
         figure,
         name=name,
@@ -51,10 +50,9 @@ def opening(run: Run, *, name: str = "grokking") -> go.Figure:
         caption=f"Above: share of right answers on the pairs that are trained on (thin, grey) and on all others; the "
         f"dotted line marks the step of the slider. Below: how strongly the embedding holds a wave of each frequency, "
         f"cosines up, sines (hatched) down. {label}, r = {run.config.fraction:g}, seed {run.config.seed}: "
-        f"{outcome([run])}. At the end the strongest frequencies are k = {strongest}.",
+        f"{outcome([run])}. Key frequencies at the end, above half of the largest: k = {key}.",
         alt=f"Train and test accuracy of {label} against step, over a mirrored bar chart of the embedding's Fourier "
-        f"spectrum, with a slider over training. It {outcome([run])}; at the end the strongest frequencies are "
-        f"{strongest}.",
+        f"spectrum, with a slider over training. It {outcome([run])}; at the end the key frequencies are {key}.",
     )
 
 
@@ -74,8 +72,3 @@ def _said(run: Run, step: int) -> str:
     """The accuracies at a recorded step."""
     row = run.history[run.history["step"] == step].iloc[0]
     return f" · train {row['train_accuracy']:.0%}, test {row['test_accuracy']:.0%}"
-
-
-def _strongest(spectrum: Spectrum, count: int = 5) -> list[int]:
-    """The frequencies with the largest norms at the end, strongest first."""
-    return (np.argsort(-spectrum.combined[-1].numpy())[:count] + 1).tolist()

@@ -61,9 +61,9 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
         name=name or f"spectra-{run.config.hash}",
         title=f"{label}: spectra of both layers",
         caption=f"{label}: norms of the cosine (up) and sine (down, hatched) components per frequency. "
-        f"At the end (step {run.steps:,}) {finding}.",
+        f"At the end (step {run.steps:,}; {outcome([run])}) {finding}.",
         alt=f"Mirrored bar charts of the Fourier spectra of {label}, for the embedding and the neuron–logit map, "
-        f"with a slider over training. At the end, {finding}.",
+        f"with a slider over training. At the end ({outcome([run])}), {finding}.",
     )
 
 

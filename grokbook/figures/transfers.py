@@ -174,7 +174,8 @@ def _alone(scratch: Mapping[str, Sequence[Run]], run: Run) -> Run | None:
 
 def _speed_up(before: Run, after: Run) -> str:
     if after.grok_step is None:
-        return "does not grok" + ("" if before.grok_step is None else ", from scratch it does")
+        ended = f"does not grok within {after.steps:,} steps, best {after.best_test_accuracy:.1%}"
+        return ended + ("" if before.grok_step is None else "; from scratch it does")
     if before.grok_step is None:
         bound = before.steps / after.grok_step
         return f"more than {bound:.1f} times as fast: from scratch it does not grok within {before.steps:,} steps"

@@ -56,7 +56,7 @@ def claim_section(judgement: Judgement) -> HTML:
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
         + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
-        f"To train its runs again: <code>{escape(claim.rerun)}</code></p></section>"
+        f"To train what is missing of its runs: <code>{escape(claim.rerun)}</code></p></section>"
     )
 
 

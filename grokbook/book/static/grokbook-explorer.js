@@ -161,7 +161,8 @@
     ready = true;
     const steps = [...new Set(shown().flatMap(({ run }) => stepsOf(run, state.layer)))].sort((a, b) => a - b);
     const at = state.step === null ? steps.length - 1 : timeAt(steps, state.step);
-    time.replaceChildren(...(steps.length > 1
+    const moves = shown().some(({ run }) => stepsOf(run, state.layer).length > 1);
+    time.replaceChildren(...(moves
       ? [slider({ name: "Step", labels: steps.map(format), at, move: (i) => to(i === steps.length - 1 ? null : steps[i]) })]
       : []));
     await draw();
@@ -235,12 +236,22 @@
     const i = timeAt(history.step, step);
     const wanted = state.step ?? step;
     const over = wanted > run.steps ? ` (this run ended at step ${format(run.steps)})` : "";
-    return `Step ${format(step)}${over}: train ${percent(history.train[i])}, test ${percent(history.test[i])}.`;
+    const alone = stepsOf(run, state.layer).length === 1 ? ", the only one kept" : "";
+    return `Step ${format(step)}${alone}${over}: train ${percent(history.train[i])}, test ${percent(history.test[i])}.`;
   }
 
   function strongest(names, values, count) {
     const order = values.map((value, i) => [value, i]).sort((a, b) => b[0] - a[0]).slice(0, count);
     return order.map(([, i]) => names[i]).join(", ");
+  }
+
+  // Key frequencies, by the rule of grokbook.fourier.key_frequencies.
+  function keys(k, both) {
+    const limit = Math.max(...both) / 2;
+    const found = k.filter((_, i) => both[i] > limit);
+    return found.length > 12
+      ? `${found.length} of ${k.length} frequencies are above half of the largest.`
+      : `Key frequencies, above half of the largest: k = ${found.join(", ")}.`;
   }
 
   function barFigure(run, step, limit) {
@@ -262,7 +273,7 @@
         xaxis: { title: { text: "frequency k" } }, yaxis: { range: [-top, top], title: { text: "norm" } },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
       },
-      words: `Strongest frequencies: k = ${strongest(k, both, 5)}.`,
+      words: keys(k, both),
     };
   }
 
@@ -270,7 +281,8 @@
     const { labels, step: steps, tops } = get(`maps-${run.key}`);
     const index = timeAt(steps, step);
     const z = map(run, operation, index);
-    const ticks = labels.filter((_, i) => i === 0 || (i % 20 === 19));
+    const apart = plot.clientWidth < 450 ? 40 : 20;
+    const ticks = labels.filter((_, i) => i === 0 || i % apart === apart - 1);
     const axis = (over) => ({ type: "category", tickvals: ticks, title: { text: `component over ${over}` }, constrain: "domain" });
     const flat = z.flatMap((row, i) => Array.from(row, (value, j) => (i || j ? value : 0)));
     const names = z.flatMap((row, i) => Array.from(row, (_, j) => `${labels[j]} × ${labels[i]}`));
