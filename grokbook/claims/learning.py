@@ -48,7 +48,7 @@ def _transfer(
     transfer = Transfer.parse(text)
     target = pretty(transfer.target)
     return evidence.criterion(
-        f"{transfer.label} → {target}: times as fast as from scratch (a bound where one of the two does not grok)",
+        f"{transfer.label} → {target}: times as fast as from scratch, or a bound",
         lambda seed: compared(transfer, seed),
         lambda *runs: speed_up(*runs, at_least=at_least, at_most=at_most),
         at_least=at_least,

@@ -147,7 +147,7 @@ def mixture_findings(tasks: Sequence[Task]) -> list[str]:
 
 
 def _finding(fraction: float, tasks: Sequence[Task]) -> str:
-    """Such as "r = 0.9: all grok together in 1 of 1 runs; first to last: a+b, a−b, a·b (seed 0)"."""
+    """Such as "r = 0.9: all grok together in 1 of 1 run; in the order of their grok steps: a+b, a−b, a·b (seed 0)"."""
     by_seed: dict[int, dict[str, Run]] = {}
     for task in tasks:
         for run in task.together:
