@@ -1,8 +1,10 @@
 """Labels over many splits: does the data set itself tell which operations grok (paper, Appendix K)?
 
 The table of an operation does not depend on the seed, nor a split on the operation: each is made once, and per pair of
-them there is one count of labels. What is computed from the counts is :func:`grokbook.data.label_statistics`, for all
-seeds at once.
+them there is one count of labels, from which everything is computed for all seeds at once, in nats. The entropies are
+those of the plain frequencies. For KL(train ‖ test) alone every label that the whole table holds starts with half a
+count (Jeffreys' prior) on both sides, since a label that only train drew would make it infinite; a label that no pair
+of the table has gets no bin.
 """
 
 from collections import defaultdict

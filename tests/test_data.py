@@ -1,4 +1,4 @@
-"""Tables, splits, tokens and label statistics against plain Python and closed forms."""
+"""Tables, splits and tokens against plain Python and closed forms."""
 
 import math
 
@@ -81,59 +81,3 @@ def test_every_pair_is_drawn_alike() -> None:
 def test_make_checks_first() -> None:
     with pytest.raises(ValueError, match="prime"):
         data.make(parse("a+b"), 10_001, 0.3, seed=0)
-
-
-# --- label statistics -----------------------------------------------------------------------------
-
-
-def distribution(*values: float) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def test_closed_forms() -> None:
-    assert data.entropy(distribution(1, 0, 0)) == 0
-    assert data.entropy(torch.full((97,), 1 / 97, dtype=torch.float64)) == pytest.approx(math.log(97))
-    assert data.entropy(distribution(0.5, 0.25, 0.25)) == pytest.approx(1.5 * math.log(2))
-    half, skew = distribution(0.5, 0.5), distribution(0.25, 0.75)
-    assert data.kl_divergence(half, half) == 0
-    assert data.kl_divergence(half, skew) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
-    assert data.kl_divergence(skew, half) == pytest.approx(0.25 * math.log(0.5) + 0.75 * math.log(1.5))
-    assert data.kl_divergence(distribution(1, 0), half) == pytest.approx(math.log(2))
-    assert data.kl_divergence(half, distribution(1, 0)) == math.inf
-
-
-def test_distribution_counts() -> None:
-    labels = torch.tensor([0, 2, 2, 4])
-    assert data.label_distribution(labels, 5).tolist() == [0.25, 0, 0.5, 0, 0.25]
-    prior = distribution(0.5, 0.5, 0.5, 0.5, 0)
-    assert data.label_distribution(labels, 5, prior).tolist() == [0.25, 0.5 / 6, 2.5 / 6, 0.5 / 6, 1 / 6]
-    with pytest.raises(ValueError, match="no labels"):
-        data.label_distribution(labels[:0], 5)
-
-
-def test_statistics_of_one_split() -> None:
-    """Train draws 0, 0, 1 and test 0, 1, 1: with half a count each, KL((5/8, 3/8) ‖ (3/8, 5/8))."""
-    labels = torch.tensor([0, 0, 1, 0, 1, 1])
-    train = torch.tensor([True, True, True, False, False, False])
-    statistics = data.label_statistics(labels, train, 2)
-    assert statistics.kl == pytest.approx(0.25 * math.log(5 / 3))
-    third = math.log(3) - 2 / 3 * math.log(2)
-    assert statistics[1:] == (pytest.approx(third), pytest.approx(third))
-
-
-def test_statistics_stay_finite_and_ignore_labels_out_of_reach() -> None:
-    labels = torch.tensor([0, 0, 1, 0, 1, 1])
-    train = torch.tensor([True, True, True, False, False, False])
-    assert data.label_statistics(labels, train, 97) == data.label_statistics(labels, train, 2)
-    only_train = data.label_statistics(torch.tensor([0, 1, 1]), torch.tensor([True, False, False]), 3)
-    assert only_train.kl == pytest.approx(0.75 * math.log(0.75 / (0.5 / 3)) + 0.25 * math.log(0.25 / (2.5 / 3)))
-    assert (only_train.train_entropy, only_train.test_entropy) == (0, 0)
-
-
-@given(st.sampled_from(EVERY_OPERATION), st.integers(0, 10**6), st.sampled_from([0.3, 0.9]))
-def test_statistics_are_within_their_bounds(operation: Operation, seed: int, fraction: float) -> None:
-    dataset = data.make([operation], 13, fraction, seed)
-    statistics = data.label_statistics(dataset.labels[0], dataset.train, 13)
-    assert 0 <= statistics.kl < 3
-    assert 0 < statistics.train_entropy <= math.log(13) + 1e-12
-    assert 0 < statistics.test_entropy <= math.log(13) + 1e-12

@@ -4,8 +4,10 @@ import math
 from collections import Counter
 from itertools import combinations
 
+import label_reference
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ def test_statistics_are_those_of_single_splits_at_the_paper_s_size():
     for found in survey("ab", "(a+b)^6", "a^6+b^6", p=97, seeds=[5, 0]):
         for k, seed in enumerate([5, 0]):
             dataset = data.make([found.operation], 97, 0.3, seed)
-            one = data.label_statistics(dataset.labels[0], dataset.train, 97)
+            one = label_reference.label_statistics(dataset.labels[0], dataset.train, 97)
             assert (found.kl[k], found.train_entropy[k], found.test_entropy[k]) == pytest.approx(tuple(one))
             assert found.n_train == int(dataset.train.sum())
 
@@ -183,3 +185,59 @@ def test_the_rank_test_needs_two_groups_of_numbers():
     for one, other in (([], [1.0]), ([1.0], []), ([math.nan], [1.0]), ([math.inf], [1.0])):
         with pytest.raises(ValueError, match="finite"):
             labels.separation(one, other)
+
+
+# --- the reference -------------------------------------------------------------------------------
+
+
+def distribution(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def test_closed_forms() -> None:
+    assert label_reference.entropy(distribution(1, 0, 0)) == 0
+    assert label_reference.entropy(torch.full((97,), 1 / 97, dtype=torch.float64)) == pytest.approx(math.log(97))
+    assert label_reference.entropy(distribution(0.5, 0.25, 0.25)) == pytest.approx(1.5 * math.log(2))
+    half, skew = distribution(0.5, 0.5), distribution(0.25, 0.75)
+    assert label_reference.kl_divergence(half, half) == 0
+    assert label_reference.kl_divergence(half, skew) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    assert label_reference.kl_divergence(skew, half) == pytest.approx(0.25 * math.log(0.5) + 0.75 * math.log(1.5))
+    assert label_reference.kl_divergence(distribution(1, 0), half) == pytest.approx(math.log(2))
+    assert label_reference.kl_divergence(half, distribution(1, 0)) == math.inf
+
+
+def test_distribution_counts() -> None:
+    labels = torch.tensor([0, 2, 2, 4])
+    assert label_reference.label_distribution(labels, 5).tolist() == [0.25, 0, 0.5, 0, 0.25]
+    prior = distribution(0.5, 0.5, 0.5, 0.5, 0)
+    assert label_reference.label_distribution(labels, 5, prior).tolist() == [0.25, 0.5 / 6, 2.5 / 6, 0.5 / 6, 1 / 6]
+    with pytest.raises(ValueError, match="no labels"):
+        label_reference.label_distribution(labels[:0], 5)
+
+
+def test_statistics_of_one_split() -> None:
+    """Train draws 0, 0, 1 and test 0, 1, 1: with half a count each, KL((5/8, 3/8) ‖ (3/8, 5/8))."""
+    labels = torch.tensor([0, 0, 1, 0, 1, 1])
+    train = torch.tensor([True, True, True, False, False, False])
+    statistics = label_reference.label_statistics(labels, train, 2)
+    assert statistics.kl == pytest.approx(0.25 * math.log(5 / 3))
+    third = math.log(3) - 2 / 3 * math.log(2)
+    assert statistics[1:] == (pytest.approx(third), pytest.approx(third))
+
+
+def test_statistics_stay_finite_and_ignore_labels_out_of_reach() -> None:
+    labels = torch.tensor([0, 0, 1, 0, 1, 1])
+    train = torch.tensor([True, True, True, False, False, False])
+    assert label_reference.label_statistics(labels, train, 97) == label_reference.label_statistics(labels, train, 2)
+    only_train = label_reference.label_statistics(torch.tensor([0, 1, 1]), torch.tensor([True, False, False]), 3)
+    assert only_train.kl == pytest.approx(0.75 * math.log(0.75 / (0.5 / 3)) + 0.25 * math.log(0.25 / (2.5 / 3)))
+    assert (only_train.train_entropy, only_train.test_entropy) == (0, 0)
+
+
+@given(st.sampled_from(EVERY_OPERATION), st.integers(0, 10**6), st.sampled_from([0.3, 0.9]))
+def test_statistics_are_within_their_bounds(operation: Operation, seed: int, fraction: float) -> None:
+    dataset = data.make([operation], 13, fraction, seed)
+    statistics = label_reference.label_statistics(dataset.labels[0], dataset.train, 13)
+    assert 0 <= statistics.kl < 3
+    assert 0 < statistics.train_entropy <= math.log(13) + 1e-12
+    assert 0 < statistics.test_entropy <= math.log(13) + 1e-12
