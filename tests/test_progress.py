@@ -141,7 +141,7 @@ def test_runs_trained_together_are_counted_and_their_steps_added_up(clock, tiny)
 
 
 def test_runs_of_one_label_are_told_apart(tiny):
-    same = tiny(), tiny(frozen=("W_E",)), tiny(max_steps=20)
+    same = tiny(), tiny(max_steps=25), tiny(max_steps=20)
     assert len({config.label for config in same}) == 1
     log = io.StringIO()
     with reporter(3, together=True, stream=log) as report:
