@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from grokbook import modules, prompts
-from grokbook.modules import WEIGHTS
+from grokbook.modules import EMBEDDING, WEIGHTS
 from grokbook.operations import Operation
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
@@ -135,7 +135,7 @@ class RunConfig:
 
     @property
     def task(self) -> str:
-        """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b", "a+b [W_E frozen]".
+        """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b", "a+b [operands vocab]".
 
         In brackets stands what tells it from the paper's usual runs on the same operations.
         """
@@ -148,12 +148,19 @@ class RunConfig:
             if self.source.fraction != self.fraction:
                 other.append(f"r={self.source.fraction:g}")
             text = f"{self.module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
-        unusual = [f"{', '.join(self.frozen)} frozen"] if self.frozen else []
-        if self.operands != RunConfig.operands:
-            unusual.append(f"operands {self.operands}")
+        return f"{text} [{', '.join(self.unusual)}]" if self.unusual else text
+
+    @property
+    def unusual(self) -> list[str]:
+        """In what a run differs from the paper's usual ones, its source aside: "no weight decay", "operands vocab"."""
+        found = []
+        if self.frozen:
+            found.append("frozen random embedding" if self.frozen == EMBEDDING else f"frozen {', '.join(self.frozen)}")
         if self.weight_decay != RunConfig.weight_decay:
-            unusual.append(f"weight decay {self.weight_decay:g}")
-        return f"{text} [{', '.join(unusual)}]" if unusual else text
+            found.append(f"weight decay {self.weight_decay:g}" if self.weight_decay else "no weight decay")
+        if self.operands != RunConfig.operands:
+            found.append(f"operands {self.operands}")
+        return found
 
     @property
     def label(self) -> str:

@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import fourier, measures, model, runs, schedule
+from grokbook import data, fourier, measures, model, runs, schedule
 from grokbook.config import RunConfig
 from grokbook.engine import Evaluation, Stack
 from grokbook.errors import TrainingDiverged
@@ -61,6 +61,13 @@ def layer_spectra(p: int, weights: Weights) -> tuple[Float[Tensor, "run p"], Flo
     neuron_logit = torch.vmap(lambda *matrices: model.neuron_logit_map(Weights(*matrices)))(*weights)
     spectrum = torch.vmap(lambda layer: fourier.spectrum(layer).to_rows())
     return spectrum(weights.W_E[:, :p]).float(), spectrum(neuron_logit[:, :p]).float()
+
+
+def logit_map(config: RunConfig, weights: Weights, operation: int = 0) -> Float[Tensor, "p p"]:
+    """Norms of one operation's logits in the 2-D Fourier basis (paper §5.1), over the residues, for any weights."""
+    tokens = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands).tokens
+    pairs = data.over_residues(tokens[operation], config.p).flatten(0, 1)
+    return fourier.spectrum_2d(model.logits(weights, pairs)[:, : config.p])
 
 
 def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:

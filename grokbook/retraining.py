@@ -37,7 +37,7 @@ def weights_along(
     history = run.history.set_index("step").astype(float)
     with Progress(f"{config.label}, once more", total=run.steps, enabled=progress) as report:
         for step in run.spectra.step.tolist():
-            with cpu_threads(1):
+            with cpu_threads(run.provenance.get("threads", 1)):  # last bits depend on their number
                 stack.advance(step - stack.steps[0])
             report.update(step, history.loc[step].to_dict())
             yield step, stack.weights_of(0)

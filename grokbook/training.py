@@ -62,7 +62,9 @@ def resolve_device(device: str) -> torch.device:
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """Compute on so many CPU threads, and afterwards on as many as before."""
+    """Compute on so many CPU threads, and afterwards on as many as before; ``ValueError`` for less than one."""
+    if number < 1:
+        raise ValueError(f"at least one CPU thread, not {number}")
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokbook import data, fourier, measures, model, runs
+from grokbook import data, fourier, measures, model, record, runs
 from grokbook.fourier import Spectrum
 from grokbook.runs import Run
 from grokbook.weights import Weights
@@ -91,17 +91,9 @@ def _of_weights(run: Run) -> Iterator[str]:
         if not (rows - recorded_rows).abs().max() <= 1e-3 * rows.max():
             yield f"the last spectrum of the {layer} is not that of the weights"
     for operation, recorded_map in enumerate(run.spectra.logits[-1:].flatten(0, 1)):
-        found = _map(run, run.weights, operation)
+        found = record.logit_map(run.config, run.weights, operation)
         if not (found - recorded_map.float()).abs().max() <= 1e-2 * found.max():
             yield f"the last map of the logits of operation {operation} is not that of the weights"
-
-
-def _map(run: Run, weights: Weights, operation: int) -> Float[Tensor, "p p"]:
-    """The logits of one operation in the 2-D Fourier basis, over the residues."""
-    config = run.config
-    tokens = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands).tokens
-    pairs = data.over_residues(tokens[operation], config.p).flatten(0, 1)
-    return fourier.spectrum_2d(model.logits(weights, pairs)[:, : config.p])
 
 
 def _of_ending(run: Run) -> Iterator[str]:

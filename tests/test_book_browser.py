@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from playwright.sync_api import Browser, Page
 from grokbook import paper
 from grokbook.book.build import build
 from grokbook.book.chromium import chromium as headless
-from grokbook.fourier import Spectrum
+from grokbook.fourier import Spectrum, key_frequencies
+from grokbook.runs import read
 from grokbook.store import default_store
 
 LOCAL = ("file:", "data:", "blob:")
@@ -371,6 +373,26 @@ def test_the_explorer_shows_maps(chromium: Browser):
         assert heatmap[0] == "heatmap"
         assert len(heatmap[4]) == 97
         assert page.locator(".grokbook-explorer-pane.empty").count() == 1
+
+
+def test_the_explorer_names_the_key_frequencies(chromium: Browser):
+    run = default_store().get(paper.single("a+b"))
+    key = key_frequencies(Spectrum.of_rows(run.spectra.embedding[-1].float()))
+    with explorer(chromium) as page:
+        words, dense = page.locator(".grokbook-explorer-said").all_inner_texts()
+    assert f"k = {', '.join(map(str, key))}." in words, "it opens with the paper's a+b"
+    assert "48 of 48 frequencies are above half of the largest." in dense
+
+
+def test_the_explorer_has_no_slider_where_nothing_moves(chromium: Browser):
+    runs = map(read, default_store().folders())
+    one, other = islice((run.config.hash[:8] for run in runs if len(run.spectra.logits_step) == 1), 2)
+    with explorer(chromium, f"#view-{one}-{other}-logits-end-own") as page:
+        assert page.locator(".grokbook-explorer-time input").count() == 0
+        said = page.locator(".grokbook-explorer-said").all_inner_texts()
+        assert all(", the only one kept: train " in words for words in said)
+        page.get_by_label("Layer").select_option("embedding")
+        page.wait_for_selector(".grokbook-explorer-time input")
 
 
 @pytest.mark.parametrize("view", ["#view-nonsense", "#view-0-0-0-0-0", "#view", "#how-to-read-it"])

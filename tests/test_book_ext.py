@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 import pytest
 from book_sample import HEADER, ROOT, sample_site, write_sample_book
 
-from grokbook import figures
+from grokbook import RunStore, figures
 from grokbook.book.build import BuildError, build
-from grokbook.book.execute import PACKAGE
+from grokbook.book.execute import PACKAGE, NotebookError
 from grokbook.book.executions import GAP, Execution, executions, tables
 from grokbook.book.plotly_mime import DEFAULT_HEIGHT, Placeholder, render
 from grokbook.book.sphinx_ext import MATHJAX, PLOTLY, STATIC, compiled_ahead, vendored_sources
@@ -195,6 +195,24 @@ def test_what_a_page_loads_later_is_no_script_of_its_own():
 def test_a_figure_says_whether_it_holds_formulas():
     assert " data-maths" not in render(figure()).html, "a caption is typeset with the page"
     assert " data-maths>" in render(figure(xaxis={"title": {"text": "$x$"}})).html
+
+
+def test_a_book_is_built_from_published_runs_alone(tmp_path, monkeypatch, tiny_run):
+    RunStore(tmp_path / "mine").put(tiny_run)
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
+    given = {}
+
+    def executed(*_, env, store, **__):
+        given.update(env=env, store=store)
+        raise NotebookError("enough")
+
+    monkeypatch.setattr("grokbook.book.build.execute_all", executed)
+    with pytest.raises(NotebookError, match="enough"):
+        build(write_sample_book(tmp_path / "repository"))
+    assert not Path(given["env"]["GROKBOOK_STORE"]).exists()
+    assert given["env"]["GROKBOOK_STORED_ONLY"]
+    assert given["store"].places == (ROOT / "runs", Path(given["env"]["GROKBOOK_STORE"]))
+    assert tiny_run.config not in given["store"]
 
 
 def test_an_up_to_date_site_is_left_alone(capsys):

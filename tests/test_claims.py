@@ -137,13 +137,6 @@ def test_shares_of_cosines(tiny_run):
     assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
 
 
-def test_maps_of_a_mixture_are_correlated_by_their_squares():
-    one = torch.rand(7, 7, generator=torch.Generator().manual_seed(0))
-    maps = torch.stack([one, 3 * one, (2 - one.square()).sqrt()])
-    assert numbers.likeness(maps, 0, 1) == pytest.approx(1)
-    assert numbers.likeness(maps, 0, 2) == pytest.approx(-1)
-
-
 def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):
     for run in (tiny_run, tiny_mixture):
         assert run.spectra.logits_step[0] == 0

@@ -151,7 +151,7 @@ def test_label_reads_well():
     assert source.label == "a+b (p=97, r=0.3, seed 2)"
     assert config.label == "PG-E a+b → a-b (p=97, r=0.3, seed 2)"
     unusual = replace(source, frozen=("W_E",), operands="vocab", weight_decay=0.0)
-    assert unusual.label == "a+b [W_E frozen, operands vocab, weight decay 0] (p=97, r=0.3, seed 2)"
+    assert unusual.label == "a+b [frozen random embedding, no weight decay, operands vocab] (p=97, r=0.3, seed 2)"
 
 
 def test_no_name_reads_as_an_option():

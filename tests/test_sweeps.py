@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import processes
 import pytest
-import torch
 from processes import SERVER, Child
 from same import assert_same_run
 from test_cli import assert_short_error, grokbook, mine  # noqa: F401 (mine is a fixture)
@@ -29,8 +28,6 @@ def empty(tmp_path) -> RunStore:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(sweeps, "BUSY_SECONDS", 0.01)
-    yield
-    torch.set_num_threads(1)  # tasks that were executed in this process may have changed it
 
 
 class Inline(Executor):

@@ -602,3 +602,5 @@ def test_a_run_computes_on_one_thread_unless_asked_otherwise(tiny, tmp_path):
         (run,) = RunStore(tmp_path).ensure([tiny(seed=2)], "cpu", threads=2, **look)
         assert (seen[-1], run.provenance["threads"]) == (2, 2)
         assert torch.get_num_threads() == 3
+    with pytest.raises(ValueError, match="at least one CPU thread, not 0"):
+        training.train([tiny()], "cpu", threads=0, progress=False)

@@ -28,7 +28,6 @@ from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
 from grokbook.figures.style import label_of
 from grokbook.fourier import Spectrum, frequency_labels
-from grokbook.modules import EMBEDDING
 from grokbook.operations import pretty
 from grokbook.runs import Run
 
@@ -44,24 +43,11 @@ def key_of(run: Run) -> str:
 
 def setting(run: Run) -> str:
     """In what a run differs from others on the same operation; what is unusual comes first, for menus are narrow."""
-    config = run.config
-    return (
-        f"{', '.join(_unusual(config)) or 'from scratch'}, r = {config.fraction:g}, seed {config.seed}, p = {config.p}"
-    )
-
-
-def _unusual(config: RunConfig) -> list[str]:
-    """In what a run differs from the paper's runs from scratch."""
-    found = []
+    config, found = run.config, []
     if config.source is not None:
         found.append(f"{config.module} from {', '.join(map(pretty, config.source.operations))}")
-    if config.frozen:
-        found.append("frozen random embedding" if config.frozen == EMBEDDING else f"frozen {', '.join(config.frozen)}")
-    if config.weight_decay != RunConfig.weight_decay:
-        found.append(f"weight decay {config.weight_decay:g}" if config.weight_decay else "no weight decay")
-    if config.operands != RunConfig.operands:
-        found.append(f"operands {config.operands}")
-    return found
+    kind = ", ".join([*found, *config.unusual]) or "from scratch"
+    return f"{kind}, r = {config.fraction:g}, seed {config.seed}, p = {config.p}"
 
 
 def index(published: Iterable[Run]) -> list[dict[str, Any]]:
@@ -71,8 +57,7 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
         ValueError: two runs have the same key.
     """
     entries: dict[str, dict[str, Any]] = {}
-    published = list(published)
-    for run in published:
+    for run in sorted(published, key=_order):
         if key_of(run) in entries:
             raise ValueError(f"two runs begin with {key_of(run)}: lengthen KEY_DIGITS")
         entries[key_of(run)] = {
@@ -84,13 +69,13 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
             "steps": run.steps,
             "maps": [pretty(text) for text in run.config.operations] if len(run.spectra.logits) else [],
         }
-    return [entries[key_of(run)] for run in sorted(published, key=_order)]
+    return list(entries.values())
 
 
 def _order(run: Run) -> tuple[object, ...]:
     """Simple operations first, and of each the runs that the paper is about; the page opens with the first of a+b."""
     config, text = run.config, label_of(run)
-    special = (config.source is not None, bool(_unusual(config)), config.p != RunConfig.p)
+    special = (config.source is not None, bool(config.unusual), config.p != RunConfig.p)
     return (len(config.operations), len(text), text, *special, config.fraction, config.seed, setting(run))
 
 

@@ -87,8 +87,10 @@ def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> P
     slug = re.sub(r"[^a-z0-9]+", "-", str(meta.get("name", "figure")).lower()).strip("-") or "figure"
     key = f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     sources = _sources(f"{root}_static/{side_files.FIGURES}/{key}.csv", command)
+    # A plot that holds formulas itself needs MathJax to be drawn; captions, which are in meta, stand outside of it.
+    maths = text.count("$") > json.dumps(meta).count("$")
     return Placeholder(
-        html=_place(key, slug, meta, layout, sources, maths=_has_formula(body)),
+        html=_place(key, slug, meta, layout, sources, maths),
         files={f"{key}.js": f"grokbook.add({json.dumps(key)},{text});\n", f"{key}.csv": to_csv(figure)},
         missing=tuple(name for name in ("caption", "alt") if not str(meta.get(name, "")).strip()),
     )
@@ -106,12 +108,6 @@ def _sources(numbers: str, command: str) -> str:
     """What a reader needs to go on with a figure: its numbers, and the command that makes it."""
     made = f" · made by <code>{html.escape(command)}</code>" if command else ""
     return f'<p class="grokbook-sources"><a href="{html.escape(numbers)}" download>Numbers (CSV)</a>{made}</p>'
-
-
-def _has_formula(body: Mapping[str, Any]) -> bool:
-    """Whether the plot itself has a formula, which MathJax must be there to draw; captions stand outside of it."""
-    plot = {**body, "layout": {name: value for name, value in body["layout"].items() if name != "meta"}}
-    return "$" in json.dumps(plot)
 
 
 def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any], sources: str, maths: bool) -> str:

@@ -144,7 +144,7 @@ def compiled_ahead(script: str) -> str:
 
 
 def _mark_maths(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Have Sphinx load MathJax where only figures or their captions hold formulas."""
+    """Have Sphinx set MathJax up where only figures or their captions hold formulas."""
     if _has_figures(doctree):
         app.env.get_domain("math").data["has_equations"][docname] = True
 

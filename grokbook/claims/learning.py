@@ -21,6 +21,8 @@ from grokbook.operations import CATALOGUE, Operation, pretty
 from grokbook.paper import Transfer
 from grokbook.runs import Run
 
+Groks = Mapping[Operation, bool]
+"""Which operations grok."""
 SPLITS = 100
 """Random splits that label distributions are averaged over (Appendix K)."""
 HELPS = 1.5
@@ -35,7 +37,7 @@ HURTS = 1 / HELPS
 """It hurts if it takes at least so many times as long."""
 
 
-def compared(transfer: Transfer, seed: int) -> tuple[RunConfig, RunConfig, RunConfig]:
+def _compared(transfer: Transfer, seed: int) -> tuple[RunConfig, RunConfig, RunConfig]:
     """A target from scratch, the same with a pre-grokked module, and the run that this is taken from."""
     heir = paper.pre_grokked(transfer, seed=seed)
     assert heir.source is not None
@@ -49,7 +51,7 @@ def _transfer(
     target = pretty(transfer.target)
     return evidence.criterion(
         f"{transfer.label} → {target}: times as fast as from scratch, or a bound",
-        lambda seed: compared(transfer, seed),
+        lambda seed: _compared(transfer, seed),
         lambda *runs: speed_up(*runs, at_least=at_least, at_most=at_most),
         at_least=at_least,
         at_most=at_most,
@@ -189,30 +191,18 @@ def c21(evidence: Evidence) -> Iterator[Criterion]:
         ("the paper", paper_results.groks(operations, 97, 0.3)),
         ("the runs here", _groks_here(evidence, operations)),
     ):
-        both_kinds = set(groks.values()) == {True, False}
-
-        def over_seeds(
-            number: Callable[..., float], groks: Groks = groks, told: bool = both_kinds
-        ) -> tuple[Value, ...]:
-            return tuple(
-                Value(seed, number([each for each in surveyed if each.operation in groks], groks))
-                for seed, surveyed in surveys.items()
-                if told
-            )
-
+        told = surveys if set(groks.values()) == {True, False} else {}
+        known = {seed: [each for each in surveyed if each.operation in groks] for seed, surveyed in told.items()}
         yield Criterion(
             what=f"distance from 1/2 of the AUC by which KL(train ‖ test) tells what fails from what groks, by {judge}",
-            values=over_seeds(_told_by_kl),
+            values=tuple(Value(seed, _told_by_kl(surveyed, groks)) for seed, surveyed in known.items()),
             at_most=0.2,
         )
         yield Criterion(
             what=f"share of what fails with the very label counts of something that groks, by {judge}",
-            values=over_seeds(_with_twins),
+            values=tuple(Value(seed, _with_twins(surveyed, groks)) for seed, surveyed in known.items()),
             at_least=0.5,
         )
-
-
-Groks = Mapping[Operation, bool]
 
 
 def _groks_here(evidence: Evidence, operations: Sequence[Operation]) -> Groks:
@@ -245,7 +235,7 @@ def c22(evidence: Evidence) -> Iterator[Criterion]:
         transfers = [transfer for transfer in experiment.transfers if transfer.transplant == weights]
 
         def configs(seed: int, transfers: Sequence[Transfer] = transfers) -> list[RunConfig]:
-            return [config for transfer in transfers for config in compared(transfer, seed)]
+            return [config for transfer in transfers for config in _compared(transfer, seed)]
 
         def helps(*runs: Run) -> float:
             each = zip(runs[::3], runs[1::3], runs[2::3], strict=True)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import data, fourier, measures, model, training
+from grokbook import record, training
 from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
@@ -40,21 +40,11 @@ def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
     return float(squares[::2, ::2].sum() / squares.sum())
 
 
-def likeness(maps: Maps, one: int, other: int) -> float:
-    """Correlation between the 2-D logits' squared norms of two operations of a mixture, constants aside."""
-    return measures.map_correlation(maps[one], maps[other])
-
-
 @cache
 def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
     weights = training.initial_weights(config, {})
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-    maps = []
-    for tokens in table.tokens:
-        logits = data.over_residues(model.logits(weights, tokens), config.p)[..., : config.p]
-        maps.append(fourier.spectrum_2d(logits))
-    return torch.stack(maps)
+    return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
 
 
 def speed_up(

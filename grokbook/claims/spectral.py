@@ -15,13 +15,13 @@ from grokbook.claims.numbers import (
     cosine_map_share,
     cosine_share,
     largest_change,
-    likeness,
     mean,
     relative,
     untrained_maps,
 )
 from grokbook.config import RunConfig
 from grokbook.experiments import POWERS, SUMS
+from grokbook.measures import map_correlation
 from grokbook.operations import pretty
 from grokbook.runs import LAYERS, Run
 
@@ -152,7 +152,7 @@ def c9(evidence: Evidence) -> Iterator[Criterion]:
 
 def _nearer(maps: Maps) -> float:
     """How much more the first operation of a mixture is like the second than like the third."""
-    return likeness(maps, 0, 1) - likeness(maps, 0, 2)
+    return map_correlation(maps[0], maps[1]) - map_correlation(maps[0], maps[2])
 
 
 def c10(evidence: Evidence) -> Iterator[Criterion]:
