@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,19 +43,13 @@ def recompute(run: Run) -> dict[str, float]:
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     scored = [_score(weights, *rows) for rows in zip(table.tokens, table.labels, strict=True)]
     found = {"weight_norm": math.sqrt(sum(float(w.double().square().sum()) for w in weights))}
-    for layer, matrix in _layers(weights, config.p).items():
+    for layer, matrix in model.layers(weights, config.p).items():
         found |= {f"{measure}_{layer}": x for measure, x in measures.layer_measures(matrix)._asdict().items()}
     for part, mask in (("train", table.train), ("test", ~table.train)):
         for column, values in zip((f"{part}_loss", f"{part}_accuracy"), zip(*scored, strict=True), strict=True):
             each = [float(value[mask].mean()) for value in values]
             found |= runs.outcome_columns(config, column, each)
     return found
-
-
-def _layers(weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:
-    """The two layers the paper looks at, over the residues."""
-    matrices = {"embedding": weights.W_E, "neuron_logit": model.neuron_logit_map(weights)}
-    return {layer: matrix[:p] for layer, matrix in matrices.items()}
 
 
 def _score(
@@ -86,7 +80,7 @@ def _of_weights(run: Run) -> Iterator[str]:
             tolerance *= value
         if not abs(value - recorded) <= tolerance:  # also catches NaN
             yield f"{name} is {value:.4g} from the weights, {recorded:.4g} in the history"
-    for layer, matrix in _layers(run.weights, run.config.p).items():
+    for layer, matrix in model.layers(run.weights, run.config.p).items():
         rows, recorded_rows = fourier.spectrum(matrix).to_rows(), getattr(run.spectra, layer)[-1]
         if not (rows - recorded_rows).abs().max() <= 1e-3 * rows.max():
             yield f"the last spectrum of the {layer} is not that of the weights"

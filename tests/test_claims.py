@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_cli import grokbook
 
-from grokbook import RunStore, claims, publishing
+from grokbook import RunStore, claims, fourier, publishing
 from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, numbers, verdict
 from grokbook.claims.criteria import SEEDS, Value, grokked
 from grokbook.config import RunConfig
@@ -135,6 +135,19 @@ def test_shares_of_cosines(tiny_run):
     assert numbers.cosine_share(run, "embedding", time=0) == pytest.approx(0.5)
     assert numbers.cosine_map_share(maps[1, 0]) == pytest.approx(0.8)
     assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
+
+
+def test_frequencies_over_the_logarithm_are_counted_at_the_end_and_at_the_start(wave_run):
+    p = wave_run.config.p
+    rows = fourier.multiplicative_basis(p)[[3, 6]].T.float()  # cosine of frequency 2 and sine of 3
+    layer = torch.cat([rows, torch.zeros(p, wave_run.weights.W_E.shape[1] - 2)], dim=1).roll(-1, dims=0)
+    run = replace(wave_run, weights=wave_run.weights._replace(W_E=layer))
+    assert numbers.log_frequencies(run, "embedding", shift=1) == 2
+    assert numbers.log_frequencies(run, "embedding", shift=0) > 2
+    start = numbers.log_frequencies(run, "embedding", shift=1, start=True)
+    assert start == numbers.log_frequencies(wave_run, "embedding", shift=1) > 2
+    with pytest.raises(ValueError, match="without its weights"):
+        numbers.log_frequencies(replace(run, weights=None), "embedding", shift=1)
 
 
 def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):

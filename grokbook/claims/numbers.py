@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import record, training
+from grokbook import fourier, model, record, training
 from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
@@ -45,6 +45,18 @@ def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
     weights = training.initial_weights(config, {})
     return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
+
+
+def log_frequencies(run: Run, layer: str, shift: int, *, start: bool = False) -> int:
+    """How many waves over log(x + shift) are above half of the largest in a layer, at the end or at the random start.
+
+    The run is one from scratch, with its weights.
+    """
+    weights = training.initial_weights(run.config, {}) if start else run.weights
+    if weights is None:
+        raise ValueError(f"{run.config.label} was published without its weights")
+    matrix = model.layers(weights, run.config.p)[layer]
+    return len(fourier.key_frequencies(fourier.multiplicative_spectrum(matrix, shift)))
 
 
 def speed_up(

@@ -15,6 +15,7 @@ What is where; a module imports only from those above it:
     snapshot  one run at one moment of its training: accuracy so far, and bars
     maps      the logits in two dimensions
     tables    the numbers at the end
+    logarithms            layers over the logarithms of the residues, where products are sums
     missing   which runs are stored, and what trains the others
     points    runs as points against a number of theirs
     mixtures  several operations in one run, each beside the same one alone
@@ -51,6 +52,7 @@ from grokbook.figures.labels import (
     outcomes_of,
     separation_table,
 )
+from grokbook.figures.logarithms import logarithm_spectra, logarithm_table
 from grokbook.figures.maps import logit_map, logit_maps, map_correlation_table, mapped
 from grokbook.figures.missing import stored_table, sweep_commands
 from grokbook.figures.mixtures import Task, mixture_accuracy, mixture_findings, mixture_table, mixture_tasks
@@ -114,6 +116,8 @@ __all__ = [
     "label_findings",
     "label_kl",
     "layer_spectra",
+    "logarithm_spectra",
+    "logarithm_table",
     "logit_map",
     "logit_maps",
     "losses_over_training",
