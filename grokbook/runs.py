@@ -42,6 +42,8 @@ CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
 )
 STOPPED_BY_BUDGET = "step budget"
 """What a provenance says of a run that would go on with a larger one."""
+ON_ITS_WAY = 0.9
+"""Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
 LAYERS = ("embedding", "neuron_logit")
 """Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
 OUTCOMES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -89,6 +91,13 @@ class Run:
         In a mixture the worst operation counts.
         """
         return grok_step(self.config, self.history)
+
+    @property
+    def groks(self) -> bool | None:
+        """Whether it has grokked; None where it has not and got above :data:`ON_ITS_WAY`: more steps would tell."""
+        if self.grok_step is not None:
+            return True
+        return None if self.best_test_accuracy > ON_ITS_WAY else False
 
     def grok_step_at(self, accuracy: float) -> int | None:
         """What :attr:`grok_step` would be for another accuracy; beyond the grok step the record ends with the tail."""

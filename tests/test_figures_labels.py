@@ -158,3 +158,11 @@ def test_outcomes_of_runs_leave_out_seeds_that_disagree_and_mixtures(tiny, wave_
         parse("a-b"): False,
     }
     assert figures.outcomes_of({"x": [grokked, other]}) == {}
+
+
+def test_outcomes_of_runs_leave_out_what_cannot_tell(tiny, grokked_run, tiny_run):
+    rising = replace(tiny_run, history=tiny_run.history.assign(test_accuracy=0.95))
+    assert rising.grok_step is None
+    assert figures.outcomes_of({"x": [rising]}) == {}
+    other_seed = replace(grokked_run, config=replace(grokked_run.config, operations=rising.config.operations))
+    assert figures.outcomes_of({"x": [rising, other_seed]}) == {parse("a+b"): True}

@@ -30,8 +30,6 @@ SHIFT = 0.25
 """Share of a limit by which it is moved to see whether the verdict hangs on it."""
 SEEDS = (0, 1, 2)
 """Seeds of the paper."""
-ON_ITS_WAY = 0.9
-"""Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
 
 
 class Verdict(Enum):
@@ -185,7 +183,5 @@ class Evidence:
 
 
 def grokked(run: Run) -> float:
-    """1 if a run has grokked, 0 if not; NaN if it ended above :data:`ON_ITS_WAY`, with more steps to come."""
-    if run.grok_step is not None:
-        return 1.0
-    return math.nan if run.best_test_accuracy > ON_ITS_WAY else 0.0
+    """1 if a run has grokked, 0 if not; NaN where it cannot tell, see :attr:`grokbook.runs.Run.groks`."""
+    return math.nan if run.groks is None else float(run.groks)

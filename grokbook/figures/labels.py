@@ -47,13 +47,15 @@ STATISTICS: Mapping[str, Callable[[Labels], float]] = {
 
 
 def outcomes_of(groups: Group) -> dict[Operation, bool]:
-    """Whether an operation grokked in its runs; those are left out whose seeds disagree, and mixtures."""
+    """Whether an operation groks by its runs; mixtures, and operations whose seeds disagree, are left out.
+
+    So are runs that cannot tell, see :attr:`grokbook.runs.Run.groks`.
+    """
     found: dict[Operation, set[bool]] = {}
     for runs in groups.values():
         for run in runs:
-            if len(run.config.operations) == 1:
-                operation = Operation.parse(run.config.operations[0])
-                found.setdefault(operation, set()).add(run.grok_step is not None)
+            if len(run.config.operations) == 1 and run.groks is not None:
+                found.setdefault(run.config.parsed_operations[0], set()).add(run.groks)
     return {operation: seen.pop() for operation, seen in found.items() if len(seen) == 1}
 
 
