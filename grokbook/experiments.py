@@ -210,6 +210,16 @@ def in_the_paper(config: RunConfig) -> bool:
     return any(experiment.includes(config) for experiment in EXPERIMENTS.values())
 
 
+def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """The runs, each once, without those that another of them only goes on from: to the end of a longer tail."""
+    distinct = dict.fromkeys(configs)
+    tails: dict[RunConfig, int] = {}
+    for config in distinct:
+        task = replace(config, tail=paper.SHORT_TAIL)
+        tails[task] = max(tails.get(task, 0), config.tail)
+    return [config for config in distinct if config.tail == tails[replace(config, tail=paper.SHORT_TAIL)]]
+
+
 def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:
     """The command that trains these runs of an experiment, and those of its other tasks at the same settings.
 

@@ -182,3 +182,19 @@ def test_a_command_needs_tasks_of_its_experiment_and_one_budget():
         experiments.sweep_command("elementary", two)
     usual = paper.single("a+b", max_steps=paper.DEFAULT_BUDGET), paper.single("a-b", max_steps=paper.DEFAULT_BUDGET)
     assert "--max-steps 40000" in experiments.sweep_command("elementary", usual), "the usual budget of one of them"
+
+
+def test_of_runs_that_differ_in_their_tails_the_longest_is_enough(tiny):
+    short, long = paper.single("a+b", tail=paper.SHORT_TAIL), paper.single("a+b")
+    other = paper.single("a+b", seed=1, tail=paper.SHORT_TAIL)
+    assert experiments.longest([short, other, long, other]) == [other, long]
+    assert experiments.longest(iter([short])) == [short]
+
+
+def test_a_sweep_of_everything_trains_nothing_twice():
+    everything = [config for each in EXPERIMENTS.values() for config in each.configs()]
+    left = experiments.longest(everything)
+    assert len(left) < len(set(everything)), "the grid has runs of the moduli with a short tail"
+    told = {replace(config, tail=paper.SHORT_TAIL) for config in left}
+    assert len(told) == len(left)
+    assert told == {replace(config, tail=paper.SHORT_TAIL) for config in everything}

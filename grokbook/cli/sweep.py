@@ -60,8 +60,7 @@ def sweep(
             pages = dict.fromkeys(experiment.page for experiment in chosen.values())
             print(f"no runs: computed without training by {' and '.join(f'grokbook notebook {x}' for x in pages)}")
             return
-        lacking = dict.fromkeys(chain.from_iterable(_lacking(store, name, found[name]) for name in found))
-        left = store.missing(lacking)
+        left = store.missing(experiments.longest(chain.from_iterable(_lacking(store, *each) for each in found.items())))
         sources = len(set(left) - set(configs))
         besides = f", and {sources} that they start from" if sources else ""
         print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
