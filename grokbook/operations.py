@@ -240,6 +240,12 @@ class Operation:
         return self._inner() is not None
 
     @property
+    def outer(self) -> Operation | None:
+        """The g of degree >= 2 with f(a, b) = g(a±b), as a polynomial in a; None where there is none."""
+        inner = self._inner()
+        return None if inner is None else Operation.from_coefficients({(k, 0): c for k, c in inner[1].items()})
+
+    @property
     def divisible_by_sum(self) -> bool:
         """Whether a+b divides f over the integers, that is f(a, -a) = 0 for every a."""
         return self._vanishes_on_line(-1)

@@ -137,17 +137,20 @@ def test_shares_of_cosines(tiny_run):
     assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
 
 
-def test_frequencies_over_the_logarithm_are_counted_at_the_end_and_at_the_start(wave_run):
-    p = wave_run.config.p
+def test_strong_frequencies_are_counted_over_the_operation_s_own_coordinate(wave_run):
+    p, config = wave_run.config.p, replace(wave_run.config, operations=("ab+a+b",))
     rows = fourier.multiplicative_basis(p)[[3, 6]].T.float()  # cosine of frequency 2 and sine of 3
     layer = torch.cat([rows, torch.zeros(p, wave_run.weights.W_E.shape[1] - 2)], dim=1).roll(-1, dims=0)
-    run = replace(wave_run, weights=wave_run.weights._replace(W_E=layer))
-    assert numbers.log_frequencies(run, "embedding", shift=1) == 2
-    assert numbers.log_frequencies(run, "embedding", shift=0) > 2
-    start = numbers.log_frequencies(run, "embedding", shift=1, start=True)
-    assert start == numbers.log_frequencies(wave_run, "embedding", shift=1) > 2
-    with pytest.raises(ValueError, match="without its weights"):
-        numbers.log_frequencies(replace(run, weights=None), "embedding", shift=1)
+    untrained = initial_weights(config, {})
+    run = replace(wave_run, config=config, weights=untrained._replace(W_E=layer))
+    assert numbers.strong_frequencies(run, "embedding") == 2
+    product = replace(run, config=replace(config, operations=("ab",)))
+    assert numbers.strong_frequencies(product, "embedding") > 2
+    start = numbers.strong_frequencies(run, "embedding", start=True)
+    assert start == numbers.strong_frequencies(replace(run, weights=untrained), "embedding") > 2
+    for without in (replace(run, weights=None), replace(run, config=replace(config, operations=("ab+b",)))):
+        with pytest.raises(ValueError, match="no weights here, or no coordinates"):
+            numbers.strong_frequencies(without, "embedding")
 
 
 def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):

@@ -12,7 +12,7 @@ ORDER = [
     *("data", "labels", "weights", "plan", "folded", "backward", "model", "fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
-    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history"),
+    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history", "coordinates"),
     *("claims", "figures", "live", "workshop", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""
@@ -64,7 +64,7 @@ def test_figures_and_commands_import_one_way_within():
             "snapshot",
             "maps",
             "tables",
-            "logarithms",
+            "coordinates",
             "missing",
             "points",
             "labels",

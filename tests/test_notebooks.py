@@ -37,6 +37,9 @@ TINY = {
     "claims": Profile({"seeds": [0]}, runs=0, figures=0),
     "deviations": Profile({"p": 5, "seeds": [0]}, runs=0, figures=0),
     "elementary": Profile(TRAINING | {"operations": ["a+b", "a*b"], "seeds": [0, 1]}, runs=4),
+    "coordinates": Profile(
+        TRAINING | {"operations": ["a+b", "ab+a+b", "(a+b)^2", "a^2+ab+b^2"], "seeds": [0]}, runs=4, figures=3
+    ),
     "labels": Profile({"p": 5, "fraction": 0.5, "max_steps": 60, "splits": 3}, runs=0),
     "mixtures": Profile(
         TRAINING
@@ -130,7 +133,7 @@ LEAVING = [source for source in SOURCES if "train" in notebook_parameters(read_n
 def test_chapters_about_many_runs_may_leave_what_is_not_stored():
     """With their own parameters they train nothing: the book is built where training is an error."""
     assert {source.stem for source in LEAVING} == {
-        *("mixtures", "modulus", "random_embedding", "polynomials", "pre_grokked", "progress_measures")
+        *("coordinates", "mixtures", "modulus", "random_embedding", "polynomials", "pre_grokked", "progress_measures")
     }
     for source in LEAVING:
         assert notebook_parameters(read_notebook(source))["train"].default == "None"

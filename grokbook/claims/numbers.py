@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import fourier, model, record, training
+from grokbook import coordinates, fourier, model, record, training
 from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
@@ -47,16 +47,17 @@ def untrained_maps(config: RunConfig) -> Maps:
     return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
 
 
-def log_frequencies(run: Run, layer: str, shift: int, *, start: bool = False) -> int:
-    """How many waves over log(x + shift) are above half of the largest in a layer, at the end or at the random start.
+def strong_frequencies(run: Run, layer: str, *, start: bool = False) -> int:
+    """How many waves over the coordinate of its operation are above half of the largest in a layer of a run.
 
-    The run is one from scratch, with its weights.
+    At the end, or at the random start of a run from scratch; see :func:`grokbook.coordinates.natural`.
     """
     weights = training.initial_weights(run.config, {}) if start else run.weights
-    if weights is None:
-        raise ValueError(f"{run.config.label} was published without its weights")
-    matrix = model.layers(weights, run.config.p)[layer]
-    return len(fourier.key_frequencies(fourier.multiplicative_spectrum(matrix, shift)))
+    found = coordinates.natural(run.config.parsed_operations[0])
+    if weights is None or found is None:
+        raise ValueError(f"{run.config.label} has no weights here, or no coordinates")
+    spectrum = getattr(found, layer).spectrum(model.layers(weights, run.config.p)[layer])
+    return len(fourier.key_frequencies(spectrum))
 
 
 def speed_up(

@@ -15,9 +15,9 @@ from grokbook.claims.numbers import (
     cosine_map_share,
     cosine_share,
     largest_change,
-    log_frequencies,
     mean,
     relative,
+    strong_frequencies,
     untrained_maps,
 )
 from grokbook.config import RunConfig
@@ -185,7 +185,7 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
         yield evidence.criterion(
             f"ab+a+b: share of frequencies of {NAMES[layer]} over log(x+1) above half of the largest, end over start",
             alone("ab+a+b"),
-            lambda run, layer=layer: log_frequencies(run, layer, shift=1) / log_frequencies(run, layer, 1, start=True),
+            lambda run, layer=layer: strong_frequencies(run, layer) / strong_frequencies(run, layer, start=True),
             start=lambda run: 1.0,
             at_most=SPARSE,
             weights=True,

@@ -15,7 +15,7 @@ What is where; a module imports only from those above it:
     snapshot  one run at one moment of its training: accuracy so far, and bars
     maps      the logits in two dimensions
     tables    the numbers at the end
-    logarithms            layers over the logarithms of the residues, where products are sums
+    coordinates           layers over the coordinates in which operations are sums
     missing   which runs are stored, and what trains the others
     points    runs as points against a number of theirs
     mixtures  several operations in one run, each beside the same one alone
@@ -33,6 +33,13 @@ What is where; a module imports only from those above it:
 
 from __future__ import annotations
 
+from grokbook.figures.coordinates import (
+    coordinate_chart,
+    coordinate_spectra,
+    frequency_table,
+    readable,
+    restriction_table,
+)
 from grokbook.figures.curves import accuracy_curves, accuracy_panels, other_measures, progress_measures
 from grokbook.figures.grid import outcome_grid
 from grokbook.figures.grid_tables import (
@@ -52,7 +59,6 @@ from grokbook.figures.labels import (
     outcomes_of,
     separation_table,
 )
-from grokbook.figures.logarithms import logarithm_spectra, logarithm_table
 from grokbook.figures.maps import logit_map, logit_maps, map_correlation_table, mapped
 from grokbook.figures.missing import stored_table, sweep_commands
 from grokbook.figures.mixtures import Task, mixture_accuracy, mixture_findings, mixture_table, mixture_tasks
@@ -99,12 +105,15 @@ __all__ = [
     "circle",
     "claim_section",
     "claims_table",
+    "coordinate_chart",
+    "coordinate_spectra",
     "criteria_table",
     "delay_table",
     "dependent_table",
     "disagreement_table",
     "dissect",
     "formula_table",
+    "frequency_table",
     "grid_counts",
     "grok_steps",
     "halfway_table",
@@ -116,8 +125,6 @@ __all__ = [
     "label_findings",
     "label_kl",
     "layer_spectra",
-    "logarithm_spectra",
-    "logarithm_table",
     "logit_map",
     "logit_maps",
     "losses_over_training",
@@ -141,9 +148,11 @@ __all__ = [
     "part",
     "pretty",
     "progress_measures",
+    "readable",
     "restricted_by_count",
     "restricted_ratio_table",
     "restricted_table",
+    "restriction_table",
     "separation_table",
     "shares_table",
     "snapshot",
