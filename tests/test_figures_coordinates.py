@@ -59,7 +59,7 @@ def test_a_layer_whose_coordinate_is_the_residues_has_no_line(product_run):
     assert [trace.showlegend for trace in figure.data] == [False, False, True]
 
 
-def test_captions_count_and_name_what_is_strong(product_run):
+def test_captions_count_and_name_the_key_frequencies(product_run):
     caption = figures.coordinate_spectra(product_run).layout.meta["caption"]
     assert "of 5: embedding: 1 over log(x + 1) (2), " in caption
     assert "grokked at step 10" in caption
@@ -70,7 +70,7 @@ def test_captions_count_and_name_what_is_strong(product_run):
 def test_many_frequencies_are_counted_and_not_listed(product_run, monkeypatch):
     monkeypatch.setattr("grokbook.figures.coordinates.NAMED", 0)
     assert "embedding: 1 over log(x + 1), " in figures.coordinate_spectra(product_run).layout.meta["caption"]
-    assert figures.frequency_table({"x": [product_run]})["strong in W_E"].tolist() == ["1 of 5"]
+    assert figures.frequency_table({"x": [product_run]})["key in W_E"].tolist() == ["1 of 5"]
 
 
 def test_the_chart_has_a_mark_for_each_run_and_coordinate_and_for_a_random_start(product_run, sum_run):
@@ -106,17 +106,17 @@ def test_frequencies_of_both_layers_stand_side_by_side(product_run):
         "run": "it",
         "seed": 0,
         "W_E over": "log(x + 1)",
-        "strong in W_E": "2",
+        "key in W_E": "2",
         "W_L over": "log(x + 1)",
-        "strong in W_L": ", ".join(map(str, expected)),
+        "key in W_L": ", ".join(map(str, expected)),
         "grok step": "10",
     }
 
 
-def test_restrictions_are_those_of_the_strong_waves_and_of_one_more_over_the_residues(product_run, sum_run):
+def test_restrictions_are_those_of_the_key_frequencies_and_of_one_more_over_the_residues(product_run, sum_run):
     first, second = figures.restriction_table({"product": [product_run], "sum": [sum_run]}).to_dict("records")
     own = coordinates.restriction(product_run, Logarithms(1), [2])
-    assert first["strong"] == 1
+    assert first["key frequencies"] == 1
     assert first["share of W_E"] == "100%"
     assert [first[name] for name in ("accuracy", "these alone", "all but these")] == [
         f"{accuracy:.1%}" for accuracy in (own.whole, own.kept, own.removed)

@@ -47,7 +47,7 @@ def untrained_maps(config: RunConfig) -> Maps:
     return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
 
 
-def strong_frequencies(run: Run, layer: str, *, start: bool = False) -> int:
+def n_key_frequencies(run: Run, layer: str, *, start: bool = False) -> int:
     """How many waves over the coordinate of its operation are above half of the largest in a layer of a run.
 
     At the end, or at the random start of a run from scratch; see :func:`grokbook.coordinates.natural`.

@@ -17,7 +17,7 @@ from grokbook.claims.numbers import (
     largest_change,
     mean,
     relative,
-    strong_frequencies,
+    n_key_frequencies,
     untrained_maps,
 )
 from grokbook.config import RunConfig
@@ -183,9 +183,9 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
     # Every dense layer keeps the limit above; as products in a + 1 and b + 1 these are sparse over log(x + 1).
     for layer in LAYERS:
         yield evidence.criterion(
-            f"ab+a+b: share of frequencies of {NAMES[layer]} over log(x+1) above half of the largest, end over start",
+            f"ab+a+b: number of key frequencies of {NAMES[layer]} over log(x+1), end over start",
             alone("ab+a+b"),
-            lambda run, layer=layer: strong_frequencies(run, layer) / strong_frequencies(run, layer, start=True),
+            lambda run, layer=layer: n_key_frequencies(run, layer) / n_key_frequencies(run, layer, start=True),
             start=lambda run: 1.0,
             at_most=SPARSE,
             weights=True,

@@ -124,7 +124,7 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
 
 
 def coordinate_chart(groups: Group, *, name: str = "coordinates") -> go.Figure:
-    """Each run's layers over every coordinate that one of the runs has: how many frequencies are strong.
+    """Each run's layers over every coordinate that one of the runs has: how many of the frequencies are key.
 
     Diamonds are the coordinates of the run's own operation. The last row are the weights from which the first run
     started. Runs without their weights, or on operations without coordinates, are left out.
@@ -157,30 +157,30 @@ def coordinate_chart(groups: Group, *, name: str = "coordinates") -> go.Figure:
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], automargin=True)
     arrange(figure, height=150 + 2 * 40 * (len(labels) + 1), legend_y=1.05, t=80)
     counted = "; ".join(f"{PLAIN_LAYERS[layer]}: {_ranges(of_layer)}" for layer, of_layer in cells.items())
-    text = f"Strong frequencies, those above half of the largest, of {p // 2}. {counted[0].upper()}{counted[1:]}"
+    text = f"Key frequencies, those above half of the largest, of {p // 2}. {counted[0].upper()}{counted[1:]}"
     return describe(
         figure,
         name=name,
-        title="Strong frequencies, by what the waves are over",
+        title="Key frequencies, by what the waves are over",
         caption=f"{text}. Diamonds: the operation's own coordinate; circles: others.",
         alt=f"A grid of runs against coordinates for each of the two layers. {text}.",
     )
 
 
 def frequency_table(groups: Group) -> pd.DataFrame:
-    """The strong frequencies of both layers of each run over its own coordinates: are they the same?"""
+    """The key frequencies of both layers of each run over its own coordinates: are they the same?"""
     rows = []
     for each in _read(groups):
         row: dict[str, Any] = {"run": each.label, "seed": each.run.config.seed}
         for layer, symbol in LAYER_SYMBOLS.items():
             row[f"{symbol} over"] = each.coordinate(layer).name
-            row[f"strong in {symbol}"] = _listed(fourier.key_frequencies(each.spectrum(layer)), each.run.config.p)
+            row[f"key in {symbol}"] = _listed(fourier.key_frequencies(each.spectrum(layer)), each.run.config.p)
         rows.append(row | {"grok step": "–" if each.run.grok_step is None else f"{each.run.grok_step:,}"})
     return pd.DataFrame(rows)
 
 
 def restriction_table(groups: Group) -> pd.DataFrame:
-    """Test accuracy with nothing but the strong waves of the embedding, and without them; beside it the paper's waves.
+    """Test accuracy with nothing but the key frequencies of the embedding, and without them; beside it the paper's waves.
 
     "Over x" takes as many of the strongest waves over the residues, and one more.
     """
@@ -192,7 +192,7 @@ def restriction_table(groups: Group) -> pd.DataFrame:
             "run": each.label,
             "seed": each.run.config.seed,
             "waves over": each.natural.embedding.name,
-            "strong": len(key),
+            "key frequencies": len(key),
             "share of W_E": f"{own.share:.0%}",
             "accuracy": f"{own.whole:.1%}",
             "these alone": f"{own.kept:.1%}",
@@ -247,7 +247,7 @@ class _Cell(NamedTuple):
 
     label: str
     waves: str
-    strong: int
+    key: int
     """How many frequencies are above half of the largest."""
     own: bool
     """Whether it is the coordinate of the run's operation."""
@@ -270,7 +270,7 @@ def _ranges(cells: Sequence[_Cell]) -> str:
     """The smallest and largest count among an operation's own coordinates, and among all others."""
     said = []
     for own, what in ((True, "over the operation's own coordinate"), (False, "over others")):
-        counts = [cell.strong for cell in cells if cell.own is own]
+        counts = [cell.key for cell in cells if cell.own is own]
         said.append(f"{min(counts)} to {max(counts)} {what}")
     return ", ".join(said)
 
@@ -280,7 +280,7 @@ def _dots(figure: go.Figure, cells: Sequence[_Cell], symbol: str, colour: str, *
     figure.add_scatter(
         x=[cell.waves for cell in cells],
         y=[cell.label for cell in cells],
-        text=[f"  {cell.strong}" for cell in cells],
+        text=[f"  {cell.key}" for cell in cells],
         mode="markers+text",
         textposition="middle right",
         marker={"symbol": symbol, "color": colour, "size": 11},
@@ -288,14 +288,14 @@ def _dots(figure: go.Figure, cells: Sequence[_Cell], symbol: str, colour: str, *
         name="own coordinate" if symbol == "diamond" else "another",
         legendgroup=symbol,
         showlegend=row == 1,
-        hovertemplate="%{y} over %{x}: %{text} strong frequencies<extra></extra>",
+        hovertemplate="%{y} over %{x}: %{text} key frequencies<extra></extra>",
         row=row,
         col=1,
     )
 
 
 def _counted(spectrum: Spectrum, waves: Coordinate) -> str:
-    """How many frequencies are strong and, if these are few, which."""
+    """How many frequencies are key and, if these are few, which."""
     key = fourier.key_frequencies(spectrum)
     few = f" ({', '.join(map(str, key))})" if 0 < len(key) <= NAMED else ""
     return f"{len(key)} over {waves.name}{few}"
