@@ -16,8 +16,8 @@ from grokbook.claims.numbers import (
     cosine_share,
     largest_change,
     mean,
-    relative,
     n_key_frequencies,
+    relative,
     untrained_maps,
 )
 from grokbook.config import RunConfig

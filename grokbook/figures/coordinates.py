@@ -180,9 +180,9 @@ def frequency_table(groups: Group) -> pd.DataFrame:
 
 
 def restriction_table(groups: Group) -> pd.DataFrame:
-    """Test accuracy with nothing but the key frequencies of the embedding, and without them; beside it the paper's waves.
+    """Test accuracy with the key frequencies of the embedding alone, and without them, over the own coordinate.
 
-    "Over x" takes as many of the strongest waves over the residues, and one more.
+    Beside it the same for the largest waves over the residues, at one frequency more.
     """
     rows = []
     for each in _read(groups):
