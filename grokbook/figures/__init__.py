@@ -85,7 +85,14 @@ from grokbook.figures.tables import (
 )
 from grokbook.figures.taxonomy import formula_table, kind_table, taxonomy_table
 from grokbook.figures.teaching import by_frequency, circle, task_table
-from grokbook.figures.transfers import speed_up_table, transfer_counts, transfer_grid, transfer_table
+from grokbook.figures.transfers import (
+    coordinate_transfer_counts,
+    coordinate_transfer_table,
+    speed_up_table,
+    transfer_counts,
+    transfer_grid,
+    transfer_table,
+)
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 from grokbook.operations import pretty
 
@@ -107,6 +114,8 @@ __all__ = [
     "claims_table",
     "coordinate_chart",
     "coordinate_spectra",
+    "coordinate_transfer_counts",
+    "coordinate_transfer_table",
     "criteria_table",
     "delay_table",
     "dependent_table",

@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook import paper_results
+from grokbook.coordinates import natural
 from grokbook.figures.groups import curve, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
 from grokbook.modules import MODULES
-from grokbook.operations import pretty
+from grokbook.operations import Operation, pretty
 from grokbook.paper import Transfer
 from grokbook.runs import Run
 
@@ -146,6 +147,65 @@ def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) 
         agree = f"{sum(judged)} of {len(judged)}" if judged else "–"
         rows.append({"module": module, "runs": len(runs), **counts, "as in the paper": agree})
     return pd.DataFrame(rows)
+
+
+def coordinate_transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
+    """One row per run with a pre-grokked embedding: the coordinates of source and target, and how both runs ended.
+
+    Not in the paper; coordinates are those of :func:`grokbook.coordinates.natural`, same ones first.
+    """
+    ordered = sorted(_embeddings(transfers), key=lambda each: not _same_coordinate(each[0]))
+    return pd.DataFrame(
+        {
+            "embedding from": pretty(transfer.source),
+            "over": _coordinate(transfer.source),
+            "target": pretty(transfer.target),
+            "a sum of": _coordinate(transfer.target),
+            "same": "yes" if _same_coordinate(transfer) else "no",
+            "seed": run.config.seed,
+            SCRATCH: _endings([] if (before := _alone(scratch, run)) is None else [before]),
+            "with it": _endings([run]),
+        }
+        for transfer, run in ordered
+    )
+
+
+def coordinate_transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
+    """Of the runs with a pre-grokked embedding, by whether source and target have one coordinate: how many grok sooner.
+
+    As :func:`transfer_counts` counts them. "Gains" are among those that neither grok: with the embedding, their best
+    test accuracy is at least twice that from scratch.
+    """
+    rows = []
+    for same in (True, False):
+        runs = [run for transfer, run in _embeddings(transfers) if _same_coordinate(transfer) is same]
+        pairs = [(_alone(scratch, run), run) for run in runs]
+        fates = [_fate(before, run) for before, run in pairs]
+        gains = [
+            before is not None and run.best_test_accuracy >= 2 * before.best_test_accuracy
+            for fate, (before, run) in zip(fates, pairs, strict=True)
+            if fate == _FATES[2]
+        ]
+        counts = {each: fates.count(each) for each in _FATES}
+        coordinate = "the same" if same else "another"
+        rows.append({"coordinate": coordinate, "runs": len(runs), **counts, "gains": sum(gains)})
+    return pd.DataFrame(rows)
+
+
+def _embeddings(transfers: Transfers) -> list[tuple[Transfer, Run]]:
+    """Runs with a pre-grokked embedding."""
+    return [(transfer, run) for transfer, runs in transfers.items() if transfer.module == "PG-E" for run in runs]
+
+
+def _coordinate(operation: str) -> str:
+    found = natural(Operation.parse(operation))
+    return "none known" if found is None else found.embedding.name
+
+
+def _same_coordinate(transfer: Transfer) -> bool:
+    """Whether the embedding of the source has waves over what the target is a sum of."""
+    source, target = (natural(Operation.parse(each)) for each in (transfer.source, transfer.target))
+    return source is not None and target is not None and source.embedding == target.embedding
 
 
 _FATES = ("groks sooner", "no sooner", "neither groks", "nothing to compare with")
