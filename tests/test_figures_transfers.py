@@ -122,3 +122,47 @@ def test_counts_say_how_many_modules_help_and_whether_the_paper_says_so(tiny_tra
 
 def test_counts_of_no_runs_at_all(scratch):
     assert figures.transfer_counts(scratch, {})["runs"].tolist() == [0, 0]
+
+
+@pytest.fixture
+def on(tiny):
+    """A run with a best test accuracy on an operation, like `on("a+b", 0.2)`; it has not grokked."""
+
+    def made(run, operation, accuracy=None):
+        found = replace(run, config=replace(run.config, operations=tiny(operation).operations))
+        return found if accuracy is None else replace(found, history=found.history.assign(test_accuracy=accuracy))
+
+    return made
+
+
+def test_embeddings_are_told_apart_by_the_coordinates_of_both_operations(on, tiny_run, grokked_run):
+    transfers = {
+        transfer("PG-E a+b -> a*b"): [on(tiny_run, "a*b", 0.1)],
+        transfer("PG-E a+b -> a-b"): [on(grokked_run, "a-b")],
+        transfer("PG-T a+b -> a-b"): [on(grokked_run, "a-b")],
+        transfer("PG-E a*b -> a*b+1"): [on(tiny_run, "a*b+1", 0.3)],
+        transfer("PG-E a-b -> (a+b)^2"): [on(tiny_run, "(a+b)^2", 0.4), on(tiny_run, "(a+b)^2", 0.3)],
+        transfer("PG-E a-b -> a^2+ab+b^2"): [on(tiny_run, "a^2+ab+b^2", 0.4)],
+    }
+    scratch = {
+        "a*b": [on(tiny_run, "a*b", 0.2)],
+        "a-b": [on(tiny_run, "a-b", 0.2)],
+        "(a+b)^2": [on(tiny_run, "(a+b)^2", 0.2)],
+        "a^2+ab+b^2": [on(tiny_run, "a^2+ab+b^2", 0.2)],
+    }
+    table = figures.coordinate_transfer_table(scratch, transfers)
+    assert table["target"].tolist() == ["a−b", "ab+1", "(a+b)²", "(a+b)²", "a·b", "a²+ab+b²"]
+    assert table["same"].tolist() == ["yes"] * 4 + ["no"] * 2
+    assert table["over"].tolist() == ["x", "log x", "x", "x", "x", "x"]
+    assert table["a sum of"].tolist() == ["x", "log x", "x", "x", "log x", "none known"]
+    assert table["with it"].tolist() == [f"{grokked_run.grok_step:,}", "30.0%", "40.0%", "30.0%", "10.0%", "40.0%"]
+    assert table["from scratch"].tolist() == ["20.0%", "not yet run", "20.0%", "20.0%", "20.0%", "20.0%"]
+    same, other = figures.coordinate_transfer_counts(scratch, transfers).to_dict("records")
+    assert (same["coordinate"], other["coordinate"]) == ("the same", "another")
+    assert (same["runs"], same["neither groks"], same["nothing to compare with"], same["gains"]) == (4, 2, 2, 1)
+    assert (other["runs"], other["neither groks"], other["gains"]) == (2, 2, 1)
+
+
+def test_without_runs_nothing_is_counted(scratch):
+    assert figures.coordinate_transfer_table(scratch, {}).empty
+    assert figures.coordinate_transfer_counts(scratch, {})["runs"].tolist() == [0, 0]
