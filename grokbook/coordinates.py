@@ -4,13 +4,14 @@ A network that adds by turning has few waves over x in its layers. Where f(a, b)
 the same way: with waves over u(x) in its embedding, and in its neuron–logit map with waves over the s for which h(s) is
 the answer. Such waves, taken apart over x, have all frequencies; see :func:`natural` for the u and h of an operation.
 
-Shapes: p residues, K = p // 2 frequencies; a layer is [p, n], one row per residue.
+Shapes: p residues, K = p // 2 frequencies, counted from 1; a layer is [p, n], one row per residue. Of a layer its mean
+over the rows is taken out: shares are shares of the squared norm that is left.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,41 +20,37 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from grokbook import data, fourier, model
-from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
 from grokbook.runs import Run
+
+VANISHED = 1e-6
+"""A wave is as good as gone when so little is left of its unit norm without the waves before it."""
+MOST = 0.8
+"""The share of a layer that its leading frequencies make up."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """Waves over u(x), for a polynomial u."""
+    """Waves over u(x), for a polynomial u in a alone. Over xⁿ with few values, they are not orthogonal."""
 
     u: Operation
-    """In a alone."""
 
     @property
     def name(self) -> str:
         return _in(self.u, "x")
 
-    def spectrum(self, layer: Float[Tensor, "p n"]) -> Spectrum:
-        """Rows with the same u(x) count together, after the mean over all rows is taken out."""
-        p = len(layer)
-        places = _values(self.u, p)
-        centred = layer - layer.mean(dim=0)
-        collected = torch.zeros_like(layer).index_add(0, places, centred)
-        # Equal rows that are added up weigh more: where the layer is a function of u(x), norms stay about its own.
-        return fourier.spectrum(collected * math.sqrt(len(places.unique()) / p))
+    def rows(self, layer: Float[Tensor, "p n"]) -> Float[Tensor, "p n"]:
+        """All rows, as they come."""
+        return layer
 
-    def waves(self, frequencies: Sequence[int], p: int) -> Float64[Tensor, "wave {p}"]:
-        """cos(2πk u(x)/p) and sin(2πk u(x)/p) over x, with unit amplitude."""
-        turns = torch.tensor(list(frequencies), dtype=torch.int64)[:, None] * _values(self.u, p) % p
-        angles = turns.double() * (2 * math.pi / p)
-        return torch.cat([angles.cos(), angles.sin()])
+    def turns(self, p: int) -> Float64[Tensor, " {p}"]:
+        """Where each row is on the circle of frequency 1, in turns."""
+        return _values(self.u, p).double() / p
 
 
 @dataclass(frozen=True)
 class Logarithms:
-    """Waves over log(x + shift); the residue without a logarithm is left out."""
+    """Waves over log(x + shift)."""
 
     shift: int = 0
 
@@ -61,38 +58,36 @@ class Logarithms:
     def name(self) -> str:
         return f"log(x {'+' if self.shift > 0 else '−'} {abs(self.shift)})" if self.shift else "log x"
 
-    def spectrum(self, layer: Float[Tensor, "p n"]) -> Spectrum:
-        """See :func:`grokbook.fourier.multiplicative_spectrum`."""
-        return fourier.multiplicative_spectrum(layer, self.shift)
+    def rows(self, layer: Float[Tensor, "p n"]) -> Float[Tensor, "p-1 n"]:
+        """Rows 1 - shift, 2 - shift, …: all but that of -shift, which has no logarithm."""
+        return layer.roll(self.shift, dims=0)[1:]
 
-    def waves(self, frequencies: Sequence[int], p: int) -> Float64[Tensor, "wave {p}"]:
-        """Cosines and sines over the logarithm, and what singles out the residue that has none."""
-        rows = fourier.multiplicative_basis(p)
-        chosen = [row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p - 1]
-        alone = torch.zeros(1, p, dtype=torch.float64)
-        alone[0, 0] = 1
-        return torch.cat([rows[chosen], alone]).roll(-self.shift, dims=1)
+    def turns(self, p: int) -> Float64[Tensor, " {p}-1"]:
+        """Where each of these rows is on the circle of frequency 1, in turns."""
+        return fourier.discrete_logs(p).double() / (p - 1)
 
 
 @dataclass(frozen=True)
 class Preimages:
-    """Waves over s, where the layer has its rows at h(s), for a polynomial h."""
+    """Waves over s, for a layer that has its rows at x = h(s), with a polynomial h in a alone."""
 
     h: Operation
-    """In a alone."""
 
     @property
     def name(self) -> str:
-        return f"s, {_in(self.h, 's')} = x"
+        return f"s (x = {_in(self.h, 's')})"
 
-    def spectrum(self, layer: Float[Tensor, "p n"]) -> Spectrum:
-        """A row counts once for each s that leads to it: one that is no value of h, not at all."""
-        p = len(layer)
-        return fourier.spectrum(layer[_values(self.h, p)])
+    def rows(self, layer: Float[Tensor, "p n"]) -> Float[Tensor, "p n"]:
+        """Rows h(0), h(1), …: once for each s that leads to it, so that those of no s are left out."""
+        return layer[_values(self.h, len(layer))]
+
+    def turns(self, p: int) -> Float64[Tensor, " {p}"]:
+        """Where each of these rows is on the circle of frequency 1, in turns."""
+        return torch.arange(p, dtype=torch.float64) / p
 
 
 Coordinate = Values | Logarithms | Preimages
-"""What the waves of a layer are over: a ``name``, as figures write it, and the ``spectrum`` of a layer."""
+"""What the waves of a layer are over."""
 RESIDUES = Values(Operation.parse("a"))
 """The residues as they come: the paper's waves."""
 
@@ -105,64 +100,190 @@ class Natural(NamedTuple):
 
 
 def natural(operation: Operation) -> Natural | None:
-    """The coordinates in which an operation is a sum of one number for a and one for b, from its formula alone.
+    """The coordinates in which an operation is a sum of a number of a and one of b, from its formula alone.
 
     =====================  ================  =======================
     operation              W_E               W_L
     =====================  ================  =======================
-    ±ka ± lb + m           x                 x
-    g(a ± b)               x                 s, g(s) = x
-    ±aⁿ ± bⁿ               xⁿ                x
+    k aⁿ + l bⁿ + m        xⁿ                x
+    g(a ± b)               x                 s (x = g(s))
     ab + d(a + b) + m      log(x + d)        log(x + d² - m)
     =====================  ================  =======================
 
-    None for all others, ab+b among them: its two operands need logarithms of different numbers.
+    None for all others, ab+b among them: its two operands need logarithms of different numbers. Coefficients count as
+    the whole numbers they are: p should divide none but zeros.
     """
-    terms = operation.coefficients
-    if operation.linear:
-        return Natural(RESIDUES, RESIDUES)
     if operation.outer is not None:
         return Natural(RESIDUES, Preimages(operation.outer))
-    n = operation.degree
-    if {place: abs(c) for place, c in terms.items()} == {(n, 0): 1, (0, n): 1}:
+    terms = operation.coefficients
+    m = terms.pop((0, 0), 0)
+    n, d = operation.degree, terms.get((1, 0), 0)
+    if set(terms) == {(n, 0), (0, n)}:
         return Natural(Values(Operation.from_coefficients({(n, 0): 1})), RESIDUES)
-    d, m = terms.get((1, 0), 0), terms.get((0, 0), 0)
-    if {place: c for place, c in terms.items() if place != (0, 0)} == _nonzero({(1, 1): 1, (1, 0): d, (0, 1): d}):
-        return Natural(Logarithms(d), Logarithms(d * d - m))  # (a + d)(b + d) = f + d² - m
+    if terms == {(1, 1): 1} | ({(1, 0): d, (0, 1): d} if d else {}):  # (a + d)(b + d) = f + d² - m
+        return Natural(Logarithms(d), Logarithms(d * d - m))
     return None
 
 
-def restrict(
-    layer: Float[Tensor, "p n"], coordinate: Values | Logarithms, frequencies: Sequence[int]
-) -> Float[Tensor, "p n"]:
-    """The layer's nearest one, in least squares, that consists of its mean and of waves with these frequencies.
+def of_run(run: Run) -> Natural | None:
+    """The coordinates in which the layers of a run can be read; None for a mixture, and without weights."""
+    if run.weights is None or len(run.config.operations) != 1:
+        return None
+    return natural(run.config.parsed_operations[0])
 
-    Over a logarithm the row of the residue that has none stays as it is.
+
+# --- taking layers apart --------------------------------------------------------------------------
+
+
+def waves(coordinate: Coordinate, p: int) -> Float64[Tensor, "K 2 row"]:
+    """Cosine and sine of each frequency over a coordinate, orthonormal within a frequency, without their means.
+
+    One that is not there, as the sine of the last frequency over a logarithm, is zero.
     """
-    p = len(layer)
-    waves = torch.cat([torch.ones(1, p, dtype=torch.float64), coordinate.waves(frequencies, p)])
-    # Waves over xⁿ may depend on each other: only directions that are really there.
-    _, sizes, directions = torch.linalg.svd(waves, full_matrices=False)
-    directions = directions[sizes > 1e-9 * sizes[0]]
-    return (directions.T @ (directions @ layer.double())).to(layer.dtype)
+    angles = 2 * math.pi * torch.arange(1, p // 2 + 1)[:, None] * coordinate.turns(p)
+    pair = torch.stack([angles.cos(), angles.sin()], dim=1)
+    pair = pair - pair.mean(dim=-1, keepdim=True)
+    return _orthonormal(pair / math.sqrt(pair.shape[-1] / 2))
+
+
+def shares(layer: Float[Tensor, "p n"], coordinate: Coordinate) -> Float64[Tensor, " K"]:
+    """The share of a layer that each frequency explains by itself, in least squares.
+
+    Where waves are not orthogonal, as over x², these add up to more or less than one: a layer of one wave has share 1
+    at its frequency, and small ones at the others.
+    """
+    products = _products(layer, coordinate)
+    return _explained(waves(coordinate, len(layer)), products) / products.trace()
+
+
+class Leading(NamedTuple):
+    """Frequencies of a layer, each the one that explains most of what those before it leave."""
+
+    frequencies: tuple[int, ...]
+    shares: tuple[float, ...]
+    """What the first of them explain together, the first two, and so on."""
+
+    def needed(self, share: float) -> int | None:
+        """How many it takes to explain a share of the layer; None if these do not."""
+        return next((n for n, each in enumerate(self.shares, start=1) if each >= share), None)
+
+
+def leading(layer: Float[Tensor, "p n"], coordinate: Coordinate, share: float = MOST) -> Leading:
+    """The frequencies that together explain a share of a layer, or all there are, if these explain less."""
+    products, left = _products(layer, coordinate), waves(coordinate, len(layer))
+    total = float(products.trace())
+    apart = _orthogonal(left)
+    gains = _explained(left, products)
+    chosen: list[int] = []
+    explained: list[float] = []
+    while not explained or explained[-1] < share:
+        best = int(gains.argmax())
+        if not float(gains[best]) > VANISHED * total:
+            break
+        chosen.append(best + 1)
+        explained.append((explained[-1] if explained else 0.0) + float(gains[best]) / total)
+        gains[best] = 0
+        if not apart:
+            taken = left[best]
+            left = _orthonormal(left - left @ taken.T @ taken)
+            left[best] = 0
+            gains = _explained(left, products)
+    return Leading(tuple(chosen), tuple(explained))
+
+
+def averaged(layer: Float[Tensor, "p n"], coordinate: Coordinate) -> Float[Tensor, "p n"]:
+    """A layer with the same row, their mean, for all x with the same u(x): what is left of it as a function of u."""
+    if not isinstance(coordinate, Values):
+        return layer
+    values, counts = _values(coordinate.u, len(layer)).unique(return_inverse=True, return_counts=True)[1:]
+    sums = layer.new_zeros(len(counts), layer.shape[1]).index_add(0, values, layer)
+    return (sums / counts.unsqueeze(1))[values]
+
+
+def split(
+    layer: Float[Tensor, "p n"], coordinate: Values | Logarithms, frequencies: Sequence[int]
+) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"]]:
+    """A layer with the waves of some frequencies alone, in least squares, and without them.
+
+    Both keep the mean and, over a logarithm, the row that has none.
+    """
+    rows = coordinate.rows(layer)
+    directions = _span(coordinate, len(layer), frequencies)
+    part = directions.T @ (directions @ rows.double())
+    mean = rows.double().mean(dim=0).expand_as(part)
+    kept, removed = (_put_back(layer, coordinate, each.to(layer.dtype)) for each in (mean + part, rows - part))
+    return kept, removed
+
+
+def dimensions(coordinate: Coordinate, p: int, frequencies: Iterable[int]) -> int:
+    """Of how many independent directions over the residues the waves of some frequencies are made."""
+    return len(_span(coordinate, p, list(frequencies)))
+
+
+def _span(coordinate: Coordinate, p: int, frequencies: Sequence[int]) -> Float64[Tensor, "direction row"]:
+    """An orthonormal basis of the waves of some frequencies."""
+    chosen = waves(coordinate, p)[[k - 1 for k in frequencies]].flatten(0, 1)
+    _, sizes, directions = torch.linalg.svd(chosen, full_matrices=False)
+    return directions[sizes > math.sqrt(VANISHED)]
+
+
+def _put_back(layer: Float[Tensor, "p n"], coordinate: Values | Logarithms, rows: Tensor) -> Float[Tensor, "p n"]:
+    """The rows of a coordinate at their places in a layer."""
+    if isinstance(coordinate, Values):
+        return rows
+    moved = torch.cat([layer.roll(coordinate.shift, dims=0)[:1], rows])
+    return moved.roll(-coordinate.shift, dims=0)
+
+
+def _products(layer: Float[Tensor, "p n"], coordinate: Coordinate) -> Float64[Tensor, "row row"]:
+    """Products of a layer's rows with each other, without their mean: all that squared norms of projections need."""
+    rows = coordinate.rows(layer).double()
+    centred = rows - rows.mean(dim=0)
+    return centred @ centred.T
+
+
+def _explained(pairs: Float64[Tensor, "K 2 row"], products: Float64[Tensor, "row row"]) -> Float64[Tensor, " K"]:
+    """The squared norm of a layer's projections on each pair of orthonormal waves."""
+    return (pairs @ products * pairs).sum(dim=(1, 2))
+
+
+def _orthogonal(pairs: Float64[Tensor, "K 2 row"]) -> bool:
+    """Whether the waves of each frequency are orthogonal to those of all others."""
+    flat = pairs.flatten(0, 1)
+    gram = flat @ flat.T
+    return bool((gram - gram.diag().diag()).abs().max() < VANISHED)
+
+
+def _orthonormal(pairs: Float64[Tensor, "K 2 row"]) -> Float64[Tensor, "K 2 row"]:
+    """The two waves of each pair made orthonormal; what has vanished is zero."""
+    first = _unit(pairs[:, 0])
+    second = pairs[:, 1] - (pairs[:, 1] * first).sum(dim=-1, keepdim=True) * first
+    return torch.stack([first, _unit(second)], dim=1)
+
+
+def _unit(rows: Float64[Tensor, "K row"]) -> Float64[Tensor, "K row"]:
+    norms = rows.norm(dim=-1, keepdim=True)
+    return torch.where(norms > math.sqrt(VANISHED), rows / norms.clamp(min=VANISHED), torch.zeros_like(rows))
+
+
+# --- what waves are worth to a model --------------------------------------------------------------
 
 
 class Restriction(NamedTuple):
-    """What the waves at some frequencies of the embedding are worth to a run. Accuracies are on the test pairs."""
+    """Accuracies of a run on its test pairs, with some waves of its embedding and without them."""
 
-    frequencies: tuple[int, ...]
-    share: float
-    """Of the squared norm of the embedding, without its mean."""
     whole: float
-    """Accuracy of the run as it is."""
+    """As it is."""
     kept: float
-    """With an embedding of these waves and the mean alone."""
+    """With these waves alone."""
     removed: float
-    """With an embedding without these waves."""
+    """Without them."""
 
 
 def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence[int]) -> Restriction:
-    """Keep, and take out, the waves of a run's embedding at some frequencies, and test the rest of the model with it.
+    """:func:`split` the embedding of a run, and test the rest of the model with each part.
+
+    Only rows of residues change: with ``operands="vocab"`` the other operands stay as they are.
 
     Raises:
         ValueError: the run was published without its weights, or is a mixture.
@@ -172,11 +293,7 @@ def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence
     if len(run.config.operations) != 1:
         raise ValueError(f"{run.config.label} has several operations: take a run on one")
     embedding = run.weights.W_E[: run.config.p]
-    mean = embedding.mean(dim=0)
-    kept = restrict(embedding, coordinate, frequencies)
-    share = (kept - mean).double().square().sum() / (embedding - mean).double().square().sum()
-    accuracies = (_test_accuracy(run, rows) for rows in (embedding, kept, embedding - kept + mean))
-    return Restriction(tuple(frequencies), float(share), *accuracies)
+    return Restriction(*(_test_accuracy(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
 
 
 def _test_accuracy(run: Run, embedding: Float[Tensor, "p n"]) -> float:
@@ -199,7 +316,3 @@ def _values(polynomial: Operation, p: int) -> Int64[Tensor, " {p}"]:
 def _in(polynomial: Operation, variable: str) -> str:
     """A polynomial in a, written with another variable."""
     return polynomial.pretty.replace("a", variable)
-
-
-def _nonzero(terms: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
-    return {place: coefficient for place, coefficient in terms.items() if coefficient}

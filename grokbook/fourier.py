@@ -93,14 +93,11 @@ def spectrum(matrix: Real[Tensor, p * n]) -> Spectrum:
     Raises:
         ValueError: the first axis has an even length, or fewer than 3 entries.
     """
-    return Spectrum.of_rows(_norms(coefficients(matrix)))
-
-
-def _norms(transformed: Float[Tensor, rows * n]) -> Float[Tensor, " rows"]:
-    """The L2 norm of each row of coefficients over all other axes, rounding noise as zeros."""
+    transformed = coefficients(matrix)
     norms = torch.linalg.vector_norm(transformed.reshape(len(transformed), -1), dim=1)
     noise = ROUNDING_UNITS * torch.finfo(norms.dtype).eps * torch.linalg.vector_norm(norms)
-    return torch.where(norms < noise, torch.zeros_like(norms), norms)
+    norms = torch.where(norms < noise, torch.zeros_like(norms), norms)
+    return Spectrum.of_rows(norms)
 
 
 def coefficients_2d(
@@ -198,27 +195,6 @@ def multiplicative_basis(p: int) -> Float64[Tensor, "{p}-1 {p}"]:
     rows[:-1, 1:] = waves
     rows[-1, 1:] = nyquist
     return rows
-
-
-def multiplicative_spectrum(matrix: Real[Tensor, p * n], shift: int = 0) -> Spectrum:
-    """The norms of a layer over waves in log(x + shift), with one row of the layer per residue x = 0..p-1.
-
-    Not in the paper. A network that multiplies by turning has few such waves, however dense its :func:`spectrum` is.
-    ``shift`` moves the origin: ab+a+b = (a+1)(b+1) - 1 is a product in x + 1. The residue whose logarithm is asked for
-    at zero, -shift, has none and is left out.
-
-    Frequencies are those of :func:`multiplicative_basis`, 1..(p-1)/2; the last, whose wave is ±1, has no sine. Another
-    primitive root has the same norms in another order. Rounding noise comes back as zeros, as in :func:`spectrum`.
-
-    Raises:
-        ValueError: the first axis is not as long as an odd prime.
-    """
-    p = matrix.shape[0]
-    dtype = torch.promote_types(matrix.dtype, torch.float32)
-    rows = multiplicative_basis(p).to(device=matrix.device, dtype=dtype)
-    moved = matrix.to(dtype).reshape(p, -1).roll(shift, dims=0)  # row x + shift is that of x
-    norms = _norms(rows @ moved)
-    return Spectrum(norms[0], norms[1::2], torch.cat([norms[2::2], norms.new_zeros(1)]))
 
 
 def _real_waves(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_cli import grokbook
 
-from grokbook import RunStore, claims, fourier, publishing
+from grokbook import RunStore, claims, publishing
 from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, numbers, verdict
 from grokbook.claims.criteria import SEEDS, Value, grokked
 from grokbook.config import RunConfig
@@ -135,22 +135,6 @@ def test_shares_of_cosines(tiny_run):
     assert numbers.cosine_share(run, "embedding", time=0) == pytest.approx(0.5)
     assert numbers.cosine_map_share(maps[1, 0]) == pytest.approx(0.8)
     assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
-
-
-def test_key_frequencies_are_counted_over_the_operation_s_own_coordinate(wave_run):
-    p, config = wave_run.config.p, replace(wave_run.config, operations=("ab+a+b",))
-    rows = fourier.multiplicative_basis(p)[[3, 6]].T.float()  # cosine of frequency 2 and sine of 3
-    layer = torch.cat([rows, torch.zeros(p, wave_run.weights.W_E.shape[1] - 2)], dim=1).roll(-1, dims=0)
-    untrained = initial_weights(config, {})
-    run = replace(wave_run, config=config, weights=untrained._replace(W_E=layer))
-    assert numbers.n_key_frequencies(run, "embedding") == 2
-    product = replace(run, config=replace(config, operations=("ab",)))
-    assert numbers.n_key_frequencies(product, "embedding") > 2
-    start = numbers.n_key_frequencies(run, "embedding", start=True)
-    assert start == numbers.n_key_frequencies(replace(run, weights=untrained), "embedding") > 2
-    for without in (replace(run, weights=None), replace(run, config=replace(config, operations=("ab+b",)))):
-        with pytest.raises(ValueError, match="no weights here, or no coordinates"):
-            numbers.n_key_frequencies(without, "embedding")
 
 
 def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):

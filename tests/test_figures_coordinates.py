@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook import coordinates, figures, fourier
-from grokbook.coordinates import Logarithms
+from grokbook import coordinates, figures, fourier, model
+from grokbook.coordinates import RESIDUES, Logarithms, Values
+from grokbook.operations import Operation
 from grokbook.training import initial_weights
 
 
@@ -20,124 +21,155 @@ def product_run(wave_run):
 
 
 @pytest.fixture
-def sum_run(product_run):
-    return replace(product_run, config=replace(product_run.config, operations=("a+b",)))
+def on(product_run):
+    """The same weights as those of a run on another operation."""
+    return lambda operation: replace(product_run, config=replace(product_run.config, operations=(operation,)))
 
 
-def strong(norms: torch.Tensor) -> int:
-    return int((norms > norms.max() / 2).sum())
+def needed(layer, coordinate, share=0.8):
+    return str(coordinates.leading(layer, coordinate, share).needed(share) or "–")
+
+
+def layers(run):
+    return model.layers(run.weights, run.config.p)
 
 
 def test_bars_are_over_the_own_coordinate_and_lines_over_others(product_run):
-    figure, p = figures.coordinate_spectra(product_run, others=[Logarithms(0)]), product_run.config.p
+    others = [Logarithms(0), Logarithms(2), Logarithms(3)]
+    figure, p = figures.coordinate_spectra(product_run, others=others), product_run.config.p
     assert [(trace.type, trace.name) for trace in figure.data] == 2 * [
         ("bar", "over log(x + 1)"),
-        ("scatter", "over x"),
-        ("scatter", "over log x"),
+        *(("scatter", f"over {each}") for each in ("x", "log x", "log(x + 2)", "log(x + 3)")),
     ]
     assert all(list(trace.x) == list(range(1, p // 2 + 1)) for trace in figure.data)
-    assert all(sum(trace.y) == pytest.approx(1) for trace in figure.data)
-    bars, over_x, over_log = figure.data[:3]
-    np.testing.assert_allclose(bars.y, [0, 1, 0, 0, 0], atol=1e-6)
-    embedding = product_run.weights.W_E[:p]
-    for line, spectrum in (
-        (over_x, fourier.spectrum(embedding)),
-        (over_log, fourier.multiplicative_spectrum(embedding)),
-    ):
-        squares = spectrum.combined.square()
-        np.testing.assert_allclose(line.y, squares / squares.sum(), rtol=1e-5)
-    assert [trace.showlegend for trace in figure.data] == [False, True, True, False, False, False]
+    np.testing.assert_allclose(figure.data[0].y, [0, 1, 0, 0, 0], atol=1e-6)
+    for panel, layer in enumerate(layers(product_run).values()):
+        for trace, waves in zip(figure.data[5 * panel :], [Logarithms(1), RESIDUES, *others], strict=False):
+            np.testing.assert_allclose(trace.y, coordinates.shares(layer, waves))
+    assert [trace.showlegend for trace in figure.data] == [False, True, True, True, True] + [False] * 5
     assert figure.layout.xaxis.title.text == "frequency (bars: over log(x + 1))"
 
 
-def test_a_layer_whose_coordinate_is_the_residues_has_no_line(product_run):
-    powers = replace(product_run, config=replace(product_run.config, operations=("a^2+b^2",)))
-    assert [trace.name for trace in figures.coordinate_spectra(powers).data] == ["over x²", "over x", "over x"]
-    sums = replace(product_run, config=replace(product_run.config, operations=("(a+b)^2",)))
-    figure = figures.coordinate_spectra(sums)
-    assert [trace.name for trace in figure.data] == ["over x", "over s, s² = x", "over x"]
+def test_a_layer_whose_coordinate_is_the_residues_has_no_line(on):
+    assert [trace.name for trace in figures.coordinate_spectra(on("a^2+b^2")).data] == ["over x²", "over x", "over x"]
+    figure = figures.coordinate_spectra(on("(a+b)^2"))
+    assert [trace.name for trace in figure.data] == ["over x", "over s (x = s²)", "over x"]
     assert [trace.showlegend for trace in figure.data] == [False, False, True]
 
 
-def test_captions_count_and_name_the_key_frequencies(product_run):
+def test_captions_count_and_name_what_leads(product_run, monkeypatch):
     caption = figures.coordinate_spectra(product_run).layout.meta["caption"]
-    assert "of 5: embedding: 1 over log(x + 1) (2), " in caption
+    over_x = coordinates.leading(layers(product_run)["embedding"], RESIDUES).frequencies
+    named = ", ".join(map(str, over_x))
+    assert f"of 5: embedding: 1 over log(x + 1) (2), {len(over_x)} over x ({named}); neuron" in caption
     assert "grokked at step 10" in caption
-    dense = strong(fourier.spectrum(product_run.weights.W_E[: product_run.config.p]).combined)
-    assert f", {dense} over x (" in caption
-
-
-def test_many_frequencies_are_counted_and_not_listed(product_run, monkeypatch):
     monkeypatch.setattr("grokbook.figures.coordinates.NAMED", 0)
     assert "embedding: 1 over log(x + 1), " in figures.coordinate_spectra(product_run).layout.meta["caption"]
-    assert figures.frequency_table({"x": [product_run]})["key in W_E"].tolist() == ["1 of 5"]
 
 
-def test_the_chart_has_a_mark_for_each_run_and_coordinate_and_for_a_random_start(product_run, sum_run):
-    figure = figures.coordinate_chart({"product": [product_run], "sum": [sum_run, replace(sum_run, weights=None)]})
+def test_the_chart_has_a_mark_for_each_run_and_coordinate_and_for_a_random_start(product_run, on):
+    total = on("a^2+b^2")
+    figure = figures.coordinate_chart({"product": [product_run], "sum": [total, replace(total, weights=None)]})
     own, others = figure.data[:2]
-    p, embedding = product_run.config.p, product_run.weights.W_E[: product_run.config.p]
     marked = {
-        (x, y): int(text) for trace in (own, others) for x, y, text in zip(trace.x, trace.y, trace.text, strict=True)
+        (x, y): text.strip() for trace in (own, others) for x, y, text in zip(trace.x, trace.y, trace.text, strict=True)
     }
-    assert set(zip(own.x, own.y, strict=True)) == {("log(x + 1)", "product"), ("x", "sum")}
-    assert set(marked) == {(x, y) for x in ("x", "log(x + 1)") for y in ("product", "sum", "random start")}
-    assert marked["log(x + 1)", "product"] == marked["log(x + 1)", "sum"] == 1
-    assert marked["x", "sum"] == strong(fourier.spectrum(embedding).combined)
+    assert set(zip(own.x, own.y, strict=True)) == {("log(x + 1)", "product"), ("x²", "sum")}
+    waves = {"x": RESIDUES, "log(x + 1)": Logarithms(1), "x²": Values(Operation.parse("a^2"))}
+    p, embedding = product_run.config.p, layers(product_run)["embedding"]
     start = initial_weights(product_run.config, {}).W_E[:p]
-    assert marked["log(x + 1)", "random start"] == strong(fourier.multiplicative_spectrum(start, 1).combined)
+    for name, each in waves.items():
+        assert marked[name, "product"] == marked[name, "sum"] == needed(embedding, each)
+        assert marked[name, "random start"] == needed(coordinates.averaged(start, each), each)
+    assert len(marked) == 9
+    assert (marked["log(x + 1)", "product"], marked["x²", "product"]) == ("1", "–")
+    assert "–" not in {marked[name, "random start"] for name in waves}, "over x² of what is alike for x and −x"
     assert list(figure.layout.yaxis.categoryarray) == ["random start", "sum", "product"]
-    low, high = sorted((marked["x", "sum"], 1))
-    assert f"Embedding: {low} to {high} over the operation's own coordinate" in figure.layout.meta["caption"]
 
 
-def test_seeds_have_rows_of_their_own(sum_run):
-    other = replace(sum_run, config=replace(sum_run.config, seed=3))
-    figure = figures.coordinate_chart({"a+b": [sum_run, other]})
-    assert set(figure.data[0].y) == {"a+b, seed 0", "a+b, seed 3"}
+def test_the_chart_counts_for_the_share_that_it_is_given(product_run, on):
+    groups = {"a": [on("a+b")], "ab": [product_run]}
+    texts = {share: figures.coordinate_chart(groups, share=share).data[0].text[0].strip() for share in (0.5, 0.95)}
+    embedding = layers(product_run)["embedding"]
+    assert texts == {share: needed(embedding, RESIDUES, share) for share in (0.5, 0.95)}
+    assert texts[0.5] != texts[0.95]
+    meta = figures.coordinate_chart(groups, share=0.5).layout.meta
+    assert meta["title"] == "How many frequencies make up 50% of a layer"
+    low, high = sorted((1, int(texts[0.5])))
+    assert f"Embedding: {low} to {high} over the operation's own coordinate, " in meta["caption"]
+
+
+def test_seeds_have_rows_of_their_own_and_moduli_do_not_mix(on, wave_run):
+    run = on("a+b")
+    other = replace(run, config=replace(run.config, seed=3))
+    assert set(figures.coordinate_chart({"a+b": [run, other]}).data[0].y) == {"a+b, seed 0", "a+b, seed 3"}
+    small = replace(run.config, p=5)
+    mixed = replace(run, config=small, weights=initial_weights(small, {}))
+    with pytest.raises(ValueError, match="one modulus"):
+        figures.coordinate_chart({"a+b": [run, mixed]})
+
+
+def test_counts_stand_for_each_share_over_both_coordinates_and_at_the_start(on):
+    run = on("a^2+b^2")
+    embedding_row, neuron_logit_row = figures.leading_table({"it": [run]}, shares=[0.3, 0.6]).to_dict("records")
+    squares = Values(Operation.parse("a^2"))
+    start = initial_weights(run.config, {}).W_E[: run.config.p]
+    expected = {
+        "run": "it",
+        "layer": "W_E",
+        "over": "x²",
+        **{f"own, {share:.0%}": needed(layers(run)["embedding"], squares, share) for share in (0.3, 0.6)},
+        **{f"x, {share:.0%}": needed(layers(run)["embedding"], RESIDUES, share) for share in (0.3, 0.6)},
+        **{f"start, {share:.0%}": needed(coordinates.averaged(start, squares), squares, share) for share in (0.3, 0.6)},
+    }
+    assert embedding_row == expected
+    assert (neuron_logit_row["layer"], neuron_logit_row["over"]) == ("W_L", "x")
 
 
 def test_frequencies_of_both_layers_stand_side_by_side(product_run):
     (row,) = figures.frequency_table({"it": [product_run]}).to_dict("records")
-    p, weights = product_run.config.p, product_run.weights
-    neuron_logit = (weights.W_U.T @ weights.W_out.T)[:p]
-    expected = fourier.key_frequencies(fourier.multiplicative_spectrum(neuron_logit, 1))
+    found = coordinates.leading(layers(product_run)["neuron_logit"], Logarithms(1)).frequencies
     assert row == {
         "run": "it",
         "seed": 0,
-        "W_E over": "log(x + 1)",
-        "key in W_E": "2",
-        "W_L over": "log(x + 1)",
-        "key in W_L": ", ".join(map(str, expected)),
         "grok step": "10",
+        "W_E over": "log(x + 1)",
+        "leading in W_E": "2",
+        "W_L over": "log(x + 1)",
+        "leading in W_L": ", ".join(map(str, found)),
+        "in both": int(2 in found),
+        "by chance": f"{len(found) / 5:.1f}",
     }
 
 
-def test_restrictions_are_those_of_the_key_frequencies_and_of_one_more_over_the_residues(product_run, sum_run):
-    first, second = figures.restriction_table({"product": [product_run], "sum": [sum_run]}).to_dict("records")
+def test_restrictions_are_those_of_the_leading_frequencies_beside_two_controls(product_run, on):
+    rows = figures.restriction_table({"product": [product_run], "sum": [on("a+b")]}, shares=[0.5]).to_dict("records")
     own = coordinates.restriction(product_run, Logarithms(1), [2])
-    assert first["key frequencies"] == 1
-    assert first["share of W_E"] == "100%"
-    assert [first[name] for name in ("accuracy", "these alone", "all but these")] == [
-        f"{accuracy:.1%}" for accuracy in (own.whole, own.kept, own.removed)
+    embedding = layers(product_run)["embedding"]
+    over_x = coordinates.leading(embedding, RESIDUES, 1.0).frequencies
+    twice = coordinates.restriction(product_run, RESIDUES, over_x[:2]).kept
+    others = [coordinates.restriction(product_run, Logarithms(1), [k]).removed for k in (1, 3, 4, 5)]
+    assert [rows[0][name] for name in ("accuracy", "these alone", "all but these", "twice as many over x alone")] == [
+        f"{value:.1%}" for value in (own.whole, own.kept, own.removed, twice)
     ]
-    norms = fourier.spectrum(product_run.weights.W_E[: product_run.config.p]).combined
-    two = coordinates.restriction(product_run, coordinates.RESIDUES, (norms.argsort(descending=True)[:2] + 1).tolist())
-    assert (first["over x: share"], first["over x alone"]) == (f"{two.share:.0%}", f"{two.kept:.1%}")
-    assert (second["over x: share"], second["over x alone"]) == ("same waves", "–")
+    assert rows[0]["frequencies"] == 1
+    assert rows[0]["dimensions"] == "2 of 9"
+    assert min(others) <= float(rows[0]["all but as many others"].rstrip("%")) / 100 + 1e-3 <= max(others) + 2e-3
+    assert rows[1]["waves over"] == "x"
+    assert rows[1]["twice as many over x alone"] == "–"
+    every = figures.restriction_table({"sum": [on("a+b")]}, shares=[1.0]).to_dict("records")
+    assert every[0]["all but as many others"] == "–", "there are no others left"
 
 
-def test_what_cannot_be_read_is_left_out_or_refused(product_run, tiny_mixture):
+def test_what_cannot_be_read_is_left_out_or_refused(product_run, on, tiny_mixture):
     bare = replace(product_run, weights=None)
-    unknown = replace(product_run, config=replace(product_run.config, operations=("ab+b",)))
+    unknown = on("ab+b")
     groups = {"bare": [bare], "unknown": [unknown], "mixture": [tiny_mixture]}
     assert figures.readable(groups | {"good": [bare, product_run]}) == {"good": [product_run]}
-    assert figures.frequency_table(groups).empty
-    assert figures.restriction_table(groups).empty
-    with pytest.raises(ValueError, match="none of the runs"):
+    for table in (figures.frequency_table, figures.restriction_table, figures.leading_table):
+        assert table(groups).empty
+    with pytest.raises(ValueError, match="with their weights"):
         figures.coordinate_chart(groups)
-    with pytest.raises(ValueError, match="published without its weights"):
-        figures.coordinate_spectra(bare)
-    for run in (unknown, tiny_mixture):
-        with pytest.raises(ValueError, match="no coordinates are known"):
+    for run in (bare, unknown, tiny_mixture):
+        with pytest.raises(ValueError, match="no weights here, or no coordinates"):
             figures.coordinate_spectra(run)

@@ -269,50 +269,6 @@ def test_characters_turn_multiplication_into_rotation(p: int) -> None:
     assert {x for x in range(1, p) if legendre[x] > 0} == squares
 
 
-def powers_of_the_root(p: int) -> list[int]:
-    """g⁰, g¹, …, found by trying out: an order of the residues that turns products into sums."""
-    for g in range(1, p):
-        powers = [pow(g, exponent, p) for exponent in range(p - 1)]
-        if len(set(powers)) == p - 1:
-            return powers
-    raise AssertionError(f"{p} has no primitive root")
-
-
-@given(p=st.sampled_from(PRIMES), n=st.integers(1, 3), shift=st.integers(-100, 100), seed=st.integers(0, 2**32))
-def test_a_spectrum_over_logarithms_is_that_of_the_rows_in_another_order(p: int, n: int, shift: int, seed: int) -> None:
-    matrix = torch.randn(p, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    found = fourier.multiplicative_spectrum(matrix, shift)
-    rows = [(power - shift) % p for power in powers_of_the_root(p)]  # x with log(x + shift) = 0, 1, 2, …
-    waves = torch.fft.rfft(matrix[rows], dim=0, norm="ortho").abs() * math.sqrt(2)
-    waves[[0, -1]] /= math.sqrt(2)  # the constant and ±1 have no partner
-    expected = waves.square().sum(1).sqrt()
-    assert_close(found.constant, expected[0])
-    assert_close(found.combined, expected[1:])
-    assert_close(torch.hypot(found.constant, found.combined.norm()), matrix[rows].norm())
-
-
-@pytest.mark.parametrize("p", PRIMES)
-@pytest.mark.parametrize("shift", [0, 1, -2])
-def test_one_wave_over_the_logarithm_is_one_number(p: int, shift: int) -> None:
-    """Cosine and sine stand where they belong, and the residue without a logarithm counts for nothing."""
-    for k in range(1, (p - 1) // 2 + 1):
-        for wave in ("cosine", "sine")[: 1 if k == (p - 1) // 2 else 2]:
-            row = fourier.multiplicative_basis(p)[2 * k - 1 + (wave == "sine")]
-            layer = 5 * torch.stack([row[(x + shift) % p] for x in range(p)])
-            layer[-shift % p] = 1000
-            found = fourier.multiplicative_spectrum(layer.unsqueeze(1), shift)
-            assert {len(norms) for norms in (found.cosine, found.sine)} == {p // 2}
-            heights = found._asdict()
-            assert float(heights[wave][k - 1]) == pytest.approx(5)
-            assert float(torch.stack([found.cosine, found.sine]).norm()) == pytest.approx(5)
-
-
-@pytest.mark.parametrize("p", [9, 15, 91])
-def test_there_are_no_logarithms_without_a_prime(p: int) -> None:
-    with pytest.raises(ValueError, match=f"odd prime, not {p}"):
-        fourier.multiplicative_spectrum(torch.ones(p, 2))
-
-
 # --- spectra as rows ------------------------------------------------------------------------------
 
 

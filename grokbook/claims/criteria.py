@@ -9,7 +9,7 @@ that a reader sees whether the limit tells anything, and each verdict is taken a
 moved by :data:`SHIFT` towards the lenient and the strict side.
 
 A run that cannot tell has no number (NaN), which keeps no limit: one that has not grokked, where a sentence is about
-what grokked models look like; one that ends on its way up, where it says whether a run groks.
+what grokked models look like; one that comes close without having grokked, where it says whether a run groks.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import coordinates, fourier, model, record, training
+from grokbook import record, training
 from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
@@ -45,19 +45,6 @@ def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
     weights = training.initial_weights(config, {})
     return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
-
-
-def n_key_frequencies(run: Run, layer: str, *, start: bool = False) -> int:
-    """How many waves over the coordinate of its operation are above half of the largest in a layer of a run.
-
-    At the end, or at the random start of a run from scratch; see :func:`grokbook.coordinates.natural`.
-    """
-    weights = training.initial_weights(run.config, {}) if start else run.weights
-    found = coordinates.natural(run.config.parsed_operations[0])
-    if weights is None or found is None:
-        raise ValueError(f"{run.config.label} has no weights here, or no coordinates")
-    spectrum = getattr(found, layer).spectrum(model.layers(weights, run.config.p)[layer])
-    return len(fourier.key_frequencies(spectrum))
 
 
 def speed_up(

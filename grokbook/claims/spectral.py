@@ -16,7 +16,6 @@ from grokbook.claims.numbers import (
     cosine_share,
     largest_change,
     mean,
-    n_key_frequencies,
     relative,
     untrained_maps,
 )
@@ -178,17 +177,6 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
             lambda both, product, layer=layer: cosine_share(both, layer) / cosine_share(product, layer),
             start=lambda both, product, layer=layer: cosine_share(both, layer, 0) / cosine_share(product, layer),
             at_most=0.9,
-            of_grokked=True,
-        )
-    # Every dense layer keeps the limit above; as products in a + 1 and b + 1 these are sparse over log(x + 1).
-    for layer in LAYERS:
-        yield evidence.criterion(
-            f"ab+a+b: number of key frequencies of {NAMES[layer]} over log(x+1), end over start",
-            alone("ab+a+b"),
-            lambda run, layer=layer: n_key_frequencies(run, layer) / n_key_frequencies(run, layer, start=True),
-            start=lambda run: 1.0,
-            at_most=SPARSE,
-            weights=True,
             of_grokked=True,
         )
 

@@ -37,6 +37,7 @@ from grokbook.figures.coordinates import (
     coordinate_chart,
     coordinate_spectra,
     frequency_table,
+    leading_table,
     readable,
     restriction_table,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "label_findings",
     "label_kl",
     "layer_spectra",
+    "leading_table",
     "logit_map",
     "logit_maps",
     "losses_over_training",
