@@ -146,16 +146,6 @@ def waves(coordinate: Coordinate, p: int) -> Float64[Tensor, "K 2 row"]:
     return _orthonormal(pair / math.sqrt(pair.shape[-1] / 2))
 
 
-def shares(layer: Float[Tensor, "p n"], coordinate: Coordinate) -> Float64[Tensor, " K"]:
-    """The share of a layer that each frequency explains by itself, in least squares.
-
-    Where waves are not orthogonal, as over x², these add up to more or less than one: a layer of one wave has share 1
-    at its frequency, and small ones at the others.
-    """
-    products = _products(layer, coordinate)
-    return _explained(waves(coordinate, len(layer)), products) / products.trace()
-
-
 class Leading(NamedTuple):
     """Frequencies of a layer, each the one that explains most of what those before it leave."""
 

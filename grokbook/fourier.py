@@ -178,7 +178,7 @@ def discrete_logs(p: int) -> Int64[Tensor, " {p}-1"]:
 
 
 def multiplicative_basis(p: int) -> Float64[Tensor, "{p}-1 {p}"]:
-    """Real characters of the multiplicative group: orthonormal rows over residues 1..p-1, zero at residue 0.
+    """Real and imaginary parts of the multiplicative characters: orthonormal rows over 1..p-1, zero at residue 0.
 
     In multiplicative coordinates a·b is an addition: log(a·b) = log a + log b (mod p - 1). The rows are waves
     in that logarithm: constant, cos 1, sin 1, ..., up to frequency (p-1)/2 - 1, and last the Nyquist row

@@ -124,13 +124,6 @@ def explained(layer: torch.Tensor, coordinate: coordinates.Coordinate, frequenci
     return 1 - float(rest.square().sum() / (target - target.mean(0)).square().sum())
 
 
-@each_coordinate
-def test_shares_are_what_each_frequency_explains_in_least_squares(coordinate):
-    layer = random_layer()
-    found = coordinates.shares(layer, coordinate)
-    assert found.tolist() == pytest.approx([explained(layer, coordinate, [k]) for k in range(1, P // 2 + 1)])
-
-
 @pytest.mark.parametrize("p", [31, 97])
 @pytest.mark.parametrize(
     "coordinate", [RESIDUES, *(Values(parse(f"a^{n}")) for n in range(2, 7)), Logarithms(1)], ids=lambda each: each.name
@@ -144,7 +137,7 @@ def test_a_layer_of_one_wave_has_one_leading_frequency(coordinate, p):
         found = coordinates.leading(layer, coordinate, 0.99)
         assert len(found.frequencies) == 1
         assert found.shares[0] == pytest.approx(1)
-        assert coordinates.shares(layer, coordinate)[k - 1] == pytest.approx(1)
+        assert explained(layer, coordinate, [k]) == pytest.approx(1)
 
 
 @each_coordinate
@@ -163,7 +156,6 @@ def test_what_is_no_function_of_the_coordinate_is_not_explained():
     """Noise that differs in sign at x and -x cancels where they are added up; it must count all the same."""
     noise = 100 * random_layer()
     layer = wave(X**2 % P, 3).repeat(1, 2) + noise - noise[-X % P]
-    assert coordinates.shares(layer, Values(parse("a^2"))).max() < 0.01
     found = coordinates.leading(layer, Values(parse("a^2")))
     assert found.needed(0.8) is None
     assert found.shares[-1] < 0.01

@@ -38,23 +38,34 @@ def test_bars_are_over_the_own_coordinate_and_lines_over_others(product_run):
     others = [Logarithms(0), Logarithms(2), Logarithms(3)]
     figure, p = figures.coordinate_spectra(product_run, others=others), product_run.config.p
     assert [(trace.type, trace.name) for trace in figure.data] == 2 * [
-        ("bar", "over log(x + 1)"),
-        *(("scatter", f"over {each}") for each in ("x", "log x", "log(x + 2)", "log(x + 3)")),
+        ("bar", "over log(x + 1) (bars)"),
+        *(("scatter", f"over {each} (line)") for each in ("x", "log x", "log(x + 2)", "log(x + 3)")),
     ]
     assert all(list(trace.x) == list(range(1, p // 2 + 1)) for trace in figure.data)
     np.testing.assert_allclose(figure.data[0].y, [0, 1, 0, 0, 0], atol=1e-6)
     for panel, layer in enumerate(layers(product_run).values()):
         for trace, waves in zip(figure.data[5 * panel :], [Logarithms(1), RESIDUES, *others], strict=False):
-            np.testing.assert_allclose(trace.y, coordinates.shares(layer, waves))
-    assert [trace.showlegend for trace in figure.data] == [False, True, True, True, True] + [False] * 5
+            found = coordinates.leading(layer, waves, 1.0)
+            ordered = [trace.y[frequency - 1] for frequency in found.frequencies]
+            np.testing.assert_allclose(np.cumsum(ordered), found.shares)
+    assert [trace.showlegend for trace in figure.data] == [True] * 5 + [False] * 5
     assert figure.layout.xaxis.title.text == "frequency (bars: over log(x + 1))"
 
 
 def test_a_layer_whose_coordinate_is_the_residues_has_no_line(on):
-    assert [trace.name for trace in figures.coordinate_spectra(on("a^2+b^2")).data] == ["over x²", "over x", "over x"]
+    figure = figures.coordinate_spectra(on("a^2+b^2"))
+    assert [trace.name for trace in figure.data] == ["over x² (bars)", "over x (line)", "over x (bars)"]
     figure = figures.coordinate_spectra(on("(a+b)^2"))
-    assert [trace.name for trace in figure.data] == ["over x", "over s (x = s²)", "over x"]
-    assert [trace.showlegend for trace in figure.data] == [False, False, True]
+    assert [trace.name for trace in figure.data] == ["over x (bars)", "over s (x = s²) (bars)", "over x (line)"]
+    assert [trace.showlegend for trace in figure.data] == [True] * 3
+
+
+def test_over_squares_bars_add_up_to_what_they_explain_together(on):
+    """These waves are not orthogonal: what each explains by itself would add up to more."""
+    bars = figures.coordinate_spectra(on("a^2+b^2")).data[0]
+    found = coordinates.leading(layers(on("a^2+b^2"))["embedding"], Values(Operation.parse("a^2")), 1.0)
+    assert sum(bars.y) == pytest.approx(found.shares[-1])
+    assert found.shares[-1] < 1
 
 
 def test_captions_count_and_name_what_leads(product_run, monkeypatch):
@@ -149,16 +160,31 @@ def test_restrictions_are_those_of_the_leading_frequencies_beside_two_controls(p
     over_x = coordinates.leading(embedding, RESIDUES, 1.0).frequencies
     twice = coordinates.restriction(product_run, RESIDUES, over_x[:2]).kept
     others = [coordinates.restriction(product_run, Logarithms(1), [k]).removed for k in (1, 3, 4, 5)]
-    assert [rows[0][name] for name in ("accuracy", "these alone", "all but these", "twice as many over x alone")] == [
+    assert [rows[0][name] for name in ("whole", "these", "all but these", "twice over x")] == [
         f"{value:.1%}" for value in (own.whole, own.kept, own.removed, twice)
     ]
-    assert rows[0]["frequencies"] == 1
+    assert rows[0]["taken"] == "1 over log(x + 1) (50%)"
     assert rows[0]["dimensions"] == "2 of 9"
-    assert min(others) <= float(rows[0]["all but as many others"].rstrip("%")) / 100 + 1e-3 <= max(others) + 2e-3
-    assert rows[1]["waves over"] == "x"
-    assert rows[1]["twice as many over x alone"] == "–"
+    assert min(others) <= float(rows[0]["all but others"].rstrip("%")) / 100 + 1e-3 <= max(others) + 2e-3
+    assert rows[1]["taken"].endswith(" over x (50%)")
+    assert rows[1]["twice over x"] == "–"
     every = figures.restriction_table({"sum": [on("a+b")]}, shares=[1.0]).to_dict("records")
-    assert every[0]["all but as many others"] == "–", "there are no others left"
+    assert every[0]["all but others"] == "–", "there are no others left"
+
+
+def test_the_summary_answers_all_three_questions(product_run):
+    (row,) = figures.coordinate_summary({"it": [product_run]}).to_dict("records")
+    found = layers(product_run)
+    over_x = {layer: needed(matrix, RESIDUES) for layer, matrix in found.items()}
+    neuron_logit = coordinates.leading(found["neuron_logit"], Logarithms(1)).frequencies
+    parts = coordinates.restriction(product_run, Logarithms(1), [2])
+    assert row == {
+        "run": "it",
+        "W_E: over x → own": f"{over_x['embedding']} → 1",
+        "W_L: over x → own": f"{over_x['neuron_logit']} → {len(neuron_logit)}",
+        "shared": f"{int(2 in neuron_logit)} of {len(neuron_logit)}",
+        "accuracy: whole, these, all but these": ", ".join(f"{part:.0%}" for part in parts),
+    }
 
 
 def test_what_cannot_be_read_is_left_out_or_refused(product_run, on, tiny_mixture):
@@ -166,7 +192,12 @@ def test_what_cannot_be_read_is_left_out_or_refused(product_run, on, tiny_mixtur
     unknown = on("ab+b")
     groups = {"bare": [bare], "unknown": [unknown], "mixture": [tiny_mixture]}
     assert figures.readable(groups | {"good": [bare, product_run]}) == {"good": [product_run]}
-    for table in (figures.frequency_table, figures.restriction_table, figures.leading_table):
+    for table in (
+        figures.frequency_table,
+        figures.restriction_table,
+        figures.leading_table,
+        figures.coordinate_summary,
+    ):
         assert table(groups).empty
     with pytest.raises(ValueError, match="with their weights"):
         figures.coordinate_chart(groups)

@@ -65,6 +65,7 @@ def test_figures_and_commands_import_one_way_within():
             "maps",
             "tables",
             "coordinates",
+            "coordinate_tables",
             "missing",
             "points",
             "labels",

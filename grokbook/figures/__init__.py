@@ -16,6 +16,7 @@ What is where; a module imports only from those above it:
     maps      the logits in two dimensions
     tables    the numbers at the end
     coordinates           layers over the coordinates in which operations are sums
+    coordinate_tables     the same in numbers
     missing   which runs are stored, and what trains the others
     points    runs as points against a number of theirs
     mixtures  several operations in one run, each beside the same one alone
@@ -33,14 +34,8 @@ What is where; a module imports only from those above it:
 
 from __future__ import annotations
 
-from grokbook.figures.coordinates import (
-    coordinate_chart,
-    coordinate_spectra,
-    frequency_table,
-    leading_table,
-    readable,
-    restriction_table,
-)
+from grokbook.figures.coordinate_tables import coordinate_summary, frequency_table, leading_table, restriction_table
+from grokbook.figures.coordinates import coordinate_chart, coordinate_spectra, readable
 from grokbook.figures.curves import accuracy_curves, accuracy_panels, other_measures, progress_measures
 from grokbook.figures.grid import outcome_grid
 from grokbook.figures.grid_tables import (
@@ -115,6 +110,7 @@ __all__ = [
     "claims_table",
     "coordinate_chart",
     "coordinate_spectra",
+    "coordinate_summary",
     "coordinate_transfer_counts",
     "coordinate_transfer_table",
     "criteria_table",

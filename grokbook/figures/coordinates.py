@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
-import torch
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
 from grokbook import coordinates, model
-from grokbook.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading, restriction
+from grokbook.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, Layer, arrange, describe, label_of
-from grokbook.figures.tables import LAYER_SYMBOLS
 from grokbook.runs import Run
 from grokbook.training import initial_weights
 
@@ -26,12 +23,10 @@ MARKERS = ("circle-open", "x-thin-open")
 """Of the lines, which are told apart without their colours."""
 NAMED = 12
 """The most frequencies that a text lists."""
-DRAWS = 5
-"""How often other frequencies are drawn to compare with."""
 RANDOM = "random start"
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """A run whose layers can be read in the coordinates of its operation."""
 
     label: str
@@ -60,7 +55,7 @@ def readable(groups: Group) -> dict[str, list[Run]]:
 def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str | None = None) -> go.Figure:
     """Both layers at the end over the coordinates of the operation, as bars, and over the residues, as lines.
 
-    Heights are shares of the squared norm that a frequency explains by itself, cosine and sine together.
+    Heights are what each frequency, cosine and sine together, adds to the share that larger ones explain.
 
     Args:
         run: one with its weights, on an operation whose coordinates are known.
@@ -70,24 +65,23 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
     Raises:
         ValueError: the run was published without its weights, or its operation has no coordinates.
     """
-    found = _read({label_of(run): [run]})
+    found = read({label_of(run): [run]})
     if not found:
         raise ValueError(f"{run.config.label} has no weights here, or no coordinates in which it is a sum")
-    read, findings = found[0], []
+    one, findings = found[0], []
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, subplot_titles=list(LAYERS.values()))
     for row, layer in enumerate(LAYERS, start=1):
-        own = read.coordinate(layer)
+        own = one.coordinate(layer)
         place = {"row": row, "col": 1}
         figure.add_bar(
-            **_shares(read.layers[layer], own),
+            **_gains(one.layers[layer], own, "bars"),
             marker={"color": PALETTE[0], "line": {"width": 0}},
-            showlegend=False,
             **place,
         )
         lines = [waves for waves in dict.fromkeys([RESIDUES, *others]) if waves != own]
         for waves, colour, symbol in zip(lines, cycle(PALETTE[1:]), cycle(MARKERS)):
             figure.add_scatter(
-                **_shares(read.layers[layer], waves),
+                **_gains(one.layers[layer], waves, "line"),
                 mode="lines+markers",
                 line={"color": colour, "width": 1},
                 marker={"color": colour, "symbol": symbol, "size": 6},
@@ -95,7 +89,7 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
             )
         figure.update_yaxes(title="share", tickformat=".0%", rangemode="tozero", **place)
         figure.update_xaxes(title=f"frequency (bars: over {own.name})", **place)
-        counts = [_counted(read.layers[layer], waves) for waves in (own, *lines)]
+        counts = [_counted(one.layers[layer], waves) for waves in (own, *lines)]
         findings.append(f"{PLAIN_LAYERS[layer]}: {', '.join(counts)}")
     figure.update_xaxes(range=[0, run.config.p // 2 + 1])
     figure.update_layout(bargap=0.15)
@@ -107,9 +101,9 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
         figure,
         name=name or f"coordinates-{run.config.hash}",
         title=f"{label} in its own coordinates",
-        caption=f"{label}: share of each layer that a frequency explains, at the end (step {run.steps:,}; "
-        f"{outcome([run])}). {counted}",
-        alt=f"Share of both layers of {label} that each frequency explains: bars over the operation's own coordinate, "
+        caption=f"{label}: what each frequency adds to the share of a layer that larger ones explain, at the end "
+        f"(step {run.steps:,}; {outcome([run])}). {counted}",
+        alt=f"What each frequency explains of both layers of {label}: bars over the operation's own coordinate, "
         f"lines over others. {counted}",
     )
 
@@ -123,10 +117,10 @@ def coordinate_chart(groups: Group, *, share: float = MOST, name: str = "coordin
     Raises:
         ValueError: no run is left, or they have several moduli.
     """
-    read = _read(groups)
-    if len({each.run.config.p for each in read}) != 1:
+    runs = read(groups)
+    if len({each.run.config.p for each in runs}) != 1:
         raise ValueError("this takes runs with their weights, on operations with known coordinates, and one modulus")
-    cells = {layer: _cells(read, layer, share) for layer in LAYERS}
+    cells = {layer: _cells(runs, layer, share) for layer in LAYERS}
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.16, subplot_titles=list(LAYERS.values()))
     for row, of_layer in enumerate(cells.values(), start=1):
         for own, symbol, colour in ((True, "diamond", PALETTE[0]), (False, "circle-open", PALETTE[1])):
@@ -143,91 +137,23 @@ def coordinate_chart(groups: Group, *, share: float = MOST, name: str = "coordin
             row=row,
             col=1,
         )
-    labels = [*(each.label for each in read), RANDOM]
+    labels = [*(each.label for each in runs), RANDOM]
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], automargin=True)
     arrange(figure, height=150 + 2 * 40 * (len(labels) + 1), legend_y=1.05, t=80)
     counted = "; ".join(f"{PLAIN_LAYERS[layer]}: {_ranges(of_layer)}" for layer, of_layer in cells.items())
-    every = read[0].run.config.p // 2
+    every = runs[0].run.config.p // 2
     text = f"Frequencies that it takes for {share:.0%} of a layer, of {every}. {counted[0].upper()}{counted[1:]}"
     return describe(
         figure,
         name=name,
         title=f"How many frequencies make up {share:.0%} of a layer",
-        caption=f"{text}. Diamonds: the operation's own coordinate; circles: others; –: all of them are not enough.",
+        caption=f"{text}. Diamonds: the operation's own coordinate; circles: others; –: all of "
+        "them are not enough, over xⁿ because the layer differs between x with the same xⁿ.",
         alt=f"A grid of runs against coordinates for each of the two layers. {text}.",
     )
 
 
-def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
-    """How many frequencies it takes for some shares of each layer: over its own coordinate, over x, at the start."""
-    rows = []
-    for each in _read(groups):
-        start = model.layers(initial_weights(each.run.config, {}), each.run.config.p)
-        for layer, symbol in LAYER_SYMBOLS.items():
-            own, matrix = each.coordinate(layer), each.layers[layer]
-            untrained = coordinates.averaged(start[layer], own)
-            counted = {"own": (matrix, own), "x": (matrix, RESIDUES), "start": (untrained, own)}
-            row = {"run": each.label, "layer": symbol, "over": own.name}
-            for what, (rows_of, waves) in counted.items():
-                found = leading(rows_of, waves, max(shares))
-                row |= {f"{what}, {share:.0%}": _number(found.needed(share)) for share in shares}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def frequency_table(groups: Group) -> pd.DataFrame:
-    """The leading frequencies of both layers of each run over its own coordinates: are they the same?
-
-    "By chance" is how many the two would share on average if each had drawn its own.
-    """
-    rows = []
-    for each in _read(groups):
-        found = {layer: each.leading(layer).frequencies for layer in LAYERS}
-        embedding, neuron_logit = found.values()
-        row: dict[str, Any] = {"run": each.label, "seed": each.run.config.seed, "grok step": _grokked(each.run)}
-        for layer, symbol in LAYER_SYMBOLS.items():
-            row |= {f"{symbol} over": each.coordinate(layer).name, f"leading in {symbol}": _listed(found[layer])}
-        row["in both"] = len(set(embedding) & set(neuron_logit))
-        row["by chance"] = f"{len(embedding) * len(neuron_logit) / (each.run.config.p // 2):.1f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd.DataFrame:
-    """Test accuracy with the leading frequencies of the embedding alone, and without them, for some shares of it.
-
-    Beside it: without as many others of the same coordinate, the mean over :data:`DRAWS` draws; and with twice as many
-    over the residues alone, the leading ones there.
-    """
-    rows = []
-    for each in _read(groups):
-        p, own = each.run.config.p, each.natural.embedding
-        over_x = leading(each.layers["embedding"], RESIDUES, 1.0).frequencies
-        for share in shares:
-            chosen = each.leading("embedding", share).frequencies
-            found = restriction(each.run, own, chosen)
-            others = [restriction(each.run, own, drawn).removed for drawn in _draws(chosen, p)]
-            twice = restriction(each.run, RESIDUES, over_x[: 2 * len(chosen)]).kept
-            rows.append(
-                {
-                    "run": each.label,
-                    "grok step": _grokked(each.run),
-                    "waves over": own.name,
-                    "share": f"{share:.0%}",
-                    "frequencies": len(chosen),
-                    "dimensions": f"{coordinates.dimensions(own, p, chosen)} of "
-                    f"{coordinates.dimensions(own, p, range(1, p // 2 + 1))}",
-                    "accuracy": f"{found.whole:.1%}",
-                    "these alone": f"{found.kept:.1%}",
-                    "all but these": f"{found.removed:.1%}",
-                    "all but as many others": f"{np.mean(others):.1%}" if others else "–",
-                    "twice as many over x alone": "–" if own == RESIDUES else f"{twice:.1%}",
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _read(groups: Group) -> list[_Read]:
+def read(groups: Group) -> list[Read]:
     """The runs that are readable, each with what it is called: seeds are named where there are several."""
     found = []
     for label, runs in readable(groups).items():
@@ -236,37 +162,30 @@ def _read(groups: Group) -> list[_Read]:
             assert own is not None
             assert run.weights is not None
             name = label if len(runs) == 1 else f"{label}, seed {run.config.seed}"
-            found.append(_Read(name, run, model.layers(run.weights, run.config.p), own))
+            found.append(Read(name, run, model.layers(run.weights, run.config.p), own))
     return found
 
 
-def _draws(chosen: Sequence[int], p: int) -> Iterator[list[int]]:
-    """As many other frequencies, drawn a few times; nothing where there are not as many."""
-    others = torch.tensor([k for k in range(1, p // 2 + 1) if k not in chosen])
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(DRAWS if len(others) >= len(chosen) else 0):
-        yield others[torch.randperm(len(others), generator=generator)[: len(chosen)]].tolist()
-
-
-def _shares(layer: Float[Tensor, "p n"], waves: Coordinate) -> dict[str, Any]:
-    """What each frequency explains of a layer, as a trace takes it."""
-    found = coordinates.shares(layer, waves).numpy()
+def _gains(layer: Float[Tensor, "p n"], waves: Coordinate, drawn: str) -> dict[str, Any]:
+    """What each frequency adds to the share that those before it explain, as a trace takes it."""
+    found = leading(layer, waves, 1.0)
+    gains = np.zeros(len(layer) // 2)
+    gains[np.asarray(found.frequencies) - 1] = np.diff(found.shares, prepend=0)
     return {
-        "x": np.arange(1, len(found) + 1),
-        "y": found,
-        "name": f"over {waves.name}",
-        "legendgroup": waves.name,
+        "x": np.arange(1, len(gains) + 1),
+        "y": gains,
+        "name": f"over {waves.name} ({drawn})",
+        "legendgroup": f"{drawn} {waves.name}",
         "hovertemplate": f"frequency %{{x}} over {waves.name}: %{{y:.1%}}<extra></extra>",
     }
 
 
 def _one_entry_each(figure: go.Figure) -> None:
-    """A line has one entry in the legend, whichever panels it is in."""
+    """What is drawn in two panels has one entry in the legend."""
     seen: set[str] = set()
     for trace in figure.data:
-        if trace.type == "scatter":
-            trace.showlegend = trace.name not in seen
-            seen.add(trace.name)
+        trace.showlegend = trace.legendgroup not in seen
+        seen.add(trace.legendgroup)
 
 
 class _Cell(NamedTuple):
@@ -280,14 +199,14 @@ class _Cell(NamedTuple):
     """Whether it is the coordinate of the run's operation."""
 
 
-def _cells(read: Sequence[_Read], layer: Layer, share: float) -> list[_Cell]:
+def _cells(runs: Sequence[Read], layer: Layer, share: float) -> list[_Cell]:
     """Each run, and last a random start, over the residues and over each coordinate of one of the runs."""
-    every = list(dict.fromkeys([RESIDUES, *(each.coordinate(layer) for each in read)]))
-    first = read[0].run.config
+    every = list(dict.fromkeys([RESIDUES, *(each.coordinate(layer) for each in runs)]))
+    first = runs[0].run.config
     start = model.layers(initial_weights(first, {}), first.p)[layer]
     cells = [
         _Cell(each.label, waves.name, leading(each.layers[layer], waves, share).needed(share), waves == own)
-        for each in read
+        for each in runs
         for own in [each.coordinate(layer)]
         for waves in every
     ]
@@ -315,7 +234,7 @@ def _dots(figure: go.Figure, cells: Sequence[_Cell], symbol: str, colour: str, *
     figure.add_scatter(
         x=[cell.waves for cell in cells],
         y=[cell.label for cell in cells],
-        text=[f"  {_number(cell.needed)}" for cell in cells],
+        text=[f"  {number(cell.needed)}" for cell in cells],
         mode="markers+text",
         textposition="middle right",
         marker={"symbol": symbol, "color": colour, "size": 11},
@@ -335,17 +254,15 @@ def _counted(layer: Float[Tensor, "p n"], waves: Coordinate) -> str:
     needed = found.needed(MOST)
     if needed is None:
         return f"all are not enough over {waves.name}"
-    few = f" ({_listed(found.frequencies)})" if needed <= NAMED else ""
+    few = f" ({listed(found.frequencies)})" if needed <= NAMED else ""
     return f"{needed} over {waves.name}{few}"
 
 
-def _listed(frequencies: Sequence[int]) -> str:
+def listed(frequencies: Sequence[int]) -> str:
+    """Frequencies one by one if they are few, else their number."""
     return ", ".join(map(str, frequencies)) if len(frequencies) <= NAMED else f"{len(frequencies)} frequencies"
 
 
-def _number(needed: int | None) -> str:
+def number(needed: int | None) -> str:
+    """How many frequencies it takes; a dash if all are not enough."""
     return "–" if needed is None else str(needed)
-
-
-def _grokked(run: Run) -> str:
-    return "–" if run.grok_step is None else f"{run.grok_step:,}"

@@ -1,0 +1,122 @@
+"""The numbers behind :mod:`grokbook.figures.coordinates`: layers over the coordinates of their operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from grokbook import coordinates, model
+from grokbook.coordinates import MOST, RESIDUES, leading, restriction
+from grokbook.figures.coordinates import listed, number, read
+from grokbook.figures.groups import Group
+from grokbook.figures.style import LAYERS
+from grokbook.figures.tables import LAYER_SYMBOLS
+from grokbook.runs import Run
+from grokbook.training import initial_weights
+
+DRAWS = 5
+"""How often other frequencies are drawn to compare with."""
+
+
+def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
+    """How many frequencies it takes for some shares of each layer: over its own coordinate, over x, at the start."""
+    rows = []
+    for each in read(groups):
+        start = model.layers(initial_weights(each.run.config, {}), each.run.config.p)
+        for layer, symbol in LAYER_SYMBOLS.items():
+            own, matrix = each.coordinate(layer), each.layers[layer]
+            untrained = coordinates.averaged(start[layer], own)
+            counted = {"own": (matrix, own), "x": (matrix, RESIDUES), "start": (untrained, own)}
+            row = {"run": each.label, "layer": symbol, "over": own.name}
+            for what, (rows_of, waves) in counted.items():
+                found = leading(rows_of, waves, max(shares))
+                row |= {f"{what}, {share:.0%}": number(found.needed(share)) for share in shares}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def frequency_table(groups: Group) -> pd.DataFrame:
+    """The leading frequencies of both layers of each run over its own coordinates: are they the same?
+
+    "By chance" is how many the two would share on average if each had drawn its own.
+    """
+    rows = []
+    for each in read(groups):
+        found = {layer: each.leading(layer).frequencies for layer in LAYERS}
+        embedding, neuron_logit = found.values()
+        row: dict[str, Any] = {"run": each.label, "seed": each.run.config.seed, "grok step": _grokked(each.run)}
+        for layer, symbol in LAYER_SYMBOLS.items():
+            row |= {f"{symbol} over": each.coordinate(layer).name, f"leading in {symbol}": listed(found[layer])}
+        row["in both"] = len(set(embedding) & set(neuron_logit))
+        row["by chance"] = f"{len(embedding) * len(neuron_logit) / (each.run.config.p // 2):.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd.DataFrame:
+    """Test accuracy with the leading frequencies of the embedding alone, and without them, for some shares of it.
+
+    Beside it: without as many others of the same coordinate, the mean over :data:`DRAWS` draws; and with twice as many
+    over the residues alone, the leading ones there.
+    """
+    rows = []
+    for each in read(groups):
+        p, own = each.run.config.p, each.natural.embedding
+        over_x = leading(each.layers["embedding"], RESIDUES, 1.0).frequencies
+        for share in shares:
+            chosen = each.leading("embedding", share).frequencies
+            found = restriction(each.run, own, chosen)
+            others = [restriction(each.run, own, drawn).removed for drawn in _draws(chosen, p)]
+            twice = restriction(each.run, RESIDUES, over_x[: 2 * len(chosen)]).kept
+            rows.append(
+                {
+                    "run": each.label,
+                    "taken": f"{len(chosen)} over {own.name} ({share:.0%})",
+                    "dimensions": f"{coordinates.dimensions(own, p, chosen)} of "
+                    f"{coordinates.dimensions(own, p, range(1, p // 2 + 1))}",
+                    "whole": f"{found.whole:.1%}",
+                    "these": f"{found.kept:.1%}",
+                    "all but these": f"{found.removed:.1%}",
+                    "all but others": f"{np.mean(others):.1%}" if others else "–",
+                    "twice over x": "–" if own == RESIDUES else f"{twice:.1%}",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def coordinate_summary(groups: Group) -> pd.DataFrame:
+    """The three questions to each run: few frequencies, the same in both layers, and needed by the model?
+
+    "38 → 4" are the frequencies that it takes for :data:`grokbook.coordinates.MOST` of a layer over x, and over its own
+    coordinate. "Shared" are those of the neuron–logit map that the embedding has, too. "Accuracy" is that of the run,
+    with the leading frequencies of its embedding alone, and without them.
+    """
+    rows = []
+    for each in read(groups):
+        found = {layer: each.leading(layer) for layer in LAYERS}
+        row = {"run": each.label}
+        for layer, symbol in LAYER_SYMBOLS.items():
+            over_x = leading(each.layers[layer], RESIDUES).needed(MOST)
+            row[f"{symbol}: over x → own"] = f"{number(over_x)} → {number(found[layer].needed(MOST))}"
+        embedding, neuron_logit = (set(of_layer.frequencies) for of_layer in found.values())
+        row["shared"] = f"{len(embedding & neuron_logit)} of {len(neuron_logit)}"
+        parts = restriction(each.run, each.natural.embedding, found["embedding"].frequencies)
+        row["accuracy: whole, these, all but these"] = ", ".join(f"{part:.0%}" for part in parts)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _draws(chosen: Sequence[int], p: int) -> Iterator[list[int]]:
+    """As many other frequencies, drawn a few times; nothing where there are not as many."""
+    others = torch.tensor([k for k in range(1, p // 2 + 1) if k not in chosen])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(DRAWS if len(others) >= len(chosen) else 0):
+        yield others[torch.randperm(len(others), generator=generator)[: len(chosen)]].tolist()
+
+
+def _grokked(run: Run) -> str:
+    return "–" if run.grok_step is None else f"{run.grok_step:,}"
