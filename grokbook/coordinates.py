@@ -24,7 +24,7 @@ from grokbook.operations import Operation
 from grokbook.runs import Run
 
 VANISHED = 1e-6
-"""A wave is as good as gone when so little is left of its unit norm without the waves before it."""
+"""So little of a squared norm counts as nothing: of a wave without those before it, or of what one explains."""
 MOST = 0.8
 """The share of a layer that its leading frequencies make up."""
 
