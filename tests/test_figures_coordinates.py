@@ -142,8 +142,6 @@ def test_frequencies_of_both_layers_stand_side_by_side(product_run):
     found = coordinates.leading(layers(product_run)["neuron_logit"], Logarithms(1)).frequencies
     assert row == {
         "run": "it",
-        "seed": 0,
-        "grok step": "10",
         "W_E over": "log(x + 1)",
         "leading in W_E": "2",
         "W_L over": "log(x + 1)",
@@ -160,14 +158,14 @@ def test_restrictions_are_those_of_the_leading_frequencies_beside_two_controls(p
     over_x = coordinates.leading(embedding, RESIDUES, 1.0).frequencies
     twice = coordinates.restriction(product_run, RESIDUES, over_x[:2]).kept
     others = [coordinates.restriction(product_run, Logarithms(1), [k]).removed for k in (1, 3, 4, 5)]
-    assert [rows[0][name] for name in ("whole", "these", "all but these", "twice over x")] == [
+    assert [rows[0][name] for name in ("whole", "these", "all but these", "2× over x")] == [
         f"{value:.1%}" for value in (own.whole, own.kept, own.removed, twice)
     ]
     assert rows[0]["taken"] == "1 over log(x + 1) (50%)"
-    assert rows[0]["dimensions"] == "2 of 9"
+    assert rows[0]["dims"] == "2 of 9"
     assert min(others) <= float(rows[0]["all but others"].rstrip("%")) / 100 + 1e-3 <= max(others) + 2e-3
     assert rows[1]["taken"].endswith(" over x (50%)")
-    assert rows[1]["twice over x"] == "–"
+    assert rows[1]["2× over x"] == "–"
     every = figures.restriction_table({"sum": [on("a+b")]}, shares=[1.0]).to_dict("records")
     assert every[0]["all but others"] == "–", "there are no others left"
 

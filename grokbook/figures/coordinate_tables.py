@@ -15,7 +15,6 @@ from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYERS
 from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.runs import Run
 from grokbook.training import initial_weights
 
 DRAWS = 5
@@ -48,7 +47,7 @@ def frequency_table(groups: Group) -> pd.DataFrame:
     for each in read(groups):
         found = {layer: each.leading(layer).frequencies for layer in LAYERS}
         embedding, neuron_logit = found.values()
-        row: dict[str, Any] = {"run": each.label, "seed": each.run.config.seed, "grok step": _grokked(each.run)}
+        row: dict[str, Any] = {"run": each.label}
         for layer, symbol in LAYER_SYMBOLS.items():
             row |= {f"{symbol} over": each.coordinate(layer).name, f"leading in {symbol}": listed(found[layer])}
         row["in both"] = len(set(embedding) & set(neuron_logit))
@@ -76,13 +75,13 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
                 {
                     "run": each.label,
                     "taken": f"{len(chosen)} over {own.name} ({share:.0%})",
-                    "dimensions": f"{coordinates.dimensions(own, p, chosen)} of "
+                    "dims": f"{coordinates.dimensions(own, p, chosen)} of "
                     f"{coordinates.dimensions(own, p, range(1, p // 2 + 1))}",
                     "whole": f"{found.whole:.1%}",
                     "these": f"{found.kept:.1%}",
                     "all but these": f"{found.removed:.1%}",
                     "all but others": f"{np.mean(others):.1%}" if others else "–",
-                    "twice over x": "–" if own == RESIDUES else f"{twice:.1%}",
+                    "2× over x": "–" if own == RESIDUES else f"{twice:.1%}",
                 }
             )
     return pd.DataFrame(rows)
@@ -116,7 +115,3 @@ def _draws(chosen: Sequence[int], p: int) -> Iterator[list[int]]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(DRAWS if len(others) >= len(chosen) else 0):
         yield others[torch.randperm(len(others), generator=generator)[: len(chosen)]].tolist()
-
-
-def _grokked(run: Run) -> str:
-    return "–" if run.grok_step is None else f"{run.grok_step:,}"
