@@ -273,23 +273,28 @@ class Restriction(NamedTuple):
 def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence[int]) -> Restriction:
     """:func:`split` the embedding of a run, and test the rest of the model with each part.
 
-    Only rows of residues change: with ``operands="vocab"`` the other operands stay as they are.
+    Raises:
+        ValueError: as for :func:`accuracy_with`.
+    """
+    if run.weights is None:
+        raise ValueError(f"{run.config.label} was published without its weights")
+    embedding = run.weights.W_E[: run.config.p]
+    return Restriction(*(accuracy_with(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
+
+
+def accuracy_with(run: Run, embedding: Float[Tensor, "p n"]) -> float:
+    """Accuracy of a run on its test pairs with other rows for the residues in its embedding.
+
+    With ``operands="vocab"`` the other operands keep theirs.
 
     Raises:
         ValueError: the run was published without its weights, or is a mixture.
     """
-    if run.weights is None:
-        raise ValueError(f"{run.config.label} was published without its weights")
-    if len(run.config.operations) != 1:
-        raise ValueError(f"{run.config.label} has several operations: take a run on one")
-    embedding = run.weights.W_E[: run.config.p]
-    return Restriction(*(_test_accuracy(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
-
-
-def _test_accuracy(run: Run, embedding: Float[Tensor, "p n"]) -> float:
-    """With the embedding's rows of the residues replaced."""
     config, weights = run.config, run.weights
-    assert weights is not None
+    if weights is None:
+        raise ValueError(f"{config.label} was published without its weights")
+    if len(config.operations) != 1:
+        raise ValueError(f"{config.label} has several operations: take a run on one")
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     replaced = weights._replace(W_E=torch.cat([embedding, weights.W_E[config.p :]]))
     tested = ~table.train

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from grokbook import coordinates, model
-from grokbook.coordinates import MOST, RESIDUES, leading, restriction
+from grokbook.coordinates import MOST, RESIDUES, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYERS
@@ -64,13 +64,14 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
     """
     rows = []
     for each in read(groups):
-        p, own = each.run.config.p, each.natural.embedding
-        over_x = leading(each.layers["embedding"], RESIDUES, 1.0).frequencies
+        p, own, embedding = each.run.config.p, each.natural.embedding, each.layers["embedding"]
+        over_x = leading(embedding, RESIDUES, 1.0).frequencies
         for share in shares:
             chosen = each.leading("embedding", share).frequencies
             found = restriction(each.run, own, chosen)
-            others = [restriction(each.run, own, drawn).removed for drawn in _draws(chosen, p)]
-            twice = restriction(each.run, RESIDUES, over_x[: 2 * len(chosen)]).kept
+            without = [split(embedding, own, drawn)[1] for drawn in _draws(chosen, p)]
+            others = np.mean([accuracy_with(each.run, rows) for rows in without]) if without else None
+            twice = accuracy_with(each.run, split(embedding, RESIDUES, over_x[: 2 * len(chosen)])[0])
             rows.append(
                 {
                     "run": each.label,
@@ -80,7 +81,7 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
                     "whole": f"{found.whole:.1%}",
                     "these": f"{found.kept:.1%}",
                     "all but these": f"{found.removed:.1%}",
-                    "all but others": f"{np.mean(others):.1%}" if others else "–",
+                    "all but others": "–" if others is None else f"{others:.1%}",
                     "2× over x": "–" if own == RESIDUES else f"{twice:.1%}",
                 }
             )

@@ -205,9 +205,13 @@ def _cells(runs: Sequence[Read], layer: Layer, share: float) -> list[_Cell]:
     first = runs[0].run.config
     start = model.layers(initial_weights(first, {}), first.p)[layer]
     cells = [
-        _Cell(each.label, waves.name, leading(each.layers[layer], waves, share).needed(share), waves == own)
+        _Cell(
+            each.label,
+            waves.name,
+            leading(each.layers[layer], waves, share).needed(share),
+            waves == each.coordinate(layer),
+        )
         for each in runs
-        for own in [each.coordinate(layer)]
         for waves in every
     ]
     random = (leading(coordinates.averaged(start, waves), waves, share).needed(share) for waves in every)
