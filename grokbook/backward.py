@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokbook import kernels
 from grokbook.folded import Parts, Tables, entries_of, fold, forward, merged_qkv, padded_unembedding, term_weights
 from grokbook.plan import Plan
 from grokbook.weights import Weights
@@ -73,13 +74,16 @@ def _by_tables(
     torch.ops.aten.threshold_backward.grad_input(d_post, post, 0, grad_input=post)
 
     d_sums = sums.flatten(0, 1)
-    d_entries = F.embedding_bag(
-        plan.source_row,
-        d_sums,
-        offsets=plan.entry_start,
-        mode="sum",
-        per_sample_weights=weights.flatten().index_select(0, plan.source_term),
-    )
+    if kernels.used_for(d_sums):
+        d_entries = kernels.sum_rows(d_sums, weights, plan)
+    else:
+        d_entries = F.embedding_bag(
+            plan.source_row,
+            d_sums,
+            offsets=plan.entry_start,
+            mode="sum",
+            per_sample_weights=weights.flatten().index_select(0, plan.source_term),
+        )
     d_score = _by_score(tables, weights, plan, d_sums) if wanted & _BEFORE_ATTENTION else None
     return _ByTables(d_entries, d_score, d_neuron_logit)
 

@@ -33,6 +33,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokbook import kernels
 from grokbook.plan import Contexts, Plan
 from grokbook.weights import Weights
 
@@ -133,9 +134,13 @@ def forward(tables: Tables, weights: Float[Tensor, "run_row term"], plan: Plan) 
     """Of every row, what the neurons put out, and then the logits."""
     n_runs, n_rows = plan.rows.a.shape
     d_mlp = tables.neuron_logit.shape[1]
-    sums = F.embedding_bag(plan.entry, tables.entries, mode="sum", per_sample_weights=weights)
+    if kernels.used_for(tables.entries):
+        sums = kernels.sum_entries(tables.entries, weights, plan, rectified=d_mlp)
+    else:
+        sums = F.embedding_bag(plan.entry, tables.entries, mode="sum", per_sample_weights=weights)
+        sums[:, :d_mlp].relu_()
     sums = sums.unflatten(0, (n_runs, n_rows))
-    post, logits = sums[..., :d_mlp].relu_(), sums[..., d_mlp:]
+    post, logits = sums[..., :d_mlp], sums[..., d_mlp:]
     if n_runs == 1:  # baddbmm would copy the strided operands
         logits[0].addmm_(post[0], tables.neuron_logit[0])
     else:

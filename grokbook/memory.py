@@ -15,7 +15,7 @@ from grokbook.config import RunConfig
 from grokbook.folded import padded
 
 MAX_SLOTS = 64
-"""Runs in one stack on CUDA at most. A guess: no stack has been measured there yet."""
+"""Runs in one stack on CUDA at most. One of 16 makes nearly as much of the device (benchmarks/RESULTS.md, row e)."""
 EVALUATED_TOGETHER = 16
 """Runs of a stack on CUDA whose whole tables are evaluated at once."""
 

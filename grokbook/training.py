@@ -359,8 +359,8 @@ class _Lanes:
             self._seconds_per_step = max((time.monotonic() - began) / steps, 1e-9)
 
     def shrink(self) -> None:
-        """Drop the free places once they are half of all: they cost as much as the others."""
+        """Drop the free places once they are a quarter of all: they cost as much as the others."""
         busy = self.busy
-        if busy and 2 * len(busy) <= len(self.records):
+        if busy and 4 * len(busy) <= 3 * len(self.records):
             self.stack.keep(busy)
             self.records = [self.records[run] for run in busy]

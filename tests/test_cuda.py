@@ -1,9 +1,12 @@
 """What only a CUDA device can show; skipped without one."""
 
+import math
+import warnings
+
 import pytest
 import torch
 
-from grokbook import data, model, train
+from grokbook import backward, data, folded, kernels, model, train
 from grokbook.engine import WARM_UP, Stack
 from grokbook.training import initial_weights
 from grokbook.weights import EMBEDDING
@@ -52,11 +55,40 @@ def test_the_captured_update_is_the_plain_one(configs, monkeypatch):
 def test_updates_do_not_wait_for_the_host(configs):
     stack = stack_of(configs, CUDA, double=False)
     stack.advance(WARM_UP + 1)
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode("error")
     try:
         stack.advance(20)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="Triton is not installed")
+def test_sums_without_triton_are_the_same(configs, tiny, monkeypatch):
+    odd = [tiny("a+b", "ab+b", p=11, n_heads=1, d_mlp=150, seed=seed) for seed in range(3)]  # two blocks of columns
+    for stacked in (configs, odd):
+        stack = stack_of(stacked, CUDA)
+        stack.replace(1, stacked[2], initial_weights(stacked[2], {}).map(torch.Tensor.double))
+        batch, labels = stack._batches[0], stack._batches[0].data.train_labels
+        with_triton = backward.gradients(batch.weights, batch.data.plan, labels, 0.1)
+        with monkeypatch.context() as patched:
+            patched.setattr(kernels, "AVAILABLE", False)
+            without = backward.gradients(batch.weights, batch.data.plan, labels, 0.1)
+        for name, gradient in without.items():
+            torch.testing.assert_close(
+                with_triton[name], gradient, rtol=1e-12, atol=1e-12 * float(gradient.abs().max())
+            )
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="Triton is not installed")
+def test_a_loss_that_is_not_a_number_stays_one(configs):
+    stack = stack_of(configs, CUDA)
+    batch = stack._batches[0]
+    batch.weights.W_E[1, 0, 0] = math.nan
+    logits = folded.folded_logits(batch.weights, batch.data.plan)
+    assert logits[1].isnan().any()
+    assert not logits[[0, 2, 3]].isnan().any()
 
 
 def test_runs_come_and_go_after_the_capture(configs, tiny):

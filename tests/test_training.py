@@ -476,7 +476,7 @@ def test_a_stack_shrinks_as_its_runs_end(mixture, shared, monkeypatch):
     sizes, keep = [], Stack.keep
     monkeypatch.setattr(Stack, "keep", lambda self, runs: (sizes.append(len(runs)), keep(self, runs)))
     trained(*mixture, slots=5)
-    assert sizes == [2, 1]
+    assert sizes == [3, 2, 1]
 
 
 def test_runs_enter_where_regular_evaluations_fall_together(mixture, monkeypatch):
