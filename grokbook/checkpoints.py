@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from grokbook.record import Record
 from grokbook.runs import Spectra
 
 _ENDED = "ended-"
+_UNKNOWN_ORIGIN = '{"facts": {}, "earlier": []}'  # of states from before it was written down
 
 
 class State(NamedTuple):
@@ -112,7 +114,8 @@ def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) ->
         "spectra.": record.to_spectra()._asdict(),
     }
     named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
-    facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started}
+    origin = json.dumps({"facts": dict(record.facts), "earlier": record.earlier})
+    facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started, "origin": origin}
     facts["sha256"] = _sha256(named, facts)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
@@ -159,6 +162,8 @@ def _read(file: Path, config: RunConfig) -> State:
         record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
         record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))
         record.seconds, record.started = float(facts["seconds"]), facts["started"]
+        origin = json.loads(facts.get("origin", _UNKNOWN_ORIGIN))
+        record.facts, record.earlier = origin["facts"], origin["earlier"]
         return State(int(facts["step"]), tensors, record, file)
     except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(file, error) from error

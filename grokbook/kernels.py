@@ -8,6 +8,7 @@ Axes are named as in :mod:`grokbook.folded`.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import no_type_check
 
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +24,7 @@ if AVAILABLE:
     from triton import language as tl
 
     @triton.jit
+    @no_type_check  # Triton reads the source, and would not find its names in a function that checks its arguments
     def _sum_entries(
         out,
         entries,
@@ -49,6 +51,7 @@ if AVAILABLE:
         tl.store(out + row[:, None] * WIDTH + column[None, :], total, mask=mask)
 
     @triton.jit
+    @no_type_check  # Triton reads the source, and would not find its names in a function that checks its arguments
     def _sum_rows(
         out,
         rows,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from grokbook import provenance, training
+from grokbook import training
 from grokbook.config import RunConfig
 from grokbook.record import Moment
 from grokbook.runs import Run
@@ -50,7 +50,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
         ValueError, TrainingDiverged, DamagedRun, OSError: as :meth:`grokbook.RunStore.ensure` raises them.
     """
     store = store or default_store()
-    resolved = training.resolve_device(device)
+    training.resolve_device(device)  # before a screen is drawn
     screen = Screen() if in_notebook() else None
     stored = config in store
     again = again and stored and not store.stored_only
@@ -66,7 +66,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
         moment = watch.stopped_at
         if moment is None or moment.record.config != config:
             raise
-        run = moment.run(provenance.describe(resolved))
+        run = moment.run()
         how = "the whole run is stored" if again else "call it again to go on from here"
         print(f"{config.label}: stopped at step {run.steps:,} of at most {config.max_steps:,}; {how}.")
     else:

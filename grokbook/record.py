@@ -95,6 +95,10 @@ class Record:
         self.maps: list[tuple[int, Tensor]] = []
         self.seconds = 0.0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.facts: Mapping[str, Any] = {}
+        """Where and by what code it is being trained, see :func:`grokbook.provenance.describe`."""
+        self.earlier: list[dict[str, Any]] = []
+        """The same of its first steps, where these were made elsewhere: each with ``until_step``."""
         self._grok_step: int | None = None
 
     @property
@@ -120,6 +124,12 @@ class Record:
     def cut_short(self) -> bool:
         """Whether the run ends by its budget: with a larger one it would go on."""
         return self.grok_step is None or self.step < self.grok_step + self.config.tail
+
+    def goes_on(self, step: int, facts: Mapping[str, Any]) -> None:
+        """From ``step`` on it is trained where ``facts`` say; what came before is remembered if that was elsewhere."""
+        if self.facts and self.facts != facts:
+            self.earlier.append({**self.facts, "until_step": step})
+        self.facts = facts
 
     def add(self, step: int, seen: Observation) -> None:
         """Write down an evaluation, and the spectra where the schedule asks for them.
@@ -172,7 +182,7 @@ class Record:
         return frame.astype({name: "int32" if name == "step" else "float32" for name in frame.columns})
 
     def to_run(self, weights: Weights, facts: Mapping[str, Any]) -> Run:
-        """The finished run; ``facts`` go into its provenance."""
+        """The finished run; ``facts`` go into its provenance, besides what the record knows."""
         spectra = self.to_spectra()
         if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
             spectra = spectra._replace(logits=spectra.logits.half())
@@ -182,7 +192,9 @@ class Record:
             spectra=spectra,
             weights=weights,
             provenance={
+                **self.facts,
                 **facts,
+                **({"earlier": self.earlier} if self.earlier else {}),
                 "started": self.started,
                 "wall_seconds": round(self.seconds, 1),
                 "stopped": runs.STOPPED_BY_BUDGET if self.cut_short else "tail after grokking",
@@ -208,11 +220,8 @@ class Moment(NamedTuple):
         spectra = Spectra(torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit), *no_maps)
         return Run(config=config, history=record.to_history(), spectra=spectra, weights=None, provenance={})
 
-    def run(self, facts: Mapping[str, Any]) -> Run:
+    def run(self) -> Run:
         """The run so far, whole: it is the one whose step budget ends here, and that is what its config says.
-
-        Args:
-            facts: go into its provenance.
 
         Raises:
             ValueError: the run is at its start; no budget ends there.
@@ -221,5 +230,6 @@ class Moment(NamedTuple):
         ended.history = {name: list(values) for name, values in self.record.history.items()}
         ended.spectra, ended.maps = list(self.record.spectra), list(self.record.maps)
         ended.seconds, ended.started = self.record.seconds, self.record.started
+        ended.facts, ended.earlier = self.record.facts, list(self.record.earlier)
         ended.add_final(ended.step, self.seen)
-        return ended.to_run(self.weights(), facts)
+        return ended.to_run(self.weights(), {})

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,6 +156,7 @@ class Trainer:
     failed: dict[RunConfig, TrainingDiverged | DamagedRun] = field(default_factory=dict)
     begun_at: dict[RunConfig, int] = field(default_factory=dict)
     """The step from which each run was trained here: 0, or where an earlier process left it."""
+    _facts: Mapping[str, Any] = field(default_factory=dict, init=False)
 
     def train(self, configs: Iterable[RunConfig]) -> None:
         """Train what is not finished, sources before their heirs.
@@ -184,6 +186,7 @@ class Trainer:
         first = list(islice(waiting, slots))
         if not first:
             return
+        self._facts = provenance.describe(self.device)  # threads included: they are set by now
         lanes = _Lanes(Stack(first, [initial_weights(config, self.finished) for config in first], self.device))
         with reporter(len(group), together=slots > 1, enabled=self.progress) as report:
             for run, config in enumerate(first):
@@ -213,7 +216,8 @@ class Trainer:
         except DamagedRun as error:
             self._give_up(config, error)
             return
-        lanes.records[run] = Record(config) if state is None else state.record
+        lanes.records[run] = record = Record(config) if state is None else state.record
+        record.goes_on(lanes.stack.steps[run], self._facts)
         self.begun_at[config] = lanes.stack.steps[run]
         report.begin(config, lanes.stack.steps[run])
 
@@ -263,8 +267,8 @@ class Trainer:
         if record.cut_short:
             self._save(lanes, [run])
         record.add_final(step, seen)
-        facts = {**provenance.describe(self.device), **({"stacked": len(lanes.records)} if lanes.together else {})}
-        finished = record.to_run(lanes.stack.weights_of(run), facts)
+        together = {"stacked": len(lanes.records)} if lanes.together else {}
+        finished = record.to_run(lanes.stack.weights_of(run), together)
         lanes.records[run] = None
         ending = "did not grok" if finished.grok_step is None else f"grokked at step {finished.grok_step:,}"
         report.end(record.config, f"{step:,} steps in {record.seconds:.0f} s", ending)

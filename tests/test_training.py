@@ -8,7 +8,19 @@ import torch
 from same import assert_same_run
 from test_schedule import walk
 
-from grokbook import RunStore, TrainingDiverged, data, fourier, measures, model, runs, schedule, train, training
+from grokbook import (
+    RunStore,
+    TrainingDiverged,
+    data,
+    fourier,
+    measures,
+    model,
+    provenance,
+    runs,
+    schedule,
+    train,
+    training,
+)
 from grokbook.checkpoints import Checkpoints
 from grokbook.engine import Stack
 from grokbook.record import Record, observe
@@ -311,9 +323,29 @@ def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
     state = checkpoints.load(tiny())
     state.record.seconds += 5000
     checkpoints.save(tiny(), state.step, state.tensors, state.record)
-    provenance = trained(tiny(), checkpoints=tmp_path)[0].provenance
-    assert provenance["wall_seconds"] > 5000
-    assert provenance["started"] == state.record.started
+    facts = trained(tiny(), checkpoints=tmp_path)[0].provenance
+    assert facts["wall_seconds"] > 5000
+    assert facts["started"] == state.record.started
+
+
+def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    here = provenance.describe(torch.device("cpu"))
+    places = [{**here, "device": "one"}, {**here, "device": "one"}, {**here, "device": "another"}]
+    for step, place in zip((10, 20, None), places, strict=True):
+        with monkeypatch.context() as context:
+            context.setattr(provenance, "describe", lambda _, place=place: place)
+            if step is not None:
+                interrupt_at(context, step)
+                with pytest.raises(KeyboardInterrupt):
+                    trained(tiny(), checkpoints=tmp_path)
+                reached = Checkpoints(tmp_path).load(tiny()).step
+            else:
+                (run,) = trained(tiny(), checkpoints=tmp_path)
+    assert run.provenance["device"] == "another"
+    assert run.provenance["earlier"] == [{**here, "device": "one", "until_step": reached}]
+    assert "earlier" not in tiny_run.provenance
+    assert_same_run(run, tiny_run)
 
 
 def test_checkpoints_are_written_at_intervals(tiny, tmp_path, monkeypatch):
