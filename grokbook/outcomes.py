@@ -178,8 +178,8 @@ def problems(outcome: Outcome) -> list[str]:
     ]
     if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
         found.append("the best test accuracy is below the last one")
-    end, latest = runs.ending(config, grok_step)
-    if not end <= outcome.steps <= latest:
+    end = runs.ending(config, grok_step)
+    if outcome.steps != end:
         found.append(f"the run ends at step {outcome.steps}, not at {end}")
     if grok_step is not None:
         if outcome.fit_step is None or outcome.fit_step > grok_step:

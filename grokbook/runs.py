@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grokbook import measures
+from grokbook import measures, schedule
 from grokbook.config import RunConfig
 from grokbook.errors import DamagedRun
 from grokbook.folders import WEIGHTS_FILE
@@ -142,11 +142,15 @@ def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.Dat
     return measures.grok_step(np.asarray(history["step"]), train, test, threshold, config.sustain)
 
 
-def ending(config: RunConfig, grok_step: int | None) -> tuple[int, int]:
-    """The first and the last step at which a run may end: its budget, or a tail beyond its grok step."""
-    end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
-    # A tail shorter than what it takes to see that a run has grokked is over by then.
-    return end, end if grok_step is None or config.tail >= config.sustain else config.max_steps
+def ending(config: RunConfig, grok_step: int | None) -> int:
+    """The step at which a run ends: its budget, or a tail beyond its grok step, if by then it is seen to have grokked.
+
+    That takes an evaluation at least ``sustain`` steps later, which a tail no longer than that may not reach.
+    """
+    if grok_step is None:
+        return config.max_steps
+    seen = schedule.next_evaluation(grok_step + config.sustain - 1, config.eval_every, config.max_steps)
+    return min(config.max_steps, max(grok_step + config.tail, seen))
 
 
 def history_columns(config: RunConfig) -> tuple[str, ...]:

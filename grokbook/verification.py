@@ -92,8 +92,8 @@ def _of_weights(run: Run) -> Iterator[str]:
 
 def _of_ending(run: Run) -> Iterator[str]:
     """A run ends where its config and its grok step say, and its last spectra are of that step."""
-    end, latest = runs.ending(run.config, run.grok_step)
-    if not end <= run.steps <= latest:
+    end = runs.ending(run.config, run.grok_step)
+    if run.steps != end:
         yield f"the run ends at step {run.steps}, not at {end}"
     for name, steps in (("spectra", run.spectra.step), ("map", run.spectra.logits_step)):
         if len(steps) and int(steps[-1]) != run.steps:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from same import assert_same_run
 
-from grokbook import Run, runs
+from grokbook import Run, runs, train
 from grokbook.runs import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
 FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
@@ -282,9 +282,19 @@ def test_values_that_are_not_finite_are_refused_even_with_their_checksum(folder,
 
 def test_a_run_ends_at_its_budget_or_a_tail_beyond_its_grok_step(tiny):
     config = tiny(max_steps=100, tail=20, sustain=10)
-    assert runs.ending(config, None) == runs.ending(config, 95) == (100, 100)
-    assert runs.ending(config, 40) == (60, 60)
-    assert runs.ending(tiny(max_steps=100, tail=5, sustain=10), 40) == (45, 100), "over before it was seen"
+    assert runs.ending(config, None) == runs.ending(config, 95) == 100
+    assert runs.ending(config, 40) == 60
+
+
+@pytest.mark.parametrize("tail", [1, 24, 25, 50])
+def test_a_run_with_a_short_tail_ends_once_it_is_seen_to_have_grokked(tiny, tail):
+    """So it does in training: the first evaluation 25 steps on or later is the last, unless the tail is longer."""
+    config = tiny("a^2", p=11, fraction=0.8, max_steps=400, sustain=25, tail=tail, eval_every=25)
+    (run,) = train([config], "cpu", progress=False)
+    assert run.grok_step is not None
+    assert run.grok_step % 25, "it groks between two regular evaluations"
+    later = [step for step in run.history["step"] if step >= run.grok_step + 25]
+    assert run.steps == runs.ending(config, run.grok_step) == max(later[0], run.grok_step + tail)
 
 
 def test_the_first_step_of_a_column(wave_run):
