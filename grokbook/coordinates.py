@@ -181,6 +181,17 @@ def leading(layer: Float[Tensor, "p n"], coordinate: Coordinate, share: float = 
     return Leading(tuple(chosen), tuple(explained))
 
 
+def even_share(layer: Float[Tensor, "p n"], coordinate: Logarithms) -> float:
+    """The share of a layer that waves of even frequency over a logarithm make up.
+
+    From x to -x it is half way around: log(-x) = log x + (p - 1) / 2. So waves of even frequency over log x are alike
+    for x and -x, and waves of odd frequency change their sign: over x, the first are made of cosines alone and the
+    second of sines. With a shift, the same holds of x + shift.
+    """
+    explained = _explained(waves(coordinate, len(layer)), _products(layer, coordinate))
+    return float(explained[1::2].sum() / explained.sum())
+
+
 def averaged(layer: Float[Tensor, "p n"], coordinate: Coordinate) -> Float[Tensor, "p n"]:
     """A layer with the same row, their mean, for all x with the same u(x): what is left of it as a function of u."""
     if not isinstance(coordinate, Values):

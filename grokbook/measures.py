@@ -117,6 +117,21 @@ def weighted_fcr_of(spectrum: Spectrum) -> float:
     return float(torch.minimum(cosine, sine).sum() / larger) if larger > 0 else 1.0
 
 
+def cosine_share_of(spectrum: Spectrum) -> float:
+    """The share of the squared norms that cosines have, against sines; 1/2 is balanced. Not in the paper.
+
+    Raises:
+        ValueError: these are the spectra of several layers or times.
+    """
+    cosine, sine = (float(norms.square().sum()) for norms in _one(spectrum))
+    return cosine / (cosine + sine) if cosine + sine > 0 else 0.5
+
+
+def fcr_at(share: float) -> float:
+    """FCR of a layer in which cosines have this share of the squared norm at each frequency."""
+    return math.sqrt(min(share, 1 - share) / max(share, 1 - share))
+
+
 def _one(spectrum: Spectrum) -> tuple[Float[Tensor, " K"], Float[Tensor, " K"]]:
     """Cosine and sine norms of one layer in float64; summed over several, a measure would look like a number of one."""
     spectrum.check_single()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grokbook import coordinates, data, fourier, model
+from grokbook import coordinates, data, fourier, measures, model
 from grokbook.coordinates import RESIDUES, Logarithms, Natural, Preimages, Values
 from grokbook.operations import Operation
 
@@ -171,6 +171,29 @@ def test_leading_frequencies_end_where_their_share_is_reached():
     few, many = (coordinates.leading(layer, RESIDUES, share) for share in (0.5, 0.9))
     assert few.shares[-1] >= 0.5 > few.shares[-2]
     assert many.frequencies[: len(few.frequencies)] == few.frequencies
+
+
+@pytest.mark.parametrize("p", [7, 13, 31])
+@pytest.mark.parametrize("shift", [0, 2])
+def test_waves_of_even_frequency_over_a_logarithm_are_what_is_alike_for_both_signs(p, shift):
+    layer = torch.randn(p, 3, generator=torch.Generator().manual_seed(p))
+    rows = layer.roll(shift, dims=0)[1:]  # of x + shift = 1, …, p - 1: the negative ones are these from behind
+    rows = rows - rows.mean(dim=0)
+    alike = (rows + rows.flip(0)) / 2
+    expected = float(alike.square().sum() / rows.square().sum())
+    assert coordinates.even_share(layer, Logarithms(shift)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("frequency", [1, 2, 3, 4])
+def test_over_the_residues_waves_of_even_frequency_are_cosines(frequency):
+    p = 13
+    angles = 2 * math.pi * frequency * fourier.discrete_logs(p).double() / (p - 1)
+    layer = torch.cat([torch.zeros(1, 2), torch.stack([angles.cos(), angles.sin()], dim=1)])
+    even = float(frequency % 2 == 0)
+    assert coordinates.even_share(layer, Logarithms(0)) == pytest.approx(even, abs=1e-9)
+    spectrum = fourier.spectrum(layer)
+    assert measures.cosine_share_of(spectrum) == pytest.approx(even, abs=1e-9)
+    assert measures.fcr_of(spectrum) == pytest.approx(0, abs=1e-6)
 
 
 def test_an_averaged_layer_is_a_function_of_the_values():

@@ -211,6 +211,18 @@ def test_gini_at_its_ends() -> None:
     assert math.isnan(measures.gini(torch.tensor([1.0, math.nan])))
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 1.0), (0.8, 0.5), (0.2, 0.5), (1.0, 0.0), (0.0, 0.0)])
+def test_fcr_where_every_frequency_has_the_same_share_of_cosines(share: float, expected: float) -> None:
+    sizes = torch.tensor([3.0, 1.0, 0.5], dtype=torch.float64)
+    layer = fourier.Spectrum(torch.tensor(0.0), sizes * share**0.5, sizes * (1 - share) ** 0.5)
+    assert measures.cosine_share_of(layer) == pytest.approx(share)
+    assert measures.fcr_at(share) == pytest.approx(measures.fcr_of(layer)) == pytest.approx(expected)
+
+
+def test_a_layer_without_waves_is_balanced() -> None:
+    assert measures.cosine_share_of(fourier.Spectrum(torch.tensor(1.0), torch.zeros(3), torch.zeros(3))) == 0.5
+
+
 @pytest.mark.parametrize("values", [[], [1.0, -0.1]])
 def test_gini_of_nonsense(values: list[float]) -> None:
     with pytest.raises(ValueError, match="Gini"):

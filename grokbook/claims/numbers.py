@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import record, training
+from grokbook import measures, record, training
 from grokbook.config import RunConfig
 from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
@@ -28,10 +28,8 @@ def relative(run: Run, column: str) -> float:
 
 
 def cosine_share(run: Run, layer: str, time: int = -1) -> float:
-    """Share of a layer's squared norms that cosines have, against sines; 1/2 is balanced."""
-    spectrum = Spectrum.of_rows(getattr(run.spectra, layer)[time].double())
-    cosine, sine = float(spectrum.cosine.square().sum()), float(spectrum.sine.square().sum())
-    return cosine / (cosine + sine)
+    """Share of a layer's squared norms that cosines have, at one of the recorded times."""
+    return measures.cosine_share_of(Spectrum.of_rows(getattr(run.spectra, layer)[time]))
 
 
 def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:

@@ -34,7 +34,13 @@ What is where; a module imports only from those above it:
 
 from __future__ import annotations
 
-from grokbook.figures.coordinate_tables import coordinate_summary, frequency_table, leading_table, restriction_table
+from grokbook.figures.coordinate_tables import (
+    coordinate_summary,
+    frequency_table,
+    leading_table,
+    parity_table,
+    restriction_table,
+)
 from grokbook.figures.coordinates import coordinate_chart, coordinate_spectra, readable
 from grokbook.figures.curves import accuracy_curves, accuracy_panels, other_measures, progress_measures
 from grokbook.figures.grid import outcome_grid
@@ -152,6 +158,7 @@ __all__ = [
     "outcomes_of",
     "overview",
     "paper_table",
+    "parity_table",
     "part",
     "pretty",
     "progress_measures",

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from grokbook import coordinates, model
-from grokbook.coordinates import MOST, RESIDUES, accuracy_with, leading, restriction, split
+from grokbook import coordinates, fourier, measures, model
+from grokbook.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYERS
@@ -83,6 +83,35 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
                     "all but these": f"{found.removed:.1%}",
                     "all but others": "–" if others is None else f"{others:.1%}",
                     "2× over x": "–" if own == RESIDUES else f"{twice:.1%}",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def parity_table(groups: Group) -> pd.DataFrame:
+    """Cosines and sines of layers over log x, from the parity of their frequencies there.
+
+    "Even" is the share of :func:`grokbook.coordinates.even_share`, "cosines over x" that of the squared norms over the
+    residues, and "FCR from even" FCR if cosines had the share "even" at each frequency over the residues.
+    """
+    rows = []
+    for each in read(groups):
+        for layer, symbol in LAYER_SYMBOLS.items():
+            own, matrix = each.coordinate(layer), each.layers[layer]
+            if own != Logarithms(0):
+                continue
+            frequencies = each.leading(layer).frequencies
+            spectrum, even = fourier.spectrum(matrix), coordinates.even_share(matrix, own)
+            rows.append(
+                {
+                    "run": each.label,
+                    "layer": symbol,
+                    "leading, even": listed([k for k in frequencies if k % 2 == 0]) or "–",
+                    "leading, odd": listed([k for k in frequencies if k % 2]) or "–",
+                    "even": f"{even:.0%}",
+                    "cosines over x": f"{measures.cosine_share_of(spectrum):.0%}",
+                    "FCR from even": f"{measures.fcr_at(even):.2f}",
+                    "FCR": f"{measures.fcr_of(spectrum):.2f}",
                 }
             )
     return pd.DataFrame(rows)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from grokbook.config import RunConfig
@@ -109,6 +108,11 @@ def budgets(runs: Sequence[Run]) -> str:
 
 
 def change(runs: Sequence[Run], column: str) -> str:
-    """First and last value of a measure, averaged over seeds."""
-    first, last = (np.mean([run.history[column].iloc[i] for run in runs]) for i in (0, -1))
-    return f"{first:.2f} → {last:.2f}"
+    """First and last value of a measure; where seeds differ in two digits, the smallest and the largest of each."""
+    return " → ".join(_range([f"{run.history[column].iloc[i]:.2f}" for run in runs]) for i in (0, -1))
+
+
+def _range(values: Sequence[str]) -> str:
+    """Numbers with as many digits: the smallest and the largest, or the one that all of them are."""
+    lowest, highest = min(values, key=float), max(values, key=float)
+    return lowest if lowest == highest else f"{lowest}–{highest}"
