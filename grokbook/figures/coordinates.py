@@ -121,7 +121,9 @@ def coordinate_chart(groups: Group, *, share: float = MOST, name: str = "coordin
     if len({each.run.config.p for each in runs}) != 1:
         raise ValueError("this takes runs with their weights, on operations with known coordinates, and one modulus")
     cells = {layer: _cells(runs, layer, share) for layer in LAYERS}
-    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.16, subplot_titles=list(LAYERS.values()))
+    labels = [*(each.label for each in runs), RANDOM]
+    height = 2 * 40 * (len(labels) + 1)
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=100 / height, subplot_titles=list(LAYERS.values()))
     for row, of_layer in enumerate(cells.values(), start=1):
         for own, symbol, colour in ((True, "diamond", PALETTE[0]), (False, "circle-open", PALETTE[1])):
             _dots(figure, [cell for cell in of_layer if cell.own is own], symbol, colour, row=row)
@@ -137,9 +139,8 @@ def coordinate_chart(groups: Group, *, share: float = MOST, name: str = "coordin
             row=row,
             col=1,
         )
-    labels = [*(each.label for each in runs), RANDOM]
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], automargin=True)
-    arrange(figure, height=150 + 2 * 40 * (len(labels) + 1), legend_y=1.05, t=80)
+    arrange(figure, height=150 + height, legend_y=1.05, t=80)
     counted = "; ".join(f"{PLAIN_LAYERS[layer]}: {_ranges(of_layer)}" for layer, of_layer in cells.items())
     every = runs[0].run.config.p // 2
     text = f"Frequencies that it takes for {share:.0%} of a layer, of {every}. {counted[0].upper()}{counted[1:]}"
