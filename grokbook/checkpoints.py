@@ -63,9 +63,7 @@ class Checkpoints:
                         warnings.warn(f"not used: {error}", stacklevel=2)
                         return None
                     raise
-                grok_step = state.record.grok_step
-                end = config.max_steps if grok_step is None else min(config.max_steps, grok_step + config.tail)
-                if state.step <= end:
+                if state.step <= state.record.last_step:
                     return state
         return None
 

@@ -7,16 +7,19 @@ Axes are named as in :mod:`grokbook.folded`.
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from importlib.util import find_spec
 from typing import no_type_check
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from grokbook.plan import Plan
 
-AVAILABLE = find_spec("triton") is not None
-"""Whether Triton is installed; torch for CUDA on Linux brings it along."""
+AVAILABLE = torch.cuda.is_available() and find_spec("triton") is not None
+"""Whether there is a device, and Triton is installed; torch for CUDA on Linux brings it along."""
 _AT_A_TIME, _COLUMNS = 8, 128  # rows and columns that one program works on at once
 
 if AVAILABLE:
@@ -101,7 +104,21 @@ if AVAILABLE:
 
 def used_for(tensor: Tensor) -> bool:
     """Whether sums of this tensor's rows are taken by the kernels here."""
-    return AVAILABLE and tensor.is_cuda
+    return AVAILABLE and tensor.is_cuda and _compiles(tensor.device)
+
+
+@cache
+def _compiles(device: torch.device) -> bool:
+    """Whether Triton can build a kernel for this device: it needs a C compiler, and not every device will do."""
+    one, first = torch.ones(1, 1, device=device), torch.zeros(1, 1, dtype=torch.int64, device=device)
+    out = torch.empty_like(one)
+    try:
+        with torch.cuda.device(device):
+            _sum_entries[1, 1](out, one, first, one, 1, 1, 1, 0, _AT_A_TIME, _COLUMNS)
+        return float(out) == 1.0
+    except Exception as error:  # whatever a compiler, a driver or a missing header may say
+        warnings.warn(f"training without Triton, at about half the pace: {error}", stacklevel=2)
+        return False
 
 
 def sum_entries(
@@ -109,10 +126,13 @@ def sum_entries(
 ) -> Float[Tensor, "run_row out"]:
     """Of every row, the weighted sum of its entries; a ReLU is applied to the first ``rectified`` columns."""
     (n_rows, n_terms), width = weights.shape, entries.shape[1]
+    assert entries.is_contiguous()
+    assert weights.is_contiguous()
     out = entries.new_empty(n_rows, width)
-    _sum_entries[triton.cdiv(n_rows, _AT_A_TIME), triton.cdiv(width, _COLUMNS)](
-        out, entries, plan.entry, weights, n_rows, n_terms, width, rectified, _AT_A_TIME, _COLUMNS
-    )
+    with torch.cuda.device_of(out):  # Triton launches on the current device
+        _sum_entries[triton.cdiv(n_rows, _AT_A_TIME), triton.cdiv(width, _COLUMNS)](
+            out, entries, plan.entry, weights, n_rows, n_terms, width, rectified, _AT_A_TIME, _COLUMNS
+        )
     return out
 
 
@@ -123,23 +143,26 @@ def sum_rows(
     width, n_entries = rows.shape[1], len(plan.entry_start)
     n_heads, (n_runs, n_ctx) = (weights.shape[1] - 1) // 2, plan.rows.contexts.b.shape
     first_residual = n_entries - n_runs * n_ctx
+    assert rows.is_contiguous()
+    assert weights.is_contiguous()
     out = rows.new_empty(n_entries, width)
     for first, n_groups, heads in ((0, first_residual // n_heads, n_heads), (first_residual, n_runs * n_ctx, 1)):
-        _sum_rows[n_groups, triton.cdiv(width, _COLUMNS)](
-            out,
-            rows,
-            weights,
-            plan.source_row,
-            plan.source_term,
-            plan.entry_start,
-            n_entries,
-            len(plan.source_row),
-            first,
-            n_groups // n_runs,
-            heads,
-            triton.next_power_of_2(heads),
-            width,
-            _AT_A_TIME,
-            _COLUMNS,
-        )
+        with torch.cuda.device_of(out):
+            _sum_rows[n_groups, triton.cdiv(width, _COLUMNS)](
+                out,
+                rows,
+                weights,
+                plan.source_row,
+                plan.source_term,
+                plan.entry_start,
+                n_entries,
+                len(plan.source_row),
+                first,
+                n_groups // n_runs,
+                heads,
+                triton.next_power_of_2(heads),
+                width,
+                _AT_A_TIME,
+                _COLUMNS,
+            )
     return out

@@ -124,11 +124,12 @@ def cosine_share_of(spectrum: Spectrum) -> float:
         ValueError: these are the spectra of several layers or times.
     """
     cosine, sine = (float(norms.square().sum()) for norms in _one(spectrum))
-    return cosine / (cosine + sine) if cosine + sine > 0 else 0.5
+    return 0.5 if cosine + sine == 0 else cosine / (cosine + sine)
 
 
 def fcr_at(share: float) -> float:
     """FCR of a layer in which cosines have this share of the squared norm at each frequency."""
+    share = min(max(share, 0.0), 1.0)  # rounding may have left it outside
     return math.sqrt(min(share, 1 - share) / max(share, 1 - share))
 
 

@@ -15,7 +15,7 @@ from grokbook.config import RunConfig
 from grokbook.folded import padded
 
 MAX_SLOTS = 64
-"""Runs in one stack on CUDA at most. One of 16 makes nearly as much of the device (benchmarks/RESULTS.md, row e)."""
+"""Runs in one stack on CUDA at most. One of 16 makes 82 % of what one of 64 does (benchmarks/RESULTS.md)."""
 EVALUATED_TOGETHER = 16
 """Runs of a stack on CUDA whose whole tables are evaluated at once."""
 

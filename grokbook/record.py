@@ -116,9 +116,7 @@ class Record:
     @property
     def last_step(self) -> int:
         """Where the run ends, as far as is known now: the budget, or a tail beyond the grok step."""
-        if self.grok_step is None:
-            return self.config.max_steps
-        return min(self.config.max_steps, max(self.grok_step + self.config.tail, self.step))
+        return runs.ending(self.config, self.grok_step)
 
     @property
     def cut_short(self) -> bool:
@@ -126,8 +124,11 @@ class Record:
         return self.grok_step is None or self.step < self.grok_step + self.config.tail
 
     def goes_on(self, step: int, facts: Mapping[str, Any]) -> None:
-        """From ``step`` on it is trained where ``facts`` say; what came before is remembered if that was elsewhere."""
-        if self.facts and self.facts != facts:
+        """From ``step`` on it is trained where ``facts`` say; what came before is remembered if that was elsewhere.
+
+        Of a state from before this was written down nothing is known but that it comes from elsewhere.
+        """
+        if step > 0 and self.facts != facts:
             self.earlier.append({**self.facts, "until_step": step})
         self.facts = facts
 

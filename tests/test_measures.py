@@ -219,6 +219,11 @@ def test_fcr_where_every_frequency_has_the_same_share_of_cosines(share: float, e
     assert measures.fcr_at(share) == pytest.approx(measures.fcr_of(layer)) == pytest.approx(expected)
 
 
+def test_cosines_have_no_share_of_nonsense() -> None:
+    cosine = torch.tensor([1.0, math.nan])
+    assert math.isnan(measures.cosine_share_of(fourier.Spectrum(torch.tensor(0.0), cosine, torch.ones(2))))
+
+
 def test_a_layer_without_waves_is_balanced() -> None:
     assert measures.cosine_share_of(fourier.Spectrum(torch.tensor(1.0), torch.zeros(3), torch.zeros(3))) == 0.5
 

@@ -8,7 +8,7 @@ import torch
 from same import assert_same_run
 
 from grokbook import train
-from grokbook.record import Moment
+from grokbook.record import Moment, Record
 
 
 @pytest.fixture
@@ -58,3 +58,15 @@ def test_a_glance_has_the_history_and_the_spectra_up_to_now(moments):
             for name in ("step", "embedding", "neuron_logit"):
                 assert torch.equal(getattr(glance.spectra, name), getattr(so_far.spectra, name))
             assert glance.config == run.config
+
+
+def test_a_record_of_unknown_origin_comes_from_elsewhere(tiny):
+    here, there = {"device": "here"}, {"device": "there"}
+    begun, resumed = Record(tiny()), Record(tiny())
+    begun.goes_on(0, here)
+    begun.goes_on(10, here)
+    assert begun.earlier == []
+    resumed.goes_on(10, here)
+    resumed.goes_on(20, there)
+    assert resumed.earlier == [{"until_step": 10}, {"device": "here", "until_step": 20}]
+    assert resumed.facts == there

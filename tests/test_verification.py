@@ -118,10 +118,7 @@ def test_a_run_that_ends_elsewhere_than_its_config_says_is_found(grokked_run):
         (replace(grokked_run.config, tail=40), grok_step + 40),
         (replace(grokked_run.config, max_steps=end - 1), end - 1),
         (replace(grokked_run.config, grok_accuracy=1.0, sustain=399), 400),
-        (
-            replace(grokked_run.config, tail=10),
-            100,
-        ),  # the first evaluation from which 30 steps show that it has grokked
+        (replace(grokked_run.config, tail=10), 100),  # the first evaluation 30 steps on or later
     ):
         found = verification.problems(replace(grokked_run, config=config))
         assert f"the run ends at step {end}, not at {expected}" in found

@@ -78,6 +78,7 @@ from grokbook.figures.snapshot import snapshot
 from grokbook.figures.spectra import layer_spectra, overview, spectrogram
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer
 from grokbook.figures.tables import (
+    balance_table,
     halfway_table,
     outcome_table,
     paper_table,
@@ -108,6 +109,7 @@ __all__ = [
     "accuracy_curves",
     "accuracy_panels",
     "agreement_table",
+    "balance_table",
     "best_accuracies",
     "by_frequency",
     "by_operation",

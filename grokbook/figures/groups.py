@@ -108,7 +108,7 @@ def budgets(runs: Sequence[Run]) -> str:
 
 
 def change(runs: Sequence[Run], column: str) -> str:
-    """First and last value of a measure; where seeds differ in two digits, the smallest and the largest of each."""
+    """First and last value of a measure; where seeds differ by then, the smallest and the largest of each."""
     return " → ".join(_range([f"{run.history[column].iloc[i]:.2f}" for run in runs]) for i in (0, -1))
 
 
