@@ -211,6 +211,18 @@ def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
     assert math.isnan(numbers.plateau(run, names[0], 0.5)), "no rise, no plateau"
 
 
+def test_what_is_never_learned_is_later_than_what_is(tiny_mixture):
+    first, second, third = tiny_mixture.config.operations
+    columns = {f"test_accuracy[{name}]": [0.0, 0.5, 0.5] for name in (first, second, third)} | {"step": [0, 10, 20]}
+    assert math.isnan(numbers.later(with_history(tiny_mixture, **columns), first, (second, third)))
+    columns[f"test_accuracy[{second}]"] = [0.0, 1.0, 1.0]
+    run = with_history(tiny_mixture, **columns)
+    assert numbers.later(run, second, (first, third)) == -10
+    assert numbers.later(run, first, (second,)) == 10
+    columns[f"test_accuracy[{third}]"] = [0.0, 0.0, 1.0]
+    assert numbers.later(with_history(tiny_mixture, **columns), third, (second,)) == 10
+
+
 # --- the claims -----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from grokbook import labels, paper, paper_results, restricted
 from grokbook.claims.criteria import Configs, Criterion, Evidence, Value, alone, grokked, mixed
-from grokbook.claims.numbers import best, best_by, mean, plateau, reached, speed_up
+from grokbook.claims.numbers import best, best_by, later, mean, plateau, speed_up
 from grokbook.config import RunConfig
 from grokbook.experiments import (
     EXPERIMENTS,
@@ -104,12 +104,7 @@ def c7(evidence: Evidence) -> Iterator[Criterion]:
 
 
 def c8(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C8. Of what is not learned within a run, its end counts: it is learned no earlier."""
-
-    def later(run: Run) -> float:
-        product, others = reached(run, "ab"), max(reached(run, operation) for operation in ("a+b", "a-b"))
-        return min(product, run.steps) - min(others, run.steps) if min(product, others) < math.inf else math.nan
-
+    """Criteria of C8."""
     yield evidence.groks("a+b, a−b, a·b in one run at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9))
     yield evidence.groks("the same at r = 0.3", mixed(paper.ELEMENTARY), expected=False)
     for operation in paper.ELEMENTARY:
@@ -118,7 +113,7 @@ def c8(evidence: Evidence) -> Iterator[Criterion]:
         yield evidence.criterion(
             f"in one run at r = {fraction:g}: steps by which a·b reaches 99 % after the later of the others",
             mixed(paper.ELEMENTARY, fraction=fraction),
-            later,
+            lambda run: later(run, "ab", ("a+b", "a-b")),
             at_least=1.0,
         )
 

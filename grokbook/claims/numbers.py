@@ -103,6 +103,18 @@ def reached(run: Run, operation: str, accuracy: float = 0.99) -> float:
     return float(steps.iloc[0]) if len(steps) else math.nan
 
 
+def later(run: Run, operation: str, others: Sequence[str]) -> float:
+    """Steps by which one operation of a mixture reaches 99 % after the last of others; negative if before.
+
+    For what never does, the end of the run counts: it would be later still. NaN if nothing does.
+    """
+    steps = [reached(run, name) for name in (operation, *others)]
+    if all(map(math.isnan, steps)):
+        return math.nan
+    own, *theirs = (run.steps if math.isnan(step) else step for step in steps)
+    return own - max(theirs)
+
+
 def largest_change(run: Run, column: str) -> float:
     """How far a column of the history ever is from its value before training, as a share of that."""
     values = run.history[column]
