@@ -157,7 +157,7 @@ def test_plain_papermill_runs_the_pair(tmp_path, environment):
     parameters = {"p": "7", "fraction": "0.5", "max_steps": "20", "device": "cpu"}
     options = [part for name, value in parameters.items() for part in ("-p", name, value)]
     done = subprocess.run(
-        [*command, *options, "-y", "operations: [a+b]"],
+        [*command, *options, "-y", "{operations: [a+b], seeds: [0]}"],
         cwd=tmp_path,
         env={**os.environ, **environment},
         capture_output=True,
