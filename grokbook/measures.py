@@ -117,6 +117,10 @@ def weighted_fcr_of(spectrum: Spectrum) -> float:
     return float(torch.minimum(cosine, sine).sum() / larger) if larger > 0 else 1.0
 
 
+BIASED = 2 / 3
+"""A layer counts as biased to cosines if these have twice the squared norm of sines. Not in the paper."""
+
+
 def cosine_share_of(spectrum: Spectrum) -> float:
     """The share of the squared norms that cosines have, against sines; 1/2 is balanced. Not in the paper.
 

@@ -102,11 +102,5 @@ def test_the_spectra_table_measures_the_last_spectra(wave_run):
     assert (row["FCR W_E"], row["weighted FCR W_E"], row["weighted FCR W_L"]) == ("0.80", "0.00", "0.00")
 
 
-def test_the_balance_table_measures_the_last_spectra(wave_run):
-    (row,) = figures.balance_table({"waves": [wave_run]}).to_dict("records")
-    assert (row["run"], row["seed"]) == ("waves", wave_run.config.seed)
-    assert (row["FCR W_E"], row["cosines W_E"], row["cosines W_L"]) == ("0.80", "100%", "0%")
-
-
 def test_an_empty_table_says_so():
     assert "Nothing to show yet" in figures.table(pd.DataFrame()).data

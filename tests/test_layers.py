@@ -64,6 +64,7 @@ def test_figures_and_commands_import_one_way_within():
             "snapshot",
             "maps",
             "tables",
+            "balance",
             "coordinates",
             "coordinate_tables",
             "missing",

@@ -21,7 +21,7 @@ from grokbook.claims.numbers import (
 )
 from grokbook.config import RunConfig
 from grokbook.experiments import POWERS, SUMS
-from grokbook.measures import map_correlation
+from grokbook.measures import BIASED, map_correlation
 from grokbook.operations import pretty
 from grokbook.runs import LAYERS, Run
 
@@ -29,8 +29,6 @@ SPARSE = 0.5
 """A layer is sparse if FFS has at least halved since the random start."""
 DENSE = 0.8
 """It still has all frequencies if FFS has kept at least four fifths."""
-BIASED = 2 / 3
-"""Cosine-biased: cosines have at least twice the squared norm of sines."""
 BALANCED = 0.75
 """Balanced: FCR has kept at least three quarters."""
 FALLS = 0.75

@@ -34,6 +34,7 @@ What is where; a module imports only from those above it:
 
 from __future__ import annotations
 
+from grokbook.figures.balance import balance_scatter, balance_table
 from grokbook.figures.coordinate_tables import (
     coordinate_summary,
     frequency_table,
@@ -78,7 +79,6 @@ from grokbook.figures.snapshot import snapshot
 from grokbook.figures.spectra import layer_spectra, overview, spectrogram
 from grokbook.figures.style import LAYERS, PLAIN_LAYERS, Layer
 from grokbook.figures.tables import (
-    balance_table,
     halfway_table,
     outcome_table,
     paper_table,
@@ -109,6 +109,7 @@ __all__ = [
     "accuracy_curves",
     "accuracy_panels",
     "agreement_table",
+    "balance_scatter",
     "balance_table",
     "best_accuracies",
     "by_frequency",

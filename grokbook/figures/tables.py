@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
@@ -130,23 +129,6 @@ def spectra_table(groups: Group) -> pd.DataFrame:
             for layer, symbol in LAYER_SYMBOLS.items():
                 spectrum = Spectrum.of_rows(getattr(run.spectra, layer)[-1])
                 row |= {f"{name} {symbol}": f"{measure(spectrum):.2f}" for name, measure in SPECTRAL.items()}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def balance_table(groups: Group) -> pd.DataFrame:
-    """Of both layers at the end: FCR, and the share of the squared norms that cosines have, against sines."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            row: dict[str, Any] = {"run": label, "seed": run.config.seed}
-            spectra = {
-                symbol: Spectrum.of_rows(getattr(run.spectra, layer)[-1]) for layer, symbol in LAYER_SYMBOLS.items()
-            }
-            row |= {f"FCR {symbol}": f"{measures.fcr_of(of):.2f}" for symbol, of in spectra.items()}
-            row |= {
-                f"cosines {symbol}": f"{measures.cosine_share_of(spectrum):.0%}" for symbol, spectrum in spectra.items()
-            }
             rows.append(row)
     return pd.DataFrame(rows)
 
