@@ -28,23 +28,20 @@ def test_the_balance_table_measures_the_last_spectra(wave_run):
     assert (row["FCR W_E"], row["cosines W_E"], row["cosines W_L"]) == ("0.80", "100%", "0%")
 
 
-def test_each_run_is_a_mark_where_its_shares_are(wave_run, grokked_run):
+def test_each_run_is_a_mark_where_its_shares_are(wave_run, tiny_run):
     runs = [with_shares(wave_run, 0, 0.7, 0.2), with_shares(wave_run, 1, 0.5, 0.6), with_shares(wave_run, 2, 0.9, 0.1)]
     figure = figures.balance_scatter(runs)
     (marks,) = figure.data
-    assert marks.name == "not grokked"
+    assert (marks.name, marks.marker.symbol) == ("grokked", "circle")
     assert list(marks.x) == pytest.approx([0.7, 0.5, 0.9])
     assert list(marks.y) == pytest.approx([0.2, 0.6, 0.1])
     assert marks.text[2].startswith("seed 2: ")
     caption = figure.layout.meta["caption"]
     assert "of 3 runs" in caption
     assert "Embedding: 50% to 90%, 70% in the middle, two thirds or more in 2 runs, one third or less in 0" in caption
-    assert (
-        "neuron–logit map: 10% to 60%, 20% in the middle, two thirds or more in 0 runs, one third or less in 2"
-        in caption
-    )
-    (marks,) = figures.balance_scatter([grokked_run]).data
-    assert (marks.name, marks.marker.symbol) == ("grokked", "circle")
+    assert "map: 10% to 60%, 20% in the middle, two thirds or more in 0 runs, one third or less in 2" in caption
+    (marks,) = figures.balance_scatter([tiny_run]).data
+    assert (marks.name, marks.marker.symbol) == ("not grokked", "diamond-open")
 
 
 def test_runs_that_are_not_alike_are_refused(wave_run, tiny_run):

@@ -69,9 +69,9 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
         figure,
         name=name,
         title=f"{of}: cosines against sines, seed by seed",
-        caption=f"Share of the squared norms that cosines have at the end, of {len(runs)} runs on {of}; lines: balance. "
+        caption=f"Share of the squared norms that cosines have at the end, of {len(runs)} runs on {of}; lines: half. "
         f"{found[0].upper()}{found[1:]}.",
-        alt=f"A mark per run: share of cosines in the embedding to the right, in the neuron–logit map upwards. {found}.",
+        alt=f"A mark per run: share of cosines in the embedding to the right, in the neuron–logit map up. {found}.",
     )
 
 
@@ -79,8 +79,8 @@ def _spread(shares: Sequence[float]) -> str:
     """Where shares lie, and how many of them are biased."""
     cosines, sines = sum(share >= BIASED for share in shares), sum(share <= 1 - BIASED for share in shares)
     return (
-        f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in {cosines} "
-        f"runs, one third or less in {sines}"
+        f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in "
+        f"{cosines} runs, one third or less in {sines}"
     )
 
 
