@@ -203,8 +203,8 @@ def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
     columns = {f"test_accuracy[{name}]": [0.0, 0.5, 0.5] for name in names} | {"step": [0, 10, 20]}
     columns[f"test_accuracy[{names[1]}]"] = [0.0, 0.99, 0.5]
     run = with_history(tiny_mixture, **columns)
-    assert numbers.reached(run, names[1]) == 10
-    assert math.isnan(numbers.reached(run, names[0]))
+    assert numbers.reached(run, names[1], 0.99) == 10
+    assert math.isnan(numbers.reached(run, names[0], 0.99))
     assert numbers.best(run, names[1]) == pytest.approx(0.99)
     assert numbers.best(run, names[0]) == 0.5
     assert numbers.plateau(run, names[0], 0.1) == 0.5
@@ -214,13 +214,14 @@ def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
 def test_what_is_never_learned_is_later_than_what_is(tiny_mixture):
     first, second, third = tiny_mixture.config.operations
     columns = {f"test_accuracy[{name}]": [0.0, 0.5, 0.5] for name in (first, second, third)} | {"step": [0, 10, 20]}
-    assert math.isnan(numbers.later(with_history(tiny_mixture, **columns), first, (second, third)))
+    assert math.isnan(numbers.later(with_history(tiny_mixture, **columns), first, (second, third), 0.99))
     columns[f"test_accuracy[{second}]"] = [0.0, 1.0, 1.0]
     run = with_history(tiny_mixture, **columns)
-    assert numbers.later(run, second, (first, third)) == -10
-    assert numbers.later(run, first, (second,)) == 10
+    assert numbers.later(run, second, (first, third), 0.99) == -10
+    assert numbers.later(run, first, (second,), 0.99) == 10
+    assert numbers.later(run, first, (second,), 0.5) == 0
     columns[f"test_accuracy[{third}]"] = [0.0, 0.0, 1.0]
-    assert numbers.later(with_history(tiny_mixture, **columns), third, (second,)) == 10
+    assert numbers.later(with_history(tiny_mixture, **columns), third, (second,), 0.99) == 10
 
 
 # --- the claims -----------------------------------------------------------------------------------

@@ -115,6 +115,14 @@ def test_findings_count_the_runs_in_which_all_grok_and_order_the_operations(task
     later = replace(wave_run, history=wave_run.history.assign(test_accuracy=[0, 0, 0, 1, 1]))
     both = [tasks[0]._replace(together=[later]), tasks[1]._replace(together=[wave_run])]
     assert figures.mixture_findings(both) == [
-        "r = 0.6: all of them grok in 1 of 1 run; in the order of their grok steps: a−b, a+b (seed 0)."
+        "r = 0.6: all of them grok in 1 of 1 run; in the order in which they reach 50 %: a−b, a+b (seed 0); "
+        "in the order of their grok steps: a−b, a+b (seed 0)."
     ]
+    early, late = wave_run.history.assign(test_accuracy=[0, 0.6, 0.6, 1, 1]), [0, 0, 1, 1, 1]
+    crossing = [
+        tasks[0]._replace(together=[replace(wave_run, history=early)]),
+        tasks[1]._replace(together=[replace(wave_run, history=wave_run.history.assign(test_accuracy=late))]),
+    ]
+    (found,) = figures.mixture_findings(crossing)
+    assert "reach 50 %: a+b, a−b (seed 0); in the order of their grok steps: a−b, a+b (seed 0)" in found
     assert figures.mixture_findings(tasks[2:]) == []

@@ -192,7 +192,7 @@ def test_losses_over_training_are_drawn_as_they_are_kept(tiny_run, grokked_run):
     assert "once more" not in figure.layout.meta["caption"]
     losses.attrs["deviation"] = 0.034
     of_twin = figures.losses_over_training(tiny_run, losses).layout.meta["caption"]
-    assert "by at most 3.4% of" in of_twin
+    assert "by up to 3.4% of" in of_twin
     assert of_twin.endswith("What is said of grokking is of the stored run.")
     (line,) = figures.losses_over_training(grokked_run, losses).layout.shapes
     assert line.x0 == grokked_run.grok_step

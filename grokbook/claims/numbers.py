@@ -97,18 +97,18 @@ def plateau(run: Run, operation: str, risen: float) -> float:
     return highest if highest > risen else math.nan
 
 
-def reached(run: Run, operation: str, accuracy: float = 0.99) -> float:
+def reached(run: Run, operation: str, accuracy: float) -> float:
     """The first step at which test accuracy of one operation of a mixture is that high; NaN if it never is."""
     steps = run.history["step"][of_operation(run, operation) >= np.float32(accuracy)]
     return float(steps.iloc[0]) if len(steps) else math.nan
 
 
-def later(run: Run, operation: str, others: Sequence[str]) -> float:
-    """Steps by which one operation of a mixture reaches 99 % after the last of others; negative if before.
+def later(run: Run, operation: str, others: Sequence[str], accuracy: float) -> float:
+    """Steps by which one operation of a mixture reaches a test accuracy after the last of others; negative if before.
 
     For what never does, the end of the run counts: it would be later still. NaN if nothing does.
     """
-    steps = [reached(run, name) for name in (operation, *others)]
+    steps = [reached(run, name, accuracy) for name in (operation, *others)]
     if all(map(math.isnan, steps)):
         return math.nan
     own, *theirs = (run.steps if math.isnan(step) else step for step in steps)

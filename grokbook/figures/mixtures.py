@@ -147,20 +147,32 @@ def mixture_findings(tasks: Sequence[Task]) -> list[str]:
 
 
 def _finding(fraction: float, tasks: Sequence[Task]) -> str:
-    """Such as "r = 0.9: all grok together in 1 of 1 run; in the order of their grok steps: a+b, a−b, a·b (seed 0)"."""
+    """Whether all grok at a fraction, and in which order they come to half of the test pairs, and grok."""
     by_seed: dict[int, dict[str, Run]] = {}
     for task in tasks:
         for run in task.together:
             by_seed.setdefault(run.config.seed, {})[pretty(task.operation)] = run
     complete = [parts for parts in by_seed.values() if all(run.grok_step is not None for run in parts.values())]
-    orders = []
-    for seed, parts in by_seed.items():
-        steps = {operation: run.grok_step for operation, run in parts.items() if run.grok_step is not None}
-        if len(steps) > 1:
-            orders.append(f"{', '.join(sorted(steps, key=steps.__getitem__))} (seed {seed})")
-    order = f"; in the order of their grok steps: {'; '.join(orders)}" if orders else ""
+    told = []
+    for what, step_of in (("in which they reach 50 %", _half), ("of their grok steps", _grok)):
+        orders = []
+        for seed, parts in by_seed.items():
+            steps = {operation: step for operation, run in parts.items() if (step := step_of(run)) is not None}
+            if len(steps) > 1:
+                orders.append(f"{', '.join(sorted(steps, key=steps.__getitem__))} (seed {seed})")
+        told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
-    return f"r = {fraction:g}: all of them grok in {runs}{order}."
+    return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
+
+
+def _half(run: Run) -> int | None:
+    """The first step at which half of the test pairs are right; None if they never are."""
+    steps = run.history["step"][run.history["test_accuracy"] >= 0.5]
+    return int(steps.iloc[0]) if len(steps) else None
+
+
+def _grok(run: Run) -> int | None:
+    return run.grok_step
 
 
 def _fraction(run: Run) -> float:

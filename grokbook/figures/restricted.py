@@ -212,8 +212,8 @@ def _of_twin(losses: pd.DataFrame) -> str:
     if deviation <= IDENTICAL:
         return ""
     return (
-        " The run was trained once more for the losses; it ended with the same key frequencies, though not the same to "
-        f"the last bit: its spectra deviate from the stored ones by at most {deviation:.1%} of the largest norm. "
+        " The run was trained once more for the losses, and took another path to the same key frequencies: its spectra "
+        f"deviate from the stored ones by up to {deviation:.1%} of the largest norm. "
         "What is said of grokking is of the stored run."
     )
 
