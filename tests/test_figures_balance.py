@@ -38,8 +38,8 @@ def test_each_run_is_a_mark_where_its_shares_are(wave_run, tiny_run):
     assert marks.text[2].startswith("seed 2: ")
     caption = figure.layout.meta["caption"]
     assert "of 3 runs" in caption
-    assert "Embedding: 50% to 90%, 70% in the middle, two thirds or more in 2 runs, one third or less in 0" in caption
-    assert "map: 10% to 60%, 20% in the middle, two thirds or more in 0 runs, one third or less in 2" in caption
+    assert "Embedding: 50% to 90%, 70% in the middle, two thirds or more in 2 of 3, one third or less in 0" in caption
+    assert "map: 10% to 60%, 20% in the middle, two thirds or more in 0 of 3, one third or less in 2" in caption
     (marks,) = figures.balance_scatter([tiny_run]).data
     assert (marks.name, marks.marker.symbol) == ("not grokked", "diamond-open")
 

@@ -80,7 +80,7 @@ def _spread(shares: Sequence[float]) -> str:
     cosines, sines = sum(share >= BIASED for share in shares), sum(share <= 1 - BIASED for share in shares)
     return (
         f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in "
-        f"{cosines} runs, one third or less in {sines}"
+        f"{cosines} of {len(shares)}, one third or less in {sines}"
     )
 
 
