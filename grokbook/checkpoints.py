@@ -63,7 +63,7 @@ class Checkpoints:
                         warnings.warn(f"not used: {error}", stacklevel=2)
                         return None
                     raise
-                if state.step <= state.record.last_step:
+                if state.step <= runs.ending(config, state.record.grok_step):
                     return state
         return None
 

@@ -116,7 +116,7 @@ class Record:
     @property
     def last_step(self) -> int:
         """Where the run ends, as far as is known now: the budget, or a tail beyond the grok step."""
-        return runs.ending(self.config, self.grok_step)
+        return max(runs.ending(self.config, self.grok_step), self.step)
 
     @property
     def cut_short(self) -> bool:

@@ -38,7 +38,9 @@ TINY = {
     "deviations": Profile({"p": 5, "seeds": [0]}, runs=0, figures=0),
     "elementary": Profile(TRAINING | {"operations": ["a+b", "a*b"], "seeds": [0, 1]}, runs=4),
     "coordinates": Profile(
-        TRAINING | {"operations": ["a+b", "a*b", "ab+a+b", "(a+b)^2", "a^2+ab+b^2"], "seeds": [0]}, runs=5, figures=4
+        TRAINING | {"operations": ["a+b", "a*b", "ab+a+b", "(a+b)^2", "a^2+ab+b^2"], "seeds": [0], "many_seeds": 0},
+        runs=5,
+        figures=4,
     ),
     "labels": Profile({"p": 5, "fraction": 0.5, "max_steps": 60, "splits": 3}, runs=0),
     "mixtures": Profile(
