@@ -276,7 +276,7 @@ def key_spectrum(run: Run) -> Spectrum:
     The paper calls this map the dominant part of what decides the logits (Appendix C). It is known without the logits
     whose parts are to be judged, and of runs without weights too.
     """
-    return Spectrum.of_rows(run.spectra.neuron_logit[-1].double())
+    return run.spectrum("neuron_logit")
 
 
 def key_frequencies(run: Run, eta: float = ETA) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from grokbook import measures, schedule
 from grokbook.config import RunConfig
 from grokbook.errors import DamagedRun
 from grokbook.folders import WEIGHTS_FILE
+from grokbook.fourier import Spectrum
 from grokbook.weights import Weights, shapes
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
@@ -107,6 +108,15 @@ class Run:
     def best_test_accuracy(self) -> float:
         """Highest test accuracy at any evaluation (what Table 5 prints for operations that fail)."""
         return float(self.history["test_accuracy"].max())
+
+    def spectrum(self, layer: str, time: int | slice | Sequence[int] | Tensor = -1) -> Spectrum:
+        """The norms of a layer in the Fourier basis, in float32, at recorded times: by default at the end.
+
+        Args:
+            layer: one of :data:`LAYERS`.
+            time: an index into ``spectra.step``, or several: then the norms are [time, frequency].
+        """
+        return Spectrum.of_rows(getattr(self.spectra, layer)[time].float())
 
     def first_step(self, column: str, least: float = 0.99) -> int | None:
         """The first evaluated step at which a column of the history is at least so much; None if it never is."""

@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "grokbook"
 ORDER = [
     *("errors", "disk", "modules", "expressions", "operations", "prompts", "config", "folders"),
     *("schedule", "progress", "provenance", "paper", "paper_results", "taxonomy", "experiments"),
-    *("data", "labels", "weights", "plan", "kernels", "folded", "backward", "model", "fourier", "measures"),
+    *("data", "labels", "weights", "plan", "triton_sums", "kernels", "folded", "backward", "model"),
+    *("fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
     *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history", "coordinates"),

@@ -156,7 +156,7 @@ NEEDS_CLUSTER = {PACKAGE / "cluster.py"}
 NEEDS_TEST = {PACKAGE / "book" / name for name in ("chromium.py", "pdf.py", "picture.py")}  # the tests' browser
 
 
-WITH_TORCH = {("grokbook/kernels.py", "triton")}
+WITH_TORCH = {("grokbook/triton_sums.py", "triton")}
 """What a torch for CUDA brings along, in the version that it needs, and is imported only where it is."""
 
 

@@ -55,6 +55,16 @@ def test_read_gives_back_what_was_written(tmp_path, tiny_run, tiny_mixture, tiny
         assert again.provenance == run.provenance
 
 
+@pytest.mark.parametrize("layer", runs.LAYERS)
+def test_a_layer_is_read_at_its_end_or_at_any_recorded_times(tiny_run, layer):
+    rows = getattr(tiny_run.spectra, layer)
+    assert len(rows) > 2
+    assert torch.equal(tiny_run.spectrum(layer).to_rows(), rows[-1])
+    assert torch.equal(tiny_run.spectrum(layer, 0).to_rows(), rows[0])
+    for times in ([0, -1], slice(None), tiny_run.spectra.step > 0):
+        assert torch.equal(tiny_run.spectrum(layer, times).to_rows(), rows[times])
+
+
 def test_the_config_and_the_provenance_are_readable_json(folder, tiny_run):
     assert json.loads((folder / CONFIG).read_text()) == tiny_run.config.to_dict()
     assert json.loads((folder / PROVENANCE).read_text())["torch"] == torch.__version__

@@ -27,7 +27,7 @@ from grokbook.config import RunConfig
 from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
 from grokbook.figures.style import label_of
-from grokbook.fourier import Spectrum, frequency_labels
+from grokbook.fourier import frequency_labels
 from grokbook.operations import pretty
 from grokbook.runs import Run
 
@@ -122,7 +122,7 @@ def spectra_csv(run: Run) -> str:
     """The norms of cosine and sine for every recorded step and frequency, in both layers."""
     columns: dict[str, np.ndarray] = {}
     for layer in runs.LAYERS:
-        spectrum = Spectrum.of_rows(getattr(run.spectra, layer).float())
+        spectrum = run.spectrum(layer, slice(None))
         columns[f"{layer}_cosine"], columns[f"{layer}_sine"] = (
             norms.flatten().numpy() for norms in (spectrum.cosine, spectrum.sine)
         )

@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import measures, record, training
 from grokbook.config import RunConfig
-from grokbook.fourier import Spectrum
 from grokbook.operations import Operation
 from grokbook.runs import Run
 
@@ -29,7 +26,7 @@ def relative(run: Run, column: str) -> float:
 
 def cosine_share(run: Run, layer: str, time: int = -1) -> float:
     """Share of a layer's squared norms that cosines have, at one of the recorded times."""
-    return measures.cosine_share_of(Spectrum.of_rows(getattr(run.spectra, layer)[time]))
+    return measures.cosine_share_of(run.spectrum(layer, time))
 
 
 def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
@@ -76,14 +73,14 @@ def apart(run: Run, column: str) -> float:
     return math.nan if measure is None or accuracy is None else max(measure / accuracy, accuracy / measure)
 
 
-def of_operation(run: Run, operation: str) -> pd.Series:
-    """Test accuracy of one operation of a mixture."""
-    return run.history[f"test_accuracy[{Operation.parse(operation)}]"]
+def test_accuracy_of(operation: str) -> str:
+    """The column with the test accuracy of one operation of a mixture."""
+    return f"test_accuracy[{Operation.parse(operation)}]"
 
 
 def best(run: Run, operation: str) -> float:
     """The highest test accuracy of one operation of a mixture."""
-    return float(of_operation(run, operation).max())
+    return float(run.history[test_accuracy_of(operation)].max())
 
 
 def best_by(run: Run, step: int) -> float:
@@ -99,8 +96,8 @@ def plateau(run: Run, operation: str, risen: float) -> float:
 
 def reached(run: Run, operation: str, accuracy: float) -> float:
     """The first step at which test accuracy of one operation of a mixture is that high; NaN if it never is."""
-    steps = run.history["step"][of_operation(run, operation) >= np.float32(accuracy)]
-    return float(steps.iloc[0]) if len(steps) else math.nan
+    step = run.first_step(test_accuracy_of(operation), accuracy)
+    return math.nan if step is None else float(step)
 
 
 def later(run: Run, operation: str, others: Sequence[str], accuracy: float) -> float:

@@ -15,6 +15,7 @@ What is where; a module imports only from those above it:
     snapshot  one run at one moment of its training: accuracy so far, and bars
     maps      the logits in two dimensions
     tables    the numbers at the end
+    balance   cosines against sines
     coordinates           layers over the coordinates in which operations are sums
     coordinate_tables     the same in numbers
     missing   which runs are stored, and what trains the others

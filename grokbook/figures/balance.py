@@ -1,31 +1,28 @@
-"""Cosines against sines: FCR, and which of the two a layer is biased to. The share is not in the paper."""
+"""Cosines against sines: which of the two a layer is biased to. The share is not in the paper."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from grokbook.figures.groups import Group, outcome
-from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, Layer, arrange, describe, label_of
+from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
 from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.fourier import Spectrum
-from grokbook.measures import BIASED, cosine_share_of, fcr_of
+from grokbook.measures import BIASED, cosine_share_of
 from grokbook.runs import Run
 
 
 def balance_table(groups: Group) -> pd.DataFrame:
-    """Of both layers at the end: FCR, and the share of the squared norms that cosines have, against sines."""
+    """The share of the squared norms that cosines have at the end, against sines, in both layers."""
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            row: dict[str, Any] = {"run": label, "seed": run.config.seed}
-            row |= {f"FCR {symbol}": f"{fcr_of(_last(run, layer)):.2f}" for layer, symbol in LAYER_SYMBOLS.items()}
-            row |= {f"cosines {symbol}": f"{_share(run, layer):.0%}" for layer, symbol in LAYER_SYMBOLS.items()}
-            rows.append(row)
+            shares = {symbol: cosine_share_of(run.spectrum(layer)) for layer, symbol in LAYER_SYMBOLS.items()}
+            shown = {f"cosines {symbol}": f"{share:.0%}" for symbol, share in shares.items()}
+            rows.append({"run": label, "seed": run.config.seed, **shown})
     return pd.DataFrame(rows)
 
 
@@ -41,7 +38,7 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
     """
     if len({(run.config.operations, run.config.p, run.config.fraction) for run in runs}) != 1:
         raise ValueError("this takes runs on one operation, with one modulus and one fraction")
-    shares = {layer: [_share(run, layer) for run in runs] for layer in LAYERS}
+    shares = {layer: [cosine_share_of(run.spectrum(layer)) for run in runs] for layer in LAYERS}
     figure = go.Figure()
     for grokked, symbol in ((True, "circle"), (False, "diamond-open")):
         shown = [i for i, run in enumerate(runs) if (run.grok_step is not None) is grokked]
@@ -82,11 +79,3 @@ def _spread(shares: Sequence[float]) -> str:
         f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in "
         f"{cosines} of {len(shares)}, one third or less in {sines}"
     )
-
-
-def _last(run: Run, layer: Layer) -> Spectrum:
-    return Spectrum.of_rows(getattr(run.spectra, layer)[-1])
-
-
-def _share(run: Run, layer: Layer) -> float:
-    return cosine_share_of(_last(run, layer))

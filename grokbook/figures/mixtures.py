@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -154,7 +154,11 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
             by_seed.setdefault(run.config.seed, {})[pretty(task.operation)] = run
     complete = [parts for parts in by_seed.values() if all(run.grok_step is not None for run in parts.values())]
     told = []
-    for what, step_of in (("in which they reach 50 %", _half), ("of their grok steps", _grok)):
+    orders_by: dict[str, Callable[[Run], int | None]] = {
+        "in which they reach 50 %": lambda run: run.first_step("test_accuracy", 0.5),
+        "of their grok steps": lambda run: run.grok_step,
+    }
+    for what, step_of in orders_by.items():
         orders = []
         for seed, parts in by_seed.items():
             steps = {operation: step for operation, run in parts.items() if (step := step_of(run)) is not None}
@@ -163,16 +167,6 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
         told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
     return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
-
-
-def _half(run: Run) -> int | None:
-    """The first step at which half of the test pairs are right; None if they never are."""
-    steps = run.history["step"][run.history["test_accuracy"] >= 0.5]
-    return int(steps.iloc[0]) if len(steps) else None
-
-
-def _grok(run: Run) -> int | None:
-    return run.grok_step
 
 
 def _fraction(run: Run) -> float:

@@ -11,14 +11,14 @@ from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider
 from grokbook.figures.spectra import wave_bars
 from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
-from grokbook.fourier import Spectrum, key_frequencies
+from grokbook.fourier import key_frequencies
 from grokbook.runs import Run
 
 
 def opening(run: Run, *, name: str = "grokking") -> go.Figure:
     """Accuracy against step with a mark that moves along, over the spectrum of W_E at that step."""
     label, steps = label_of(run), run.spectra.step.tolist()
-    spectrum = Spectrum.of_rows(run.spectra.embedding.float())
+    spectrum = run.spectrum("embedding", slice(None))
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.42, 0.58])
     # What moves comes first: a frame replaces the first traces.
     figure.add_traces(_moving(run, len(steps) - 1))
@@ -42,7 +42,7 @@ def opening(run: Run, *, name: str = "grokking") -> go.Figure:
     figure.update_yaxes(title="norm", range=[-limit, limit], row=2, col=1)
     figure.update_layout(barmode="relative", bargap=0.15)
     arrange(figure, height=560, legend_y=1.02, t=50, b=120)
-    key = ", ".join(map(str, key_frequencies(Spectrum.of_rows(run.spectra.embedding[-1].float()))))
+    key = ", ".join(map(str, key_frequencies(run.spectrum("embedding"))))
     return describe(
         figure,
         name=name,

@@ -8,7 +8,6 @@ from plotly.subplots import make_subplots
 from grokbook.figures.groups import curve, outcome
 from grokbook.figures.spectra import wave_bars
 from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
-from grokbook.fourier import Spectrum
 from grokbook.runs import Run
 
 
@@ -23,7 +22,7 @@ def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
     for part, colour, width in (("train", TRAIN, 1.5), ("test", PALETTE[1], 2.5)):
         line = {"color": colour, "width": width}
         figure.add_scatter(**curve(run, f"{part}_accuracy"), name=f"{part} accuracy", line=line, row=1, col=1)
-    rows = Spectrum.of_rows(run.spectra.embedding.float())
+    rows = run.spectrum("embedding", slice(None))
     figure.add_traces(wave_bars(run, "embedding", -1, axes=("x2", "y2")))
     limit = 1.05 * max(float(rows.cosine.max()), float(rows.sine.max()))  # of all training, so that axes stand still
     figure.update_xaxes(**LOG_STEPS, title="step", row=1, col=1)

@@ -47,7 +47,7 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
         {steps[time]: [go.Bar(y=bar.y, customdata=bar.customdata) for bar in _bars(run, time)] for time in shown},
     )
     for row, layer in enumerate(LAYERS, start=1):
-        limit = 1.05 * _largest(Spectrum.of_rows(_rows(run, layer)[shown]))
+        limit = 1.05 * _largest(run.spectrum(layer, shown))
         figure.update_yaxes(range=[-limit, limit], title="norm", row=row, col=1)
     figure.update_xaxes(title="frequency k", row=2, col=1)
     figure.update_layout(barmode="relative", bargap=0.15)
@@ -130,7 +130,7 @@ def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
 
 def _after_start(run: Run, layer: Layer) -> Spectrum:
     """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
-    return Spectrum.of_rows(_rows(run, layer)[run.spectra.step > 0])
+    return run.spectrum(layer, run.spectra.step > 0)
 
 
 def _largest(spectrum: Spectrum) -> float:
@@ -153,7 +153,7 @@ def _bars(run: Run, time: int) -> list[go.Bar]:
 
 def wave_bars(run: Run, layer: Layer, time: int, *, axes: tuple[str, str]) -> list[go.Bar]:
     """The norms of cosines (upwards) and of sines (downwards, hatched) of a layer at one of the recorded times."""
-    spectrum = Spectrum.of_rows(_rows(run, layer)[time])
+    spectrum = run.spectrum(layer, time)
     return [
         go.Bar(
             x=_frequencies(spectrum.cosine),

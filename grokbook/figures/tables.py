@@ -127,7 +127,7 @@ def spectra_table(groups: Group) -> pd.DataFrame:
                 "grok step": _step(run.grok_step),
             }
             for layer, symbol in LAYER_SYMBOLS.items():
-                spectrum = Spectrum.of_rows(getattr(run.spectra, layer)[-1])
+                spectrum = run.spectrum(layer)
                 row |= {f"{name} {symbol}": f"{measure(spectrum):.2f}" for name, measure in SPECTRAL.items()}
             rows.append(row)
     return pd.DataFrame(rows)
