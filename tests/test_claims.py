@@ -38,8 +38,8 @@ ROOT = Path(__file__).resolve().parents[1]
     [
         ([1, 2, 3], {"at_most": 2.0}, [True, True, False]),
         ([1, 2, 3], {"at_least": 2.0}, [False, True, True]),
-        ([math.nan, math.inf], {"at_least": 2.0}, [False, True]),
-        ([math.nan, -math.inf], {"at_most": 2.0}, [False, True]),
+        ([math.nan, math.inf], {"at_least": 2.0}, [None, True]),
+        ([math.nan, -math.inf], {"at_most": 2.0}, [None, True]),
         ([], {"at_most": 2.0}, []),
     ],
 )
@@ -59,6 +59,16 @@ def test_the_verdict_is_about_all_numbers_of_all_criteria():
     assert verdict([bad, bad]) == Verdict.NOT_REPRODUCED
     assert verdict([good, bad]) == verdict([mixed]) == verdict([mixed, good]) == Verdict.PARTLY
     assert verdict([good, criterion(at_most=1.0)]) == verdict([]) == Verdict.NOT_YET_RUN
+
+
+def test_a_number_that_is_undecided_is_neither_kept_nor_failed():
+    good, bad, none = criterion(1, at_most=1.0), criterion(2, at_most=1.0), criterion(math.nan, at_most=1.0)
+    assert verdict([good, none]) == verdict([criterion(1, math.nan, at_most=1.0)]) == Verdict.PARTLY
+    assert verdict([bad, none]) == Verdict.NOT_REPRODUCED
+    assert verdict([none, none]) == Verdict.NOT_YET_RUN
+    assert claims.kept([good, bad, none, none]) == "1 of 2, 2 undecided"
+    assert claims.kept([none]) == "1 undecided"
+    assert not Judgement(claim=CLAIMS[0], criteria=(criterion(1, math.nan, at_most=1.0),)).disagreeing
 
 
 def test_limits_move_to_both_sides():

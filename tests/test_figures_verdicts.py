@@ -45,8 +45,8 @@ def test_criteria_have_their_numbers(judgements):
 def test_a_run_without_a_number_is_no_number():
     judgement = Judgement(claim=CLAIMS[0], criteria=(criterion("x", 0.5, math.nan, 0.7), criterion("y", math.nan)))
     some, none = figures.criteria_table(judgement).to_dict("records")
-    assert (some["median"], some["range"], some["kept by"]) == ("0.6", "0.5 – 0.7", "2 of 3")
-    assert (none["median"], none["range"], none["kept by"]) == ("none", "–", "0 of 1")
+    assert (some["median"], some["range"], some["kept by"]) == ("0.6", "0.5 – 0.7", "2 of 2, 1 undecided")
+    assert (none["median"], none["range"], none["kept by"]) == ("none", "–", "1 undecided")
 
 
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):

@@ -89,7 +89,7 @@ class Judgement:
     @property
     def disagreeing(self) -> tuple[Criterion, ...]:
         """Criteria that some seeds keep and others do not."""
-        return tuple(criterion for criterion in self.criteria if len(set(criterion.passed)) > 1)
+        return tuple(criterion for criterion in self.criteria if {True, False} <= set(criterion.passed))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -294,9 +294,12 @@ def judge(store: RunStore, seeds: Iterable[int] = SEEDS) -> list[Judgement]:
 
 
 def kept(criteria: Iterable[Criterion]) -> str:
-    """How many numbers of some criteria keep their limits, like "3 of 4"; "–" without any."""
-    passed = [each for criterion in criteria for each in criterion.passed]
-    return f"{sum(passed)} of {len(passed)}" if passed else "–"
+    """How many numbers of some criteria keep their limits, like "3 of 4, 2 undecided"; "–" without any."""
+    passed = Counter(each for criterion in criteria for each in criterion.passed)
+    n_decided, n_undecided = passed[True] + passed[False], passed[None]
+    told = [f"{passed[True]} of {n_decided}"] if n_decided else []
+    told += [f"{n_undecided} undecided"] if n_undecided else []
+    return ", ".join(told) or "–"
 
 
 def count(judgements: Iterable[Judgement]) -> dict[Verdict, int]:

@@ -2,14 +2,15 @@
 
 A claim of the paper is broken down into criteria. Each is one number per seed and a limit: "at most" or "at least".
 A claim is reproduced if all numbers of all criteria keep their limits, not reproduced if none does, and partly
-reproduced otherwise. A criterion without a stored run leaves its claim undecided: not yet run.
+reproduced otherwise. A criterion without a stored run leaves its claim open: not yet run.
 
 Limits are round numbers. Where there is such a number, what the same model gives before training stands beside it, so
 that a reader sees whether the limit tells anything, and each verdict is taken a second and a third time with all limits
 moved by :data:`SHIFT` towards the lenient and the strict side.
 
-A run that cannot tell has no number (NaN), which keeps no limit: one that has not grokked, where a sentence is about
-what grokked models look like; one that comes close without having grokked, where it says whether a run groks.
+A run that cannot tell has no number (NaN): one that has not grokked, where a sentence is about what grokked models look
+like; one that comes close without having grokked, where it says whether a run groks. That neither keeps a limit nor
+fails it; a claim with such a number is not reproduced as a whole, and one with no other is not yet run.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Criterion:
             raise ValueError(f"a criterion has one limit: {self.what}")
 
     def keeps(self, value: float) -> bool:
-        """Whether a value keeps the limit; NaN keeps none."""
+        """Whether a value keeps the limit."""
         return value <= self.at_most if self.at_most is not None else value >= self._least
 
     @property
@@ -74,9 +75,9 @@ class Criterion:
         return self.at_least
 
     @property
-    def passed(self) -> list[bool]:
-        """For each seed, whether its value keeps the limit."""
-        return [self.keeps(each.value) for each in self.values]
+    def passed(self) -> list[bool | None]:
+        """For each seed, whether its value keeps the limit; None where it has no number."""
+        return [None if math.isnan(each.value) else self.keeps(each.value) for each in self.values]
 
     @property
     def limit(self) -> str:
@@ -104,10 +105,12 @@ def verdict(criteria: Sequence[Criterion]) -> Verdict:
     """What follows from the criteria of one claim."""
     if not criteria or not all(criterion.values for criterion in criteria):
         return Verdict.NOT_YET_RUN
-    passed = [each for criterion in criteria for each in criterion.passed]
-    if all(passed):
+    passed = {each for criterion in criteria for each in criterion.passed}
+    if passed == {None}:
+        return Verdict.NOT_YET_RUN
+    if passed == {True}:
         return Verdict.REPRODUCED
-    return Verdict.PARTLY if any(passed) else Verdict.NOT_REPRODUCED
+    return Verdict.PARTLY if True in passed else Verdict.NOT_REPRODUCED
 
 
 Configs = Callable[[int], Sequence[RunConfig]]

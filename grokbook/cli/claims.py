@@ -21,7 +21,7 @@ def claims(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([judgement.to_dict() for judgement in judgements], indent=2))
         return
-    table = Table("", "the paper says", "verdict", "seeds", "criteria kept", box=box.SIMPLE_HEAD)
+    table = Table("", "the paper says", "verdict", "seeds", "numbers kept", box=box.SIMPLE_HEAD)
     for judgement in judgements:
         seeds = str(len(judgement.seeds))
         table.add_row(judgement.claim.name, judgement.claim.says, judgement.verdict.value, seeds, judgement.kept)
