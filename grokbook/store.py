@@ -82,6 +82,18 @@ class RunStore(RunFolders):
                 shutil.rmtree(temporary, ignore_errors=True)
         return final
 
+    def check_places(self, to_train: Iterable[RunConfig]) -> None:
+        """Raise ``FileExistsError`` where a run is to be trained whose place is taken: by itself, without its weights.
+
+        It would be trained, and could not be stored, since nothing is overwritten.
+        """
+        for config in to_train:
+            if (folder := self.path / config.name).exists():
+                raise FileExistsError(
+                    f"{folder} has no weights, and other runs start from them; remove the folder to have it trained "
+                    "anew, or have new runs stored elsewhere"
+                )
+
     def check_writable(self) -> None:
         """Raise ``OSError`` where no run can be stored; better found out before training than after it.
 
@@ -117,13 +129,15 @@ class RunStore(RunFolders):
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
             DamagedRun: a stored run cannot be read.
-            OSError: the store cannot be written to; found out before any training.
+            OSError: the store cannot be written to, or has a run without the weights that others start from; found out
+                before any training.
             TrainingDiverged: a loss is not finite. All other runs are trained and stored first.
             KeyboardInterrupt: on Ctrl-C; what was finished is stored, and the message says how to go on.
         """
         wanted = list(configs)
         resolved = training.resolve_device(device)
-        known = self._stored(wanted, self.missing(wanted))
+        left = self.missing(wanted)
+        known = self._stored(wanted, left)
         missing = [config for config in dict.fromkeys(wanted) if config not in known]
         if missing and self.stored_only:
             raise RunsMissing(
@@ -131,6 +145,7 @@ class RunStore(RunFolders):
                 + "; ".join(config.label for config in missing)
             )
         if missing:
+            self.check_places(left)
             self.check_writable()
         self._close_states(known.values())
         try:
@@ -148,9 +163,9 @@ class RunStore(RunFolders):
                 )
                 self._train(missing, known, trainer)
         except KeyboardInterrupt:
-            left = sum(config not in known for config in missing)
+            to_train = sum(config not in known for config in missing)
             raise KeyboardInterrupt(
-                f"interrupted with {left} of {len(set(wanted))} runs still to train. What was finished is kept in "
+                f"interrupted with {to_train} of {len(set(wanted))} runs still to train. What was finished is kept in "
                 f"{self.path}, and states of runs in progress once a minute: repeat the command to go on."
             ) from None
         return [known[config] for config in wanted]

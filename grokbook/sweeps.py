@@ -145,13 +145,15 @@ class Sweep:
 
         Raises:
             RunsMissing: the store is ``stored_only``.
-            OSError: the store cannot be written to; found out before any training.
+            OSError: the store cannot be written to, or has a run without the weights that others start from; found out
+                before any training.
             KeyboardInterrupt: on Ctrl-C; the message says how to go on.
         """
-        if not self.left:
+        if not self._tidy():
             return
         if self.store.stored_only:
             raise RunsMissing(f"training is off ({STORED_ONLY_VARIABLE}), and {len(self.left)} runs are not stored")
+        self.store.check_places(self.left)
         self.store.check_writable()
         self._began = self._told = time.monotonic()
         with self._token() as token:
@@ -172,7 +174,8 @@ class Sweep:
                         self.report("a worker died; its runs go on from their last states")
                         self._stop(executor)
                         executor = make_executor()
-                self._tell(at_a_time)
+                if self._workers is not None:
+                    self._tell(self._workers)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     f"interrupted: {self.status()}. Finished runs are kept in {self.store.path}, and so are the last "

@@ -8,9 +8,10 @@ import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
-from grokbook import RunConfig, RunStore, cli, experiments, folders, outcomes, runs, training
+from grokbook import RunConfig, RunStore, ablation_history, cli, experiments, folders, outcomes, runs, training
 from grokbook.book import build, copies, execute
 from grokbook.engine import Stack
+from grokbook.errors import RunDiffers
 from grokbook.outcomes import Outcome
 from grokbook.runs import WEIGHTS
 
@@ -241,6 +242,15 @@ def test_losses_over_training_are_kept_and_verified(stored, mine, tiny_run):
     result = grokbook("runs", "verify")
     assert result.exit_code == 1
     assert "ablations.parquet: unreadable" in result.stderr
+
+
+def test_a_run_that_comes_out_as_another_one_is_told_in_a_line(stored, mine, tiny_run, monkeypatch):
+    def differs(run, place):
+        raise RunDiffers("its spectra are others")
+
+    monkeypatch.setattr(ablation_history, "keep", differs)
+    result = grokbook("runs", "ablations", tiny_run.config.name, "--to", str(mine.path))
+    assert_short_error(result, 2, "its spectra are others")
 
 
 def test_verify_agrees_with_sound_runs(stored):

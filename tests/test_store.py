@@ -1,13 +1,14 @@
 import os
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from same import assert_same_run, fingerprint
 from test_training import interrupt_at
 
-from grokbook import DamagedRun, RunStore, disk, runs, training
+from grokbook import DamagedRun, RunStore, disk, publishing, runs, training
 from grokbook.checkpoints import Checkpoints
 from grokbook.errors import RunsMissing
 from grokbook.runs import WEIGHTS
@@ -171,6 +172,14 @@ def test_a_source_is_trained_once_and_kept(empty, tiny, trainings):
     later = tiny("ab+b", max_steps=3, source=source, transplant=EMBEDDING)
     empty.ensure([later], "cpu", progress=False)
     assert trainings[3:] == [later.label]
+
+
+def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_training(empty, tiny_run, no_training):
+    publishing.publish(tiny_run, empty.path)
+    heir = replace(tiny_run.config, operations=("a-b",), source=tiny_run.config, transplant=EMBEDDING)
+    assert empty.missing([heir]) == [tiny_run.config, heir]
+    with pytest.raises(FileExistsError, match=f"{tiny_run.config.name} has no weights, and other runs start from them"):
+        empty.ensure([heir], "cpu")
 
 
 def test_a_source_is_read_only_where_it_is_needed(empty, tiny_run, tiny_transfer, no_training):

@@ -142,6 +142,33 @@ def test_a_source_without_weights_is_not_done_when_its_worker_dies(tmp_path, tin
     assert store.missing([heir]) == []
 
 
+def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_training(empty, tiny, tiny_run):
+    publishing.publish(tiny_run, empty.path)
+    sweep = Sweep(empty.missing([tiny("a-b", source=tiny_run.config, transplant=("W_E",))]), empty)
+    with pytest.raises(FileExistsError, match="has no weights, and other runs start from them"):
+        sweep.run(pytest.fail, workers=1)
+
+
+def test_a_sweep_that_others_have_done_meanwhile_has_nothing_to_do(empty, tiny_run):
+    told = []
+    sweep = Sweep([tiny_run.config], empty, told.append)
+    empty.put(tiny_run)
+    sweep.run(pytest.fail, workers=1)
+    assert (sweep.left, sweep.done, told) == ([], {}, [])
+
+
+def test_what_others_do_while_the_workers_are_made_is_not_done_again(empty, tiny_run):
+    executor = Inline()
+
+    def slow_start():
+        empty.put(tiny_run)
+        return executor
+
+    sweep = Sweep([tiny_run.config], empty)
+    sweep.run(slow_start, workers=1)
+    assert (sweep.left, sweep.done, executor.tasks, executor.stopped) == ([], {}, [], True)
+
+
 def dies_at_once(task, settings):
     raise BrokenExecutor("no worker")
 

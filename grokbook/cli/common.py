@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from grokbook.errors import DamagedRun, TrainingDiverged
+from grokbook.errors import DamagedRun, RunDiffers, TrainingDiverged
 
 if TYPE_CHECKING:
     from grokbook.runs import Run
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @contextmanager
 def short_errors(*expected: type[Exception]) -> Iterator[None]:
     """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
-    kinds: list[type[Exception]] = [ValueError, KeyError, OSError, DamagedRun, TrainingDiverged]
+    kinds: list[type[Exception]] = [ValueError, KeyError, OSError, DamagedRun, RunDiffers, TrainingDiverged]
     try:
         yield
     except (*kinds, *expected) as error:

@@ -153,8 +153,8 @@ def tabulate(
             raise ValueError("outside a checkout, say where the table is: --to FILE")
         path = to or outcomes.table_path(folders.published[0], name)
         found = list(outcomes.stored(folders, configs))
-        folders.in_progress.mkdir(parents=True, exist_ok=True)
-        with FileLock(folders.in_progress / "tables.lock"):  # what another process adds meanwhile stays
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):  # what another process adds meanwhile stays
             known = outcomes.read(path)
             rows = outcomes.merge(known, found)
             if len(rows) > len(known):
