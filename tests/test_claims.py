@@ -12,7 +12,7 @@ import torch
 from test_cli import grokbook
 
 from grokbook import RunStore, claims, publishing
-from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, numbers, verdict
+from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, learning, numbers, spectral, verdict
 from grokbook.claims.criteria import SEEDS, Value, grokked
 from grokbook.config import RunConfig
 from grokbook.experiments import EXPERIMENTS, NOT_FACTORIZABLE
@@ -79,6 +79,16 @@ def test_limits_move_to_both_sides():
         assert criterion(lenient, **limit).passed == [False]
         assert criterion(lenient, **limit).shifted(0.25).passed == [True]
         assert criterion(strict, **limit).shifted(-0.1).passed == [True]
+
+
+def test_no_limit_moves_to_what_says_nothing():
+    share, ratio = criterion(0.5, at_least=2 / 3, null=0.5), criterion(1.0, at_most=0.8, null=1.0)
+    assert share.shifted(0.25).at_least == pytest.approx(0.625)
+    assert share.shifted(-0.25).at_least == pytest.approx(0.7083, abs=1e-4)
+    assert ratio.shifted(0.25).at_most == pytest.approx(0.85)
+    assert ratio.shifted(-0.25).at_most == pytest.approx(0.75)
+    for each in (share, ratio):
+        assert [each.shifted(amount).passed for amount in (-0.25, 0.0, 0.25, 0.99)] == [[False]] * 4
 
 
 def test_a_verdict_on_whether_runs_grok_does_not_hang_on_its_limit(tmp_path, tiny_run, grokked_run):
@@ -155,10 +165,10 @@ def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixtur
         )
 
 
-def ending(run, grok_step, steps):
-    """The run as if it had grokked at that step, or not at all."""
+def ending(run, grok_step, steps, *, best=0.5):
+    """The run as if it had grokked at that step, or not at all: then with a best test accuracy."""
     at = [0, steps] if grok_step is None else [0, grok_step, grok_step + run.config.sustain]
-    accuracy = [0.0, 0.5] if grok_step is None else [0.0, 1.0, 1.0]
+    accuracy = [0.0, best] if grok_step is None else [0.0, 1.0, 1.0]
     return with_history(run, step=at, train_accuracy=[1.0] * len(at), test_accuracy=accuracy)
 
 
@@ -183,6 +193,39 @@ def test_bounds_of_a_speed_up_count_where_they_decide(tiny_run, scratch, heir, l
     runs = [ending(tiny_run, *scratch), ending(tiny_run, *heir)]
     assert numbers.speed_up(*runs, source, **limit) == pytest.approx(number, nan_ok=True)
     assert math.isnan(numbers.speed_up(*runs, failed, **limit)), "no pre-grokked module"
+
+
+@pytest.mark.parametrize(
+    ("scratch", "heir", "best", "helps"),
+    [
+        ((3000, None), (1000, None), 1.0, 1),  # three times as fast
+        ((1000, None), (3000, None), 1.0, 0),
+        ((None, 4000), (1000, None), 1.0, 1),  # four times as fast, or more
+        ((2000, None), (None, 2000), 0.5, 0),  # as fast, or less
+        ((None, 4000), (None, 2000), 0.5, 0),  # neither learns
+        ((None, 4000), (None, 2000), 0.95, math.nan),  # may grok yet
+        ((4500, None), (None, 2000), 0.5, math.nan),  # twice as fast, or less
+    ],
+)
+def test_a_module_helps_or_not_or_may(tiny_run, scratch, heir, best, helps):
+    runs = [ending(tiny_run, *scratch), ending(tiny_run, *heir, best=best)]
+    found = numbers.helped(*runs, ending(tiny_run, 10, 0), at_least=1.5)
+    assert found == pytest.approx(helps, nan_ok=True)
+    assert math.isnan(numbers.helped(*runs, ending(tiny_run, None, 100), at_least=1.5)), "no pre-grokked module"
+
+
+def test_a_share_of_cases_is_known_where_undecided_ones_do_not_matter(tiny_run):
+    source, failed = ending(tiny_run, 10, 0), ending(tiny_run, None, 2000, best=0.5)
+    grokked, near = ending(tiny_run, 500, None), ending(tiny_run, None, 2000, best=0.95)
+    helps, none, may = [failed, grokked, source], [failed, failed, source], [failed, near, source]
+    share = learning._share_that_help
+    assert share([*helps, *none, *none, *none], 0.5, True) == 0.25
+    assert share([*helps, *none, *none, *may], 0.5, True) == 0.5, "at most a half, whatever becomes of it"
+    assert share([*helps, *helps, *helps, *may], 0.5, True) == 0.75, "more than a half"
+    assert math.isnan(share([*helps, *none, *may, *may], 0.5, True))
+    assert share([*helps, *none, *none, *none], 0.5, False) == 1.0, "what learns nothing is no test"
+    assert math.isnan(share([*helps, *none, *none, *may], 0.5, False))
+    assert math.isnan(share([*none, *none], 0.5, False))
 
 
 def test_how_far_two_numbers_are_from_going_half_of_their_ways_together(tiny_run):
@@ -310,10 +353,46 @@ def test_models_that_learn_nothing_keep_only_what_says_that_nothing_is_learned(t
         *(f"a²+ab+b² at p = {p}, r = 0.9: grokked (1) or not (0)" for p in (59, 113)),
     ]
     assert len(unmoved) == 3, "that a layer does not change, and that nothing is learned, is what the claim says"
-    by_the_paper, no_help = kept["C21"], kept["C22"]
-    assert all("by the paper" in what for what in by_the_paper)
-    assert len(no_help) == 2
-    assert {name for name, each in kept.items() if each} == {"C8", "C13", "C18", "C20", "C21", "C22"}
+    assert all("by the paper" in what for what in kept["C21"])
+    assert {name for name, each in kept.items() if each} == {"C8", "C13", "C18", "C20", "C21"}
+
+
+class GrokkedUnchanged(NothingLearned):
+    """The same with test accuracies of 1 from step 100 on, so that sentences about grokked models are judged."""
+
+    def get(self, config):
+        run = super().get(config)
+        steps = [0, 100, 100 + config.sustain]
+        history = {name: [1.0] * 3 for name in run.history} | {"step": steps}
+        history |= {name: [1 / config.p, 1.0, 1.0] for name in history if name.startswith("test_accuracy")}
+        return replace(run, history=pd.DataFrame(history))
+
+
+def test_layers_of_a_random_start_keep_only_that_nothing_changes(tmp_path):
+    evidence = GrokkedUnchanged(RunStore(tmp_path), seeds=(0,))
+    about_spectra = [claim for claim in CLAIMS if claim.criteria.__module__ == spectral.__name__]
+    kept = {
+        claim.name: [criterion.what for criterion in claim.criteria(evidence) if any(criterion.passed)]
+        for claim in about_spectra
+    }
+    dense = "FFS of {} at the end over its start"
+    assert kept["C2"] == ["a−b: FFS of W_E over that of a+b"]
+    assert kept["C3"] == [f"a·b: {dense.format(symbol)}" for symbol in ("W_E", "W_L")]
+    assert kept["C12"] == [f"ab+a+b: {dense.format(symbol)}" for symbol in ("W_E", "W_L")]
+    assert kept["C17"] == [
+        what
+        for n in range(2, 8)
+        for what in (
+            *([f"(a+b){superscript(n)}: FCR of W_E at the end over its start"] if n % 2 else []),
+            f"(a+b){superscript(n)}: {dense.format('W_L')}",
+        )
+    ]
+    assert len(kept["C18"]) == 2
+    assert {name for name, each in kept.items() if each} == {"C2", "C3", "C12", "C17", "C18"}
+
+
+def superscript(n):
+    return pretty(f"a^{n}").removeprefix("a")
 
 
 def test_evidence_takes_the_seeds_whose_runs_are_all_stored(tmp_path, tiny, tiny_run, grokked_run):

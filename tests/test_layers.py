@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "grokbook"
 ORDER = [
     *("errors", "disk", "modules", "expressions", "operations", "prompts", "config", "folders"),
     *("schedule", "progress", "provenance", "paper", "paper_results", "taxonomy", "experiments"),
-    *("data", "labels", "weights", "plan", "triton_sums", "kernels", "folded", "backward", "model"),
+    *("data", "labels", "twins", "weights", "plan", "triton_sums", "kernels", "folded", "backward", "model"),
     *("fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
@@ -66,6 +66,7 @@ def test_figures_and_commands_import_one_way_within():
             "maps",
             "tables",
             "balance",
+            "twins",
             "coordinates",
             "coordinate_tables",
             "missing",

@@ -41,6 +41,8 @@ class Claim(NamedTuple):
     """What it is about; the figures of the first one show it."""
     criteria: Callable[[Evidence], Iterator[Criterion]]
     """What it is judged by."""
+    options: str = ""
+    """Options of the command, where it is about a part of the experiments' runs."""
 
     @property
     def shown(self) -> str:
@@ -51,7 +53,7 @@ class Claim(NamedTuple):
     def rerun(self) -> str:
         """The command that runs it again; where there is nothing to train, that of its chapter."""
         if any(EXPERIMENTS[name].configs() for name in self.experiments):
-            return f"grokbook sweep {' '.join(self.experiments)}"
+            return " ".join(["grokbook sweep", *self.experiments, *self.options.split()])
         return f"grokbook notebook {EXPERIMENTS[self.experiments[0]].page}"
 
 
@@ -216,7 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
         "C13",
         "Polynomials with a cross term that do not factor fail; factorizable ones and sums of powers grok.",
         "§6.2, Fig 7",
-        ("high-degree",),
+        ("high-degree", "progress-measures"),
         learning.c13,
     ),
     Claim(
@@ -275,6 +277,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Appendix K, Fig 21",
         ("label-distribution", "summary-grid"),
         learning.c21,
+        options="--fraction 0.3",
     ),
     Claim(
         "C22",

@@ -6,7 +6,8 @@ reproduced otherwise. A criterion without a stored run leaves its claim open: no
 
 Limits are round numbers. Where there is such a number, what the same model gives before training stands beside it, so
 that a reader sees whether the limit tells anything, and each verdict is taken a second and a third time with all limits
-moved by :data:`SHIFT` towards the lenient and the strict side.
+moved towards the lenient and the strict side, by :data:`SHIFT` of their distance from what says nothing of the kind:
+1/2 for a share of cosines, 1 for a ratio. So no lenient limit is one that nothing at all would keep.
 
 A run that cannot tell has no number (NaN): one that has not grokked, where a sentence is about what grokked models look
 like; one that comes close without having grokked, where it says whether a run groks. That neither keeps a limit nor
@@ -28,7 +29,7 @@ from grokbook.runs import Run
 from grokbook.store import RunStore
 
 SHIFT = 0.25
-"""Share of a limit by which it is moved to see whether the verdict hangs on it."""
+"""Share of its distance from :attr:`Criterion.null` by which a limit is moved, to see whether a verdict hangs on it."""
 SEEDS = (0, 1, 2)
 """Seeds of the paper."""
 
@@ -60,6 +61,8 @@ class Criterion:
     values: tuple[Value, ...]
     at_most: float | None = None
     at_least: float | None = None
+    null: float = 0.0
+    """What the number is where there is nothing of the kind, like 1 for a ratio of what is equal."""
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None):
@@ -85,10 +88,10 @@ class Criterion:
         return f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self._least:g}"
 
     def shifted(self, share: float) -> Criterion:
-        """The same with a limit moved by a share of itself, to the lenient side if that is positive."""
+        """The same with its limit moved by a share of its distance from ``null``; to the lenient side if positive."""
         if self.at_most is not None:
-            return replace(self, at_most=self.at_most * (1 + share))
-        return replace(self, at_least=self._least * (1 - share))
+            return replace(self, at_most=self.at_most + share * abs(self.at_most - self.null))
+        return replace(self, at_least=self._least - share * abs(self._least - self.null))
 
     @property
     def numbers(self) -> list[float]:
@@ -154,6 +157,7 @@ class Evidence:
         start: Callable[..., float] | None = None,
         at_most: float | None = None,
         at_least: float | None = None,
+        null: float = 0.0,
         weights: bool = False,
         of_grokked: bool = False,
     ) -> Criterion:
@@ -166,6 +170,7 @@ class Evidence:
             start: the same before training.
             at_most: see :class:`Criterion`; either this or ``at_least``.
             at_least: see ``at_most``.
+            null: see :class:`Criterion`.
             weights: whether the number needs the weights of the runs; runs published without do not count then.
             of_grokked: whether the sentence is about models that have grokked; if one of the runs has not, its seed
                 has no number.
@@ -177,7 +182,7 @@ class Evidence:
                 tells = not of_grokked or all(run.grok_step is not None for run in found if run is not None)
                 number = float(value(*found)) if tells else math.nan
                 values.append(Value(seed, number, None if start is None else float(start(*found))))
-        return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least)
+        return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least, null=null)
 
     def groks(self, what: str, configs: Configs, *, expected: bool = True) -> Criterion:
         """Whether a run groks, see :func:`grokked`. The limit lies between, so that moving it changes nothing."""

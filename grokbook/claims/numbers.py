@@ -64,6 +64,18 @@ def speed_up(
     return number if decides else math.nan
 
 
+def helped(scratch: Run, pre_grokked: Run, source: Run, *, at_least: float) -> float:
+    """1 where a run groks at least so many times as fast with a module as without, 0 where it does not.
+
+    NaN where more steps would tell: one that comes close without having grokked, say (see :attr:`Run.groks`).
+    """
+    number = speed_up(scratch, pre_grokked, source, at_least=at_least)
+    if not math.isnan(number):
+        return float(number >= at_least)
+    neither = scratch.grok_step is None and pre_grokked.groks is False
+    return 0.0 if neither and source.grok_step is not None else math.nan
+
+
 def apart(run: Run, column: str) -> float:
     """How far a column and test accuracy are from going half of their ways at the same time, as a factor of steps.
 

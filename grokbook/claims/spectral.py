@@ -5,7 +5,7 @@ All but C18 are about what models look like that have grokked, so a run that has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from grokbook import paper
 from grokbook.claims.criteria import Criterion, Evidence, alone, mixed
@@ -58,6 +58,7 @@ def _ffs_left(
             start=lambda run: 1.0,
             at_most=at_most,
             at_least=at_least,
+            null=1.0,
             of_grokked=True,
         )
 
@@ -81,6 +82,7 @@ def cosine_biased(evidence: Evidence, operation: str, *layers: str) -> Iterator[
             lambda run, layer=layer: cosine_share(run, layer),
             start=lambda run, layer=layer: cosine_share(run, layer, time=0),
             at_least=BIASED,
+            null=0.5,
             of_grokked=True,
         )
 
@@ -98,6 +100,7 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
         lambda minus, plus: minus.history["ffs_embedding"].iloc[-1] / plus.history["ffs_embedding"].iloc[-1],
         start=lambda minus, plus: minus.history["ffs_embedding"].iloc[0] / plus.history["ffs_embedding"].iloc[0],
         at_most=1.5,
+        null=1.0,
         of_grokked=True,
     )
     yield from sparse(evidence, "a-b", "embedding")
@@ -108,6 +111,7 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
         lambda run: cosine_map_share(run.spectra.logits[-1, 0]),
         start=lambda run: cosine_map_share(untrained_maps(run.config)[0]),
         at_least=0.5,
+        null=0.25,
         of_grokked=True,
     )
 
@@ -128,6 +132,7 @@ def c9(evidence: Evidence) -> Iterator[Criterion]:
             lambda run, layer=layer: relative(run, f"ffs_{layer}"),
             start=lambda run: 1.0,
             at_most=SPARSE,
+            null=1.0,
             of_grokked=True,
         )
     yield evidence.criterion(
@@ -136,6 +141,7 @@ def c9(evidence: Evidence) -> Iterator[Criterion]:
         lambda run: cosine_share(run, "neuron_logit"),
         start=lambda run: cosine_share(run, "neuron_logit", time=0),
         at_least=BIASED,
+        null=0.5,
         of_grokked=True,
     )
     yield evidence.criterion(
@@ -166,15 +172,24 @@ def c11(evidence: Evidence) -> Iterator[Criterion]:
 
 
 def c12(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C12."""
+    """Criteria of C12. Seeds of a·b differ in their bias to cosines, so ab+a+b is compared with all that are stored."""
     yield from dense(evidence, "ab+a+b", *LAYERS)
+    products = [paper.single("a*b", seed=seed) for seed in evidence.seeds]
+    stored = [config for config in products if evidence.get(config) is not None] or products
+
+    def share_over(layer: str, time: int) -> Callable[..., float]:
+        return lambda both, *of_product: (
+            cosine_share(both, layer, time) / mean([cosine_share(run, layer) for run in of_product])
+        )
+
     for layer in LAYERS:
         yield evidence.criterion(
-            f"ab+a+b: cosines' share of {NAMES[layer]} over that of a·b",
-            lambda seed: [paper.single("ab+a+b", seed=seed), paper.single("a*b", seed=seed)],
-            lambda both, product, layer=layer: cosine_share(both, layer) / cosine_share(product, layer),
-            start=lambda both, product, layer=layer: cosine_share(both, layer, 0) / cosine_share(product, layer),
+            f"ab+a+b: cosines' share of {NAMES[layer]} over that of a·b, in the mean of its seeds",
+            lambda seed: [paper.single("ab+a+b", seed=seed), *stored],
+            share_over(layer, -1),
+            start=share_over(layer, 0),
             at_most=0.9,
+            null=1.0,
             of_grokked=True,
         )
 
@@ -189,6 +204,7 @@ def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: f
             lambda run, column=column: relative(run, column),
             start=lambda run: 1.0,
             at_most=FALLS,
+            null=1.0,
             of_grokked=True,
         )
         yield evidence.criterion(
@@ -196,6 +212,7 @@ def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: f
             configs,
             lambda run, column=column: apart(run, column),
             at_most=IN_STEP,
+            null=1.0,
             of_grokked=True,
         )
 
@@ -225,6 +242,7 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
         lambda *runs: odd_over_even(runs, "ffs_embedding"),
         start=lambda *runs: 1.0,
         at_most=0.8,
+        null=1.0,
         of_grokked=True,
     )
     yield evidence.criterion(
@@ -233,6 +251,7 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
         lambda *runs: odd_over_even(runs, "fcr_embedding"),
         start=lambda *runs: 1.0,
         at_least=1.25,
+        null=1.0,
         of_grokked=True,
     )
     for operation in POWERS:
@@ -251,6 +270,7 @@ def c17(evidence: Evidence) -> Iterator[Criterion]:
             start=lambda run: 1.0,
             at_most=FALLS if falls else None,
             at_least=None if falls else BALANCED,
+            null=1.0,
             of_grokked=True,
         )
         yield from dense(evidence, operation, "neuron_logit")

@@ -16,6 +16,7 @@ What is where; a module imports only from those above it:
     maps      the logits in two dimensions
     tables    the numbers at the end
     balance   cosines against sines
+    twins     test pairs that could be looked up
     coordinates           layers over the coordinates in which operations are sums
     coordinate_tables     the same in numbers
     missing   which runs are stored, and what trains the others
@@ -97,6 +98,7 @@ from grokbook.figures.transfers import (
     transfer_grid,
     transfer_table,
 )
+from grokbook.figures.twins import twin_table
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 from grokbook.operations import pretty
 
@@ -186,4 +188,5 @@ __all__ = [
     "transfer_counts",
     "transfer_grid",
     "transfer_table",
+    "twin_table",
 ]

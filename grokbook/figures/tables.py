@@ -43,7 +43,7 @@ def outcome_table(groups: Group) -> pd.DataFrame:
                     "seed": run.config.seed,
                     "steps": f"{run.steps:,}",
                     "budget": f"{run.config.max_steps:,}",
-                    "grok step": _step(run.grok_step),
+                    "grok step": step_text(run.grok_step),
                     "best test accuracy": f"{run.best_test_accuracy:.1%}",
                     **{
                         f"{measure.upper()} {symbol}": f"{final[f'{measure}_{layer}']:.2f}"
@@ -64,7 +64,7 @@ def threshold_table(groups: Group) -> pd.DataFrame:
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            shown = {f"{percent:g} %": _step(run.grok_step_at(percent / 100)) for percent in THRESHOLDS}
+            shown = {f"{percent:g} %": step_text(run.grok_step_at(percent / 100)) for percent in THRESHOLDS}
             end = f"{run.history['test_accuracy'].iloc[-1]:.2%}"
             rows.append({"run": label, "seed": run.config.seed, **shown, "accuracy at the end": end})
     return pd.DataFrame(rows)
@@ -111,7 +111,7 @@ def halfway_table(groups: Group) -> pd.DataFrame:
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            shown = {title: _step(run.halfway(column)) for column, title in HALFWAY_COLUMNS.items()}
+            shown = {title: step_text(run.halfway(column)) for column, title in HALFWAY_COLUMNS.items()}
             rows.append({"run": label, "seed": run.config.seed, **shown})
     return pd.DataFrame(rows)
 
@@ -124,7 +124,7 @@ def spectra_table(groups: Group) -> pd.DataFrame:
             row = {
                 "run": label,
                 "seed": run.config.seed,
-                "grok step": _step(run.grok_step),
+                "grok step": step_text(run.grok_step),
             }
             for layer, symbol in LAYER_SYMBOLS.items():
                 spectrum = run.spectrum(layer)
@@ -133,6 +133,6 @@ def spectra_table(groups: Group) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _step(step: int | None) -> str:
+def step_text(step: int | None) -> str:
     """A step as tables show it; a dash where there is none."""
     return "–" if step is None else f"{step:,}"

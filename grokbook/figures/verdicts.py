@@ -47,7 +47,7 @@ def claim_section(judgement: Judgement) -> HTML:
     """A claim with its verdict, its criteria, where its figures are, and how to run it again."""
     claim = judgement.claim
     page, _, anchor = claim.shown.partition("#")
-    notes = [f"With limits moved by a quarter, {name}: {other.value}." for name, other in judgement.elsewhere.items()]
+    notes = [f"With {name} limits: {other.value}." for name, other in judgement.elsewhere.items()]
     notes += [f"Seeds disagree on: {criterion.what}." for criterion in judgement.disagreeing]
     return HTML(
         f'<section id="{claim.name.lower()}" class="claim">'
