@@ -159,7 +159,7 @@ def test_an_ipynb_can_be_executed_too(tmp_path):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("x = 1\nraise KeyError('gone')", r"^chapter\.md: cell 3 \(`x = 1`\) raised KeyError: 'gone'$"),
+        ("x = 1\nraise KeyError('gone')", r"^chapter\.md: KeyError: 'gone' \(cell 3, `x = 1`\)$"),
         ("import os; os._exit(3)", r"^chapter\.md: Kernel died"),
     ],
 )

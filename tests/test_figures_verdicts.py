@@ -36,7 +36,7 @@ def test_criteria_have_their_numbers(judgements):
         "limit": "at most 1",
         "before training": "1",
         "kept by": "2 of 2",
-        "range": "0.5 – 0.7",
+        "range": "0.5 to 0.7",
     }
     (missing,) = figures.criteria_table(judgements[2]).to_dict("records")
     assert (missing["median"], missing["range"], missing["kept by"]) == ("not yet run", "–", "–")
@@ -45,7 +45,7 @@ def test_criteria_have_their_numbers(judgements):
 def test_a_run_without_a_number_is_no_number():
     judgement = Judgement(claim=CLAIMS[0], criteria=(criterion("x", 0.5, math.nan, 0.7), criterion("y", math.nan)))
     some, none = figures.criteria_table(judgement).to_dict("records")
-    assert (some["median"], some["range"], some["kept by"]) == ("0.6", "0.5 – 0.7", "2 of 2, 1 undecided")
+    assert (some["median"], some["range"], some["kept by"]) == ("0.6", "0.5 to 0.7", "2 of 2, 1 undecided")
     assert (none["median"], none["range"], none["kept by"]) == ("none", "–", "1 undecided")
 
 

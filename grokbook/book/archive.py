@@ -31,7 +31,7 @@ from grokbook.book.build import BuildError, build
 from grokbook.book.copies import instructor_copy
 from grokbook.book.execute import NotebookError, read_notebook
 from grokbook.book.exercises import ExerciseError
-from grokbook.book.pair import paired_text, plain_text
+from grokbook.book.pair import paired, plain_text, relinked
 from grokbook.folders import checkout
 
 NAME = "grokbook-workshop"
@@ -97,8 +97,12 @@ def _members(root: Path, site: Path) -> Iterator[tuple[str, Path | str]]:
     yield from ((name, root / name) for name in FILES)
     yield from ((f"book/{path.relative_to(site).as_posix()}", path) for path in _files(site))
     for source in sorted((root / "notebooks").glob("workshop_*.md")):
-        yield f"student/{source.stem}.ipynb", paired_text(source)
-        yield f"instructor/{source.stem}.ipynb", plain_text(instructor_copy(read_notebook(source), source.name))
+        for name, copy in (
+            ("student", paired(source)),
+            ("instructor", instructor_copy(read_notebook(source), source.name)),
+        ):
+            linked = relinked(copy, pages="../book/{}.html", chapters="../book/notebooks/{}.html")
+            yield f"{name}/{source.stem}.ipynb", plain_text(linked)
     yield "START.txt", START
     yield "wheels.txt", wheels(root)
 

@@ -245,7 +245,7 @@ def prepare_notebook(
 def _describe(source: Path, error: PapermillExecutionError) -> str:
     line = next((line for line in error.source.splitlines() if line.strip()), "").strip()
     message = str(error.evalue).strip().partition("\n")[0]
-    return f"{source.name}: cell {error.cell_index + 1} (`{line[:60]}`) raised {error.ename}: {message[:300]}"
+    return f"{source.name}: {error.ename}: {message[:300]} (cell {error.cell_index + 1}, `{line[:60]}`)"
 
 
 def _write(notebook: NotebookNode, output: Path) -> None:

@@ -46,8 +46,8 @@ def setting(run: Run) -> str:
     config, found = run.config, []
     if config.source is not None:
         found.append(f"{config.module} from {', '.join(map(pretty, config.source.operations))}")
-    kind = ", ".join([*found, *config.unusual]) or "from scratch"
-    return f"{kind}, r = {config.fraction:g}, seed {config.seed}, p = {config.p}"
+    plain = f"p = {config.p}, r = {config.fraction:g}, seed {config.seed}"
+    return ", ".join([*found, *config.unusual, plain])
 
 
 def index(published: Iterable[Run]) -> list[dict[str, Any]]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import sys
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -22,11 +24,13 @@ from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import has_exercises
 from grokbook.book.frame import framed
 
+_PAGE = re.compile(r"(?<=\]\()\.\./(\w+)\.md")
+_CHAPTER = re.compile(r"(?<=\]\()(?!workshop_)(\w+)\.ipynb")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def paired_text(source: Path) -> str:
-    """Return the paired `.ipynb` of a MyST notebook as text, see :func:`plain_text`.
+def paired(source: Path) -> NotebookNode:
+    """Return the paired `.ipynb` of a MyST notebook, with the links of its source.
 
     It has cells of its own, with which it runs in Colab and says what it ran on, see `grokbook.book.frame`.
 
@@ -37,7 +41,28 @@ def paired_text(source: Path) -> str:
     if has_exercises(read):
         read = student_copy(read, source.name)
     read.cells = framed(read.cells)
-    return plain_text(read)
+    return read
+
+
+def paired_text(source: Path) -> str:
+    """The same as text, see :func:`plain_text`, with links that lead from the folder of the source."""
+    return plain_text(relinked(paired(source), pages="../book/{}.md"))
+
+
+def relinked(notebook: NotebookNode, *, pages: str, chapters: str = "{}.ipynb") -> NotebookNode:
+    """A notebook whose links lead from where it is: the source's are those of the book's site.
+
+    Args:
+        notebook: with links to pages like ``../glossary.md`` and to other notebooks like ``labels.ipynb``.
+        pages: where pages are, with ``{}`` for the name.
+        chapters: where notebooks are that are no workshops; these are beside each other everywhere.
+    """
+    copy = deepcopy(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            source = _PAGE.sub(lambda found: pages.format(found[1]), cell.source)
+            cell.source = _CHAPTER.sub(lambda found: chapters.format(found[1]), source)
+    return copy
 
 
 def plain_text(notebook: NotebookNode) -> str:

@@ -290,10 +290,11 @@ CLAIMS: tuple[Claim, ...] = (
 """In the order of the specification."""
 
 
-def judge(store: RunStore, seeds: Iterable[int] = SEEDS) -> list[Judgement]:
-    """Judge all claims by the runs in a store; nothing is trained."""
+def judge(store: RunStore, seeds: Iterable[int] = SEEDS, *, page: str | None = None) -> list[Judgement]:
+    """Judge all claims by the runs in a store, or those that a notebook of the book shows; nothing is trained."""
     evidence = Evidence(store, seeds)
-    return [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in CLAIMS]
+    shown = [claim for claim in CLAIMS if page is None or claim.shown.partition("#")[0] == page]
+    return [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in shown]
 
 
 def kept(criteria: Iterable[Criterion]) -> str:

@@ -21,6 +21,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from typing import NamedTuple
 
 from grokbook import paper
@@ -85,7 +86,8 @@ class Criterion:
     @property
     def limit(self) -> str:
         """The limit in words."""
-        return f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self._least:g}"
+        text, limit = ("at least", self._least) if self.at_most is None else ("at most", self.at_most)
+        return f"{text} {limit:g}" if round(limit, 3) == limit else f"{text} {Fraction(limit).limit_denominator(100)}"
 
     def shifted(self, share: float) -> Criterion:
         """The same with its limit moved by a share of its distance from ``null``; to the lenient side if positive."""

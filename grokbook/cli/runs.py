@@ -218,5 +218,6 @@ def _find(name: str) -> Path:
     if not found:
         raise KeyError(f"no stored run is called {name!r}; see: grokbook runs list")
     if len(found) > 1:
-        raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}")
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}{more}")
     return found[0]

@@ -70,15 +70,16 @@ def curve(run: Run, column: str) -> dict[str, Any]:
 
 
 def outcome(runs: Sequence[Run]) -> str:
-    """How the runs of a group ended, in words."""
+    """How the runs of a group ended, in words; a mixture has grokked when all of its operations have."""
+    all_of = "all operations " if any(len(run.config.operations) > 1 for run in runs) else ""
     steps = [run.grok_step for run in runs]
     grokked = [step for step in steps if step is not None]
     if not grokked:
-        best = max(run.best_test_accuracy for run in runs)
-        return f"not grokked within {max(run.steps for run in runs):,} steps (best test accuracy {best:.1%})"
+        best, budget = max(run.best_test_accuracy for run in runs), max(run.steps for run in runs)
+        return f"not {all_of}grokked within {budget:,} steps (best test accuracy {best:.1%})"
     where = f"step {grokked[0]:,}" if len(set(grokked)) == 1 else f"steps {min(grokked):,}–{max(grokked):,}"
     of = "" if len(runs) == 1 else f" in {len(grokked)} of {len(runs)} seeds"
-    return f"grokked{of} at {where}"
+    return f"{all_of}grokked{of} at {where}"
 
 
 def brief_outcome(runs: Sequence[Run]) -> str:

@@ -50,7 +50,7 @@ def opening(run: Run, *, name: str = "grokking") -> go.Figure:
         caption=f"Above: share of right answers on the pairs that are trained on (thin, grey) and on all others; the "
         f"dotted line marks the step of the slider. Below: how strongly the embedding holds a wave of each frequency, "
         f"cosines up, sines (hatched) down. {label}, r = {run.config.fraction:g}, seed {run.config.seed}: "
-        f"{outcome([run])}. Key frequencies at the end, above half of the largest: k = {key}.",
+        f"{outcome([run])}. Key frequencies at the end, those above half of the largest: k = {key}.",
         alt=f"Train and test accuracy of {label} against step, over a mirrored bar chart of the embedding's Fourier "
         f"spectrum, with a slider over training. It {outcome([run])}; at the end the key frequencies are {key}.",
     )

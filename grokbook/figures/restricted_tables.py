@@ -10,6 +10,7 @@ import pandas as pd
 
 from grokbook import paper_results, restricted
 from grokbook.figures.restricted import Dissection, loss_text, others
+from grokbook.figures.tables import power_text
 from grokbook.restricted import COMBINATIONS, ETA, Constant
 
 ALIKE = 1.1
@@ -145,14 +146,10 @@ def _verdict(ratio: float) -> int:
     return int(ratio > ALIKE) - int(ratio < 1 / ALIKE)
 
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
 def _times(ratio: float) -> str:
     """A ratio in two or three digits: 0.49, 137, 5.3 × 10⁶."""
     if not np.isfinite(ratio):
         return "–"
     if 0.01 <= ratio < 9999.5:
         return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
-    mantissa, exponent = f"{ratio:.1e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return power_text(ratio)

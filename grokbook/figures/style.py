@@ -22,7 +22,7 @@ PALETTE = ("#144a94", "#a5400c", "#063a22", "#e23bb0", "#0f7486", "#a88300", "#4
 book's style sheet names them, and what takes their place on dark ones."""
 TRAIN = "#8b949c"
 """Train curves: pale, thin and solid, so that nobody takes them for a run's test curve."""
-DASHES = ("solid", "dash", "dashdot", "longdash", "longdashdot", "12px 3px", "solid", "dash")
+DASHES = ("solid", "dash", "dashdot", "6px 2px", "8px 2px 2px 2px 2px 2px", "12px 3px", "solid", "dash")
 COSINE, SINE = PALETTE[0], PALETTE[1]
 LOG_STEPS = {"type": "log", "dtick": 1}
 STEP_AXIS = {**LOG_STEPS, "title": "step"}

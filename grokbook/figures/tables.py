@@ -23,11 +23,12 @@ SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
 
 
 def table(frame: pd.DataFrame) -> HTML:
-    """A data frame as the book shows tables: without its index, W_E with a subscript. Only long cells wrap."""
+    """A data frame as the book shows tables: no index, W_E with a subscript. Only long cells and lists wrap."""
     if frame.empty:
         return HTML("<p>Nothing to show yet: none of the runs it would be about is stored.</p>")
     shown = frame.to_html(index=False, border=0, justify="left")
     shown = re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown)
+    shown = re.sub(r"<td>(?=[^<]{15})(?=[^<]*[,;:] )", '<td class="list">', shown)
     return HTML(re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", shown))
 
 
@@ -131,6 +132,23 @@ def spectra_table(groups: Group) -> pd.DataFrame:
                 row |= {f"{name} {symbol}": f"{measure(spectrum):.2f}" for name, measure in SPECTRAL.items()}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def number_text(value: float) -> str:
+    """A number in up to three digits, or whole thousands: 0.0417, 0.667, 1,600, 9.3 × 10⁶."""
+    if 0.001 <= abs(value) < 99_999.5 or value == 0:
+        shown = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+        return shown.replace("-", "−")
+    return power_text(value)
+
+
+def power_text(value: float) -> str:
+    """A number in two digits times a power of ten: 5.3 × 10⁶."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def step_text(step: int | None) -> str:

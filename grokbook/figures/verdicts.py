@@ -10,7 +10,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook.claims import Criterion, Judgement, kept
-from grokbook.figures.tables import table
+from grokbook.figures.tables import number_text, table
 
 
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -18,8 +18,8 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "claim": judgement.claim.name,
-            "the paper says": judgement.claim.says,
             "verdict": judgement.verdict.value,
+            "the paper says": judgement.claim.says,
             "seeds": len(judgement.seeds),
             "numbers kept": judgement.kept,
             "other limits": "; ".join(f"{name}: {other.value}" for name, other in judgement.elsewhere.items()) or "–",
@@ -66,12 +66,14 @@ def _seeds(judgement: Judgement) -> str:
 
 
 def _number(value: float) -> str:
-    return "none" if math.isnan(value) else f"{value:.3g}"
+    return "none" if math.isnan(value) else number_text(value)
 
 
 def _spread(criterion: Criterion) -> str:
-    values = criterion.numbers
-    return f"{_number(min(values))} – {_number(max(values))}" if len(values) > 1 else "–"
+    if len(criterion.numbers) < 2:
+        return "–"
+    least, most = _number(min(criterion.numbers)), _number(max(criterion.numbers))
+    return least if least == most else f"{least} to {most}"
 
 
 def _start(criterion: Criterion) -> str:
