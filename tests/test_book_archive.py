@@ -83,6 +83,19 @@ def test_every_file_that_the_first_text_names_is_there(unpacked: Path):
     assert all(list(unpacked.glob(name)) for name in named)
 
 
+def test_links_of_workshops_lead_to_pages_of_the_archive(unpacked: Path):
+    links = {
+        path.parent / link.partition("#")[0]
+        for kind in ("student", "instructor")
+        for path in (unpacked / kind).glob("*.ipynb")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+        for link in re.findall(r"\]\(([^):]+)\)", cell.source)
+    }
+    assert {link.suffix for link in links} == {".html", ".ipynb"}
+    assert not [link for link in links if not link.exists()]
+
+
 def test_gaps_are_for_students_and_notes_for_instructors(unpacked: Path):
     for stem in WORKSHOPS:
         sources: dict[str, str] = {}

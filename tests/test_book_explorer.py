@@ -73,15 +73,15 @@ def test_the_list_names_what_makes_a_run_special(tiny, wave_run, tiny_transfer):
     frozen = replace(wave_run, config=tiny(p=11, frozen=EMBEDDING))
     entries = explorer.index([tiny_transfer, frozen, wave_run, figure_runs.mixture(tiny)])
     assert [entry["operation"] for entry in entries] == ["a+b", "a+b", "a−b", "a+b, a−b"]
-    kinds = ["from scratch", "frozen random embedding", f"{tiny_transfer.config.module} from a+b", "from scratch"]
+    kinds = ["p = 11", "frozen random embedding", f"{tiny_transfer.config.module} from a+b", "p = 11"]
     assert [entry["setting"].split(",")[0] for entry in entries] == kinds
     assert entries[-1]["maps"] == ["a+b", "a−b"]
     assert all(f"p = {run.config.p}" in explorer.setting(run) for run in (frozen, wave_run))
     without, little = (
         explorer.setting(replace(wave_run, config=tiny(p=11, weight_decay=decay))) for decay in (0.0, 0.5)
     )
-    assert without.startswith("no weight decay, r = ")
-    assert little.startswith("weight decay 0.5, r = ")
+    assert without.startswith("no weight decay, p = ")
+    assert little.startswith("weight decay 0.5, p = ")
     assert "decay" not in explorer.setting(wave_run)
 
 
@@ -90,8 +90,8 @@ def test_the_runs_that_the_paper_is_about_come_first(tiny, wave_run):
     unusual = [{"p": 31}, {"operands": "vocab"}, {"weight_decay": 0.0, "p": 31, "fraction": 0.2}, {"seed": 1}]
     configs = [replace(usual, **changes) for changes in unusual]
     entries = explorer.index(replace(wave_run, config=config) for config in (*configs, usual))
-    wanted = ["r = 0.3, seed 0, p = 97", "r = 0.3, seed 1, p = 97", "r = 0.3, seed 0, p = 31"]
-    assert [entry["setting"] for entry in entries[:3]] == [f"from scratch, {text}" for text in wanted]
+    wanted = ["p = 97, r = 0.3, seed 0", "p = 97, r = 0.3, seed 1", "p = 31, r = 0.3, seed 0"]
+    assert [entry["setting"] for entry in entries[:3]] == wanted
     assert [entry["setting"].split(",")[0] for entry in entries[3:]] == ["operands vocab", "no weight decay"]
 
 

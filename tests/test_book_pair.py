@@ -7,7 +7,7 @@ import pytest
 from book_sample import CHAPTER, HEADER, ROOT
 
 from grokbook.book.frame import framed
-from grokbook.book.pair import main, paired_text, stale
+from grokbook.book.pair import main, paired, paired_text, relinked, stale
 
 
 @pytest.fixture
@@ -24,14 +24,30 @@ def test_the_projects_notebooks_are_paired():
 
 def test_a_pair_is_a_valid_notebook_with_the_same_cells_and_no_output(chapter):
     text = paired_text(chapter)
-    paired = nbformat.reads(text, as_version=4)
-    nbformat.validate(paired)
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
     assert text == paired_text(chapter)
-    assert paired.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    assert notebook.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     source = jupytext.read(chapter)
-    assert [(c.cell_type, c.source) for c in paired.cells] == [(c.cell_type, c.source) for c in framed(source.cells)]
-    assert paired.cells[2].metadata.tags == ["parameters"]
-    assert all(not cell.outputs and cell.execution_count is None for cell in paired.cells if "outputs" in cell)
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in framed(source.cells)]
+    assert notebook.cells[2].metadata.tags == ["parameters"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
+
+
+def test_links_lead_to_the_pages_from_where_a_notebook_is(tmp_path):
+    text = "See [it](../glossary.md#grok-step), [a chapter](labels.ipynb) and [a workshop](workshop_1_x.ipynb)."
+    path = tmp_path / "linked.md"
+    path.write_text(f"{HEADER}{text}\n\n```{{code-cell}} ipython3\n'[it](../glossary.md)'\n```\n")
+
+    def said(notebook):
+        return [cell.source for cell in notebook.cells if "glossary" in cell.source]
+
+    here = text.replace("../glossary.md", "../book/glossary.md")
+    assert said(nbformat.reads(paired_text(path), as_version=4)) == [here, "'[it](../glossary.md)'"]
+    away = relinked(paired(path), pages="../site/{}.html", chapters="../site/notebooks/{}.html")
+    there = text.replace("../glossary.md", "../site/glossary.html")
+    assert said(away)[0] == there.replace("labels.ipynb", "../site/notebooks/labels.html")
+    assert said(paired(path))[0] == text
 
 
 def test_cell_ids_are_unique_and_survive_edits_elsewhere(tmp_path):

@@ -113,6 +113,17 @@ def test_a_judgement_says_where_it_hangs_on_its_limits_and_where_seeds_disagree(
     assert (of(split, whole).kept, of().kept) == ("3 of 4", "–")
 
 
+def test_a_limit_is_told_in_plain_numbers():
+    limits = [criterion(1, at_least=limit).limit for limit in (0.5, 2 / 3, 10.0, 0.25, 1 / 1.5)]
+    assert limits == ["at least 0.5", "at least 2/3", "at least 10", "at least 0.25", "at least 2/3"]
+    assert criterion(1, at_most=1.5).limit == "at most 1.5"
+
+
+def test_a_page_has_the_claims_that_it_shows(tmp_path):
+    shown = claims.judge(RunStore(tmp_path), (0,), page="mixtures")
+    assert [judgement.claim.name for judgement in shown] == ["C8", "C9", "C19"]
+
+
 def test_counts_leave_out_verdicts_that_no_claim_has():
     of = lambda *criteria: Judgement(claim=CLAIMS[0], criteria=criteria)  # noqa: E731
     judgements = [of(criterion(1, at_most=1.0)), of(), of(criterion(2, at_most=1.0)), of()]

@@ -194,7 +194,9 @@ def test_show_finds_a_run_by_the_beginning_of_its_name_or_hash(stored, tiny_run)
 
 def test_show_refuses_unknown_and_ambiguous_names(stored):
     assert_short_error(grokbook("runs", "show", "nothing"), 2, "no stored run is called 'nothing'", "runs list")
-    assert_short_error(grokbook("runs", "show", "a"), 2, "'a' fits 3 runs: a")
+    result = grokbook("runs", "show", "a")
+    assert_short_error(result, 2, "'a' fits 3 runs: a")
+    assert "more" not in result.stderr
 
 
 def test_show_refuses_a_damaged_run(stored, tiny_run):

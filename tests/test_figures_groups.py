@@ -44,6 +44,14 @@ def test_seeds_are_summed_up_in_words(tiny, wave_run):
     assert outcome([wave_run, later, low]) == "grokked in 2 of 3 seeds at steps 10–20"
 
 
+def test_a_mixture_has_grokked_when_all_of_its_operations_have(tiny_mixture):
+    assert outcome([tiny_mixture]).startswith("not all operations grokked within")
+    columns = {name: 1.0 for name in tiny_mixture.history if "accuracy" in name}
+    assert outcome([replace(tiny_mixture, history=tiny_mixture.history.assign(**columns))]) == (
+        "all operations grokked at step 0"
+    )
+
+
 # --- a mixture, operation by operation ------------------------------------------------------------
 
 

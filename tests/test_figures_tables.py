@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from grokbook import RunConfig, figures
+from grokbook.figures import tables
 
 
 def test_tables_are_shown_without_their_index():
@@ -16,6 +18,33 @@ def test_short_cells_keep_to_one_line_and_long_ones_are_words():
     shown = figures.table(pd.DataFrame({"change": ["1.00 → 0.12"], "result": ["groks; from scratch it does not"]})).data
     assert "<td>1.00 → 0.12</td>" in shown
     assert '<td class="words">groks;' in shown
+
+
+def test_lists_wrap_and_lone_numbers_do_not():
+    cells = {"steps": ["5,400, 7,200, 9,300"], "kept": ["4 of 6, 2 undecided"], "n": ["12,345,678,901,234"]}
+    shown = figures.table(pd.DataFrame(cells)).data
+    assert '<td class="list">5,400' in shown
+    assert '<td class="list">4 of 6' in shown
+    assert "<td>12,345,678,901,234" in shown
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (0.041666, "0.0417"),
+        (-0.5, "−0.5"),
+        (2 / 3, "0.667"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (-9700.0, "−9,700"),
+        (99_999.0, "99,999"),
+        (9316588.7, "9.3 × 10⁶"),
+        (-0.00002, "−2.0 × 10⁻⁵"),
+    ],
+)
+def test_numbers_are_short(number, text):
+    assert tables.number_text(number) == text
 
 
 def test_symbols_of_layers_have_a_subscript():

@@ -57,4 +57,4 @@ def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
     assert 'href="elementary.html#two-layers-in-the-fourier-basis"' in whole
     assert "disagree" not in whole
     assert "Seeds disagree on: w." in split
-    assert "more lenient: reproduced" in split
+    assert "With more lenient limits: reproduced." in split
