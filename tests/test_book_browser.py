@@ -494,6 +494,8 @@ def test_search_lists_pages_from_a_folder_without_complaint(chromium: Browser, s
         page.wait_for_function("!document.querySelector('#search-progress')?.textContent.trim()")
         page.wait_for_timeout(300)
         assert page.locator("#search-results li").count() > 0
+        scores = "['api/figures', 'intro'].map(name => Scorer.score([name, 'title', '', null, 30, 'file']))"
+        assert page.evaluate(scores) == [10, 30], "chapters before the library's functions"
 
 
 def test_a_phone_has_colour_bars_below_and_no_band_above(chromium: Browser, site: Path):
