@@ -86,23 +86,7 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
         # Maps this small have less than two pixels per cell: drawn sharply, a dense one would show a plaid of its own.
         trace = _heatmap(norms, labels).update(showscale=place == largest, zsmooth="fast")
         figure.add_trace(trace, row=list(rows).index(place[0]) + 1, col=columns.index(place[1]) + 1)
-    marked = _ticks(p, 20)
-    ticks = {
-        "type": "category",
-        "tickvals": marked,
-        "ticktext": [label.removeprefix("cos ").replace("const", "0") for label in marked],
-        "tickangle": 0,
-        "showticklabels": False,
-        "constrain": "domain",
-    }
-    figure.update_xaxes(ticks)
-    figure.update_yaxes(ticks, constraintoward="top")
-    for index, axis in enumerate(figure.select_yaxes(), start=1):  # each map is square
-        axis.update(scaleanchor="x" if index == 1 else f"x{index}")
-    figure.update_xaxes(showticklabels=True, row=len(rows))
-    figure.update_yaxes(showticklabels=True, col=1)
-    for row, label in enumerate(rows, start=1):
-        figure.update_yaxes(title={"text": label, "font": {"size": 12}}, row=row, col=1)
+    _square_axes(figure, list(rows), p)
     common = [100 * tops[largest] / top if top else 100 for top in tops.values()]
     figure.update_layout(
         updatemenus=[_scale_buttons({"each on its own scale": [100.0] * len(maps), "one scale for all": common})]
@@ -126,6 +110,27 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
         f"its norm — {told}.",
         alt=f"{len(maps)} heatmaps of {p} by {p} Fourier components of logits. Strongest: {told}.",
     )
+
+
+def _square_axes(figure: go.Figure, rows: Sequence[str], p: int) -> None:
+    """Each map is square; frequencies stand at the left and below, and the rows' labels at the left."""
+    marked = _ticks(p, 20)
+    ticks = {
+        "type": "category",
+        "tickvals": marked,
+        "ticktext": [label.removeprefix("cos ").replace("const", "0") for label in marked],
+        "tickangle": 0,
+        "showticklabels": False,
+        "constrain": "domain",
+    }
+    figure.update_xaxes(ticks)
+    figure.update_yaxes(ticks, constraintoward="top")
+    for index, axis in enumerate(figure.select_yaxes(), start=1):
+        axis.update(scaleanchor="x" if index == 1 else f"x{index}")
+    figure.update_xaxes(showticklabels=True, row=len(rows))
+    figure.update_yaxes(showticklabels=True, col=1)
+    for row, label in enumerate(rows, start=1):
+        figure.update_yaxes(title={"text": label, "font": {"size": 12}}, row=row, col=1)
 
 
 def mapped(rows: MapRows) -> MapRows:
