@@ -2,17 +2,32 @@
 
 Two values of an operand are alike if the operation gives the same with both, whatever the other operand is: 3 and −3 as
 values of a in a²+b. Two pairs of operands that are alike are twins, and have the same label. So a model that knows its
-train set, and which values are alike, knows the labels of all their twins without any rule. Not in the paper.
+train set, and which values are alike, knows the labels of all their twins without any rule.
+
+Where f(a, b) = f(b, a), a pair has a mirror image, too. It gives away about a share r of the test pairs to a model that
+knows nothing of the operation but that. None of this is in the paper.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Int64
+from typing import NamedTuple
 
-from grokbook import data
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from grokbook import data, model
 from grokbook.operations import Operation
 from grokbook.prompts import check
+from grokbook.runs import Run
+
+
+class ByMirror(NamedTuple):
+    """Test accuracies of a run at its end, as shares; NaN where there is no such pair."""
+
+    mirrored: float
+    """Of the test pairs whose mirror image is a train pair."""
+    others: float
+    """Of all other test pairs."""
 
 
 def classes(operation: Operation, p: int) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
@@ -37,3 +52,26 @@ def share_with_twins(operation: Operation, p: int, fraction: float, seed: int) -
     kinds = (of_a[:, None] * p + of_b).reshape(-1)
     train = data.split(p * p, fraction, seed).numpy()
     return float(np.isin(kinds[~train], kinds[train]).mean())
+
+
+def mirrored(p: int, fraction: float, seed: int) -> Bool[np.ndarray, "p p"]:
+    """Which pairs (a, b) are test pairs whose mirror image (b, a) is a train pair; a along the rows."""
+    train = data.split(p * p, fraction, seed).numpy().reshape(p, p)
+    return ~train & train.T
+
+
+def by_mirror(run: Run) -> ByMirror:
+    """How a run answers test pairs with and without a mirror image among its train pairs.
+
+    Raises:
+        ValueError: it is not on one symmetric operation over the residues, or was published without its weights.
+    """
+    config = run.config
+    if len(config.operations) > 1 or config.operands != "residues" or not config.parsed_operations[0].symmetric:
+        raise ValueError(f"mirror images have one label in symmetric operations over residues, not in {config.label}")
+    if run.weights is None:
+        raise ValueError(f"{config.label} was published without its weights")
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
+    right = (model.logits(run.weights, table.tokens[0]).argmax(-1) == table.labels[0]).numpy()
+    test, known = ~table.train.numpy(), mirrored(config.p, config.fraction, config.seed).reshape(-1)
+    return ByMirror(*(float(right[pairs].mean()) if pairs.any() else np.nan for pairs in (known, test & ~known)))

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from grokbook import figures
-from grokbook.twins import classes, share_with_twins
+from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
 
 
 def test_the_twin_table_has_a_row_for_each_run(grokked_run, tiny_run):
@@ -23,3 +25,29 @@ def test_the_twin_table_has_a_row_for_each_run(grokked_run, tiny_run):
 def test_mixtures_have_no_twins(tiny_mixture):
     with pytest.raises(ValueError, match="for one operation"):
         figures.twin_table({"mixture": [tiny_mixture]})
+
+
+def test_the_mirror_table_tells_mirror_images_from_the_others(tiny, tiny_run):
+    config, found = tiny_run.config, by_mirror(tiny_run)
+    row, without = figures.mirror_table(
+        [tiny_run, replace(tiny_run, config=replace(config, seed=1), weights=None)]
+    ).to_dict("records")
+    n_test = config.p**2 - int(config.p**2 * config.fraction)
+    share = mirrored(config.p, config.fraction, config.seed).sum() / n_test
+    assert (row["p"], row["seed"], row["mirror images"]) == (7, 0, f"{share:.1%}")
+    assert (row["right of these"], row["right of the others"]) == tuple(f"{each:.1%}" for each in found)
+    assert (without["right of these"], without["right of the others"]) == ("–", "–")
+    assert row["by chance"] == "14.3%"
+
+
+def test_what_the_paper_s_accuracies_are_without_mirror_images():
+    table = figures.paper_mirror_table("a^2+ab+b^2", ["a^3+ab"])
+    assert table["r"].tolist() == ["0.3", "0.4", "0.5", "0.6", "0.7"], "it groks with more"
+    first = table.iloc[0].to_dict()
+    share = 0.3 * 96 / 97
+    assert first == {
+        "r": "0.3",
+        "a²+ab+b²": "34%",
+        "without mirror images": f"{(0.34 - share) / (1 - share):.1%}",
+        "a³+ab": "4.9%",
+    }

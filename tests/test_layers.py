@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "grokbook"
 ORDER = [
     *("errors", "disk", "modules", "expressions", "operations", "prompts", "config", "folders"),
     *("schedule", "progress", "provenance", "paper", "paper_results", "taxonomy", "experiments"),
-    *("data", "labels", "twins", "weights", "plan", "triton_sums", "kernels", "folded", "backward", "model"),
+    *("data", "labels", "weights", "plan", "triton_sums", "kernels", "folded", "backward", "model"),
     *("fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
-    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history", "coordinates"),
+    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history", "coordinates", "twins"),
     *("claims", "figures", "live", "workshop", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""

@@ -1,12 +1,13 @@
 """Twins by definition, one pair after the other; and what arithmetic says of powers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import data, twins
+from grokbook import data, model, twins
 from grokbook.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
@@ -44,6 +45,35 @@ def test_values_are_alike_where_the_operation_is():
 @given(st.sampled_from(EVERY_OPERATION), st.sampled_from([5, 7, 11]), st.floats(0.1, 0.9), st.integers(0, 5))
 def test_the_share_is_that_of_the_definition(operation, p, fraction, seed):
     assert twins.share_with_twins(operation, p, fraction, seed) == pytest.approx(slow(operation, p, fraction, seed))
+
+
+@pytest.mark.parametrize(("p", "fraction", "seed"), [(7, 0.3, 0), (11, 0.8, 3)])
+def test_mirror_images_are_those_of_the_definition(p, fraction, seed):
+    train = data.split(p * p, fraction, seed).reshape(p, p).tolist()
+    known = twins.mirrored(p, fraction, seed)
+    assert all(known[a, b] == (train[b][a] and not train[a][b]) for a in range(p) for b in range(p))
+    assert not known.diagonal().any()
+
+
+def test_accuracies_by_mirror_are_those_of_the_textbook_model(tiny_run):
+    config = tiny_run.config
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
+    answers = model.textbook_logits(tiny_run.weights, table.tokens[0])[0].argmax(-1)
+    right = (answers == table.labels[0]).double().reshape(config.p, config.p).numpy()
+    known = twins.mirrored(config.p, config.fraction, config.seed)
+    other = ~table.train.reshape(config.p, config.p).numpy() & ~known
+    found = twins.by_mirror(tiny_run)
+    assert found == pytest.approx((right[known].mean(), right[other].mean()))
+    whole = (found.mirrored * known.sum() + found.others * other.sum()) / (known.sum() + other.sum())
+    assert whole == pytest.approx(tiny_run.history["test_accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_mirror_images_need_a_symmetric_operation_and_weights(tiny_run, tiny_transfer, tiny_mixture):
+    for run in (tiny_transfer, tiny_mixture):
+        with pytest.raises(ValueError, match="symmetric operations over residues"):
+            twins.by_mirror(run)
+    with pytest.raises(ValueError, match="without its weights"):
+        twins.by_mirror(replace(tiny_run, weights=None))
 
 
 def test_no_data_set_no_share():

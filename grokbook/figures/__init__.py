@@ -98,7 +98,7 @@ from grokbook.figures.transfers import (
     transfer_grid,
     transfer_table,
 )
-from grokbook.figures.twins import twin_table
+from grokbook.figures.twins import mirror_table, paper_mirror_table, twin_table
 from grokbook.figures.verdicts import claim_section, claims_table, criteria_table
 from grokbook.operations import pretty
 
@@ -149,6 +149,7 @@ __all__ = [
     "losses_over_training",
     "map_correlation_table",
     "mapped",
+    "mirror_table",
     "mixture_accuracy",
     "mixture_findings",
     "mixture_table",
@@ -163,6 +164,7 @@ __all__ = [
     "outcome_table",
     "outcomes_of",
     "overview",
+    "paper_mirror_table",
     "paper_table",
     "parity_table",
     "part",

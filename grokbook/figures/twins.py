@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from grokbook import paper, paper_results
 from grokbook.figures.groups import Group
 from grokbook.figures.tables import step_text
-from grokbook.twins import classes, share_with_twins
+from grokbook.operations import pretty
+from grokbook.runs import Run
+from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
 
 
 def twin_table(groups: Group) -> pd.DataFrame:
@@ -39,4 +44,55 @@ def twin_table(groups: Group) -> pd.DataFrame:
                     "grok step": step_text(run.grok_step),
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per run: test pairs whose mirror image is trained on, and how many of these and of the others are right.
+
+    Of runs that were published without weights, only the best test accuracy is known. See :mod:`grokbook.twins`.
+
+    Raises:
+        ValueError: a run is not on one symmetric operation over the residues.
+    """
+    rows = []
+    for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
+        config = run.config
+        known = mirrored(config.p, config.fraction, config.seed)
+        n_test = config.p**2 - int(config.p**2 * config.fraction)
+        found = ("–", "–") if run.weights is None else tuple(f"{share:.1%}" for share in by_mirror(run))
+        rows.append(
+            {
+                "p": config.p,
+                "r": f"{config.fraction:g}",
+                "seed": config.seed,
+                "best test accuracy": f"{run.best_test_accuracy:.1%}",
+                "mirror images": f"{known.sum() / n_test:.1%}",
+                "right of these": found[0],
+                "right of the others": found[1],
+                "by chance": f"{1 / config.p:.1%}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def paper_mirror_table(symmetric: str, others: Sequence[str], p: int = 97) -> pd.DataFrame:
+    """The paper's best accuracies where a symmetric operation fails, less its mirror images, beside its look-alikes.
+
+    A row for each fraction. "Without mirror images": the accuracy on all other test pairs, if all mirror images are
+    right: of a random split these are a share r (1 − 1/p).
+    """
+    rows = []
+    for fraction in paper.FRACTIONS:
+        best = {
+            operation: None if reported is None else reported.best
+            for operation in (symmetric, *others)
+            for reported in [paper_results.reported(paper.single(operation, p=p, fraction=fraction))]
+        }
+        if (accuracy := best[symmetric]) is not None:
+            share = fraction * (1 - 1 / p)
+            left = (accuracy / 100 - share) / (1 - share)
+            told = {pretty(other): "–" if best[other] is None else f"{best[other]:g}%" for other in others}
+            row = {"r": f"{fraction:g}", pretty(symmetric): f"{accuracy:g}%", "without mirror images": f"{left:.1%}"}
+            rows.append(row | told)
     return pd.DataFrame(rows)
