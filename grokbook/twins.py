@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from grokbook import data, model
+from grokbook.config import RunConfig
 from grokbook.operations import Operation
 from grokbook.prompts import check
 from grokbook.runs import Run
@@ -54,9 +55,15 @@ def share_with_twins(operation: Operation, p: int, fraction: float, seed: int) -
     return float(np.isin(kinds[~train], kinds[train]).mean())
 
 
-def mirrored(p: int, fraction: float, seed: int) -> Bool[np.ndarray, "p p"]:
-    """Which pairs (a, b) are test pairs whose mirror image (b, a) is a train pair; a along the rows."""
-    train = data.split(p * p, fraction, seed).numpy().reshape(p, p)
+def mirrored(config: RunConfig) -> Bool[np.ndarray, "p p"]:
+    """Which pairs (a, b) are test pairs whose mirror image (b, a) is a train pair; a along the rows.
+
+    Raises:
+        ValueError: it is not about one symmetric operation over the residues.
+    """
+    if len(config.operations) > 1 or config.operands != "residues" or not config.parsed_operations[0].symmetric:
+        raise ValueError(f"mirror images have one label in symmetric operations over residues, not in {config.label}")
+    train = data.split(config.p**2, config.fraction, config.seed).numpy().reshape(config.p, config.p)
     return ~train & train.T
 
 
@@ -64,14 +71,12 @@ def by_mirror(run: Run) -> ByMirror:
     """How a run answers test pairs with and without a mirror image among its train pairs.
 
     Raises:
-        ValueError: it is not on one symmetric operation over the residues, or was published without its weights.
+        ValueError: as :func:`mirrored`, or the run was published without its weights.
     """
-    config = run.config
-    if len(config.operations) > 1 or config.operands != "residues" or not config.parsed_operations[0].symmetric:
-        raise ValueError(f"mirror images have one label in symmetric operations over residues, not in {config.label}")
+    config, known = run.config, mirrored(run.config).reshape(-1)
     if run.weights is None:
         raise ValueError(f"{config.label} was published without its weights")
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
     right = (model.logits(run.weights, table.tokens[0]).argmax(-1) == table.labels[0]).numpy()
-    test, known = ~table.train.numpy(), mirrored(config.p, config.fraction, config.seed).reshape(-1)
+    test = ~table.train.numpy()
     return ByMirror(*(float(right[pairs].mean()) if pairs.any() else np.nan for pairs in (known, test & ~known)))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from grokbook import figures
+from grokbook import data, figures
 from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
 
 
@@ -27,17 +27,23 @@ def test_mixtures_have_no_twins(tiny_mixture):
         figures.twin_table({"mixture": [tiny_mixture]})
 
 
-def test_the_mirror_table_tells_mirror_images_from_the_others(tiny, tiny_run):
+def test_the_mirror_table_tells_mirror_images_from_the_others(tiny_run):
     config, found = tiny_run.config, by_mirror(tiny_run)
     row, without = figures.mirror_table(
         [tiny_run, replace(tiny_run, config=replace(config, seed=1), weights=None)]
     ).to_dict("records")
-    n_test = config.p**2 - int(config.p**2 * config.fraction)
-    share = mirrored(config.p, config.fraction, config.seed).sum() / n_test
+    n_test = int((~data.split(config.p**2, config.fraction, config.seed)).sum())
+    share = mirrored(config).sum() / n_test
     assert (row["p"], row["seed"], row["mirror images"]) == (7, 0, f"{share:.1%}")
     assert (row["right of these"], row["right of the others"]) == tuple(f"{each:.1%}" for each in found)
     assert (without["right of these"], without["right of the others"]) == ("–", "–")
     assert row["by chance"] == "14.3%"
+
+
+def test_a_run_on_what_is_not_symmetric_has_no_mirror_images_with_weights_or_without(tiny_transfer):
+    for run in (tiny_transfer, replace(tiny_transfer, weights=None)):
+        with pytest.raises(ValueError, match="symmetric operations over residues"):
+            figures.mirror_table([run])
 
 
 def test_what_the_paper_s_accuracies_are_without_mirror_images():

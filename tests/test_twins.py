@@ -48,9 +48,9 @@ def test_the_share_is_that_of_the_definition(operation, p, fraction, seed):
 
 
 @pytest.mark.parametrize(("p", "fraction", "seed"), [(7, 0.3, 0), (11, 0.8, 3)])
-def test_mirror_images_are_those_of_the_definition(p, fraction, seed):
+def test_mirror_images_are_those_of_the_definition(tiny, p, fraction, seed):
     train = data.split(p * p, fraction, seed).reshape(p, p).tolist()
-    known = twins.mirrored(p, fraction, seed)
+    known = twins.mirrored(tiny(p=p, fraction=fraction, seed=seed))
     assert all(known[a, b] == (train[b][a] and not train[a][b]) for a in range(p) for b in range(p))
     assert not known.diagonal().any()
 
@@ -60,7 +60,7 @@ def test_accuracies_by_mirror_are_those_of_the_textbook_model(tiny_run):
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
     answers = model.textbook_logits(tiny_run.weights, table.tokens[0])[0].argmax(-1)
     right = (answers == table.labels[0]).double().reshape(config.p, config.p).numpy()
-    known = twins.mirrored(config.p, config.fraction, config.seed)
+    known = twins.mirrored(config)
     other = ~table.train.reshape(config.p, config.p).numpy() & ~known
     found = twins.by_mirror(tiny_run)
     assert found == pytest.approx((right[known].mean(), right[other].mean()))
@@ -70,8 +70,9 @@ def test_accuracies_by_mirror_are_those_of_the_textbook_model(tiny_run):
 
 def test_mirror_images_need_a_symmetric_operation_and_weights(tiny_run, tiny_transfer, tiny_mixture):
     for run in (tiny_transfer, tiny_mixture):
-        with pytest.raises(ValueError, match="symmetric operations over residues"):
-            twins.by_mirror(run)
+        for find in (twins.by_mirror, lambda run: twins.mirrored(run.config)):
+            with pytest.raises(ValueError, match="symmetric operations over residues"):
+                find(run)
     with pytest.raises(ValueError, match="without its weights"):
         twins.by_mirror(replace(tiny_run, weights=None))
 

@@ -10,6 +10,7 @@ from grokbook import paper, paper_results
 from grokbook.figures.groups import Group
 from grokbook.figures.tables import step_text
 from grokbook.operations import pretty
+from grokbook.prompts import n_train
 from grokbook.runs import Run
 from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
 
@@ -58,8 +59,7 @@ def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
         config = run.config
-        known = mirrored(config.p, config.fraction, config.seed)
-        n_test = config.p**2 - int(config.p**2 * config.fraction)
+        n_test = config.p**2 - n_train(config.p**2, config.fraction)
         found = ("–", "–") if run.weights is None else tuple(f"{share:.1%}" for share in by_mirror(run))
         rows.append(
             {
@@ -67,7 +67,7 @@ def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "r": f"{config.fraction:g}",
                 "seed": config.seed,
                 "best test accuracy": f"{run.best_test_accuracy:.1%}",
-                "mirror images": f"{known.sum() / n_test:.1%}",
+                "mirror images": f"{mirrored(config).sum() / n_test:.1%}",
                 "right of these": found[0],
                 "right of the others": found[1],
                 "by chance": f"{1 / config.p:.1%}",
