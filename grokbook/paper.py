@@ -24,10 +24,10 @@ LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
 
 _LATE = (
-    *("a-b", "a^2-b^2", "2a-b", "2a+3b", "2a-3b", "ab+b", "ab-b"),
+    *("a-b", "a^2-b^2", "2a+b", "2a-b", "2a+3b", "2a-3b", "ab+b", "ab-b"),
     *("a^2+b", "a^2-b", "a^3+2b", "a^3-2b"),
     *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^3+ab", "a^3+ab^2+b"),
-    *("(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^4", "(a+b)^5", "(a+b)^6", "(a+b)^7", "(a+b)^2+a+b"),
+    *("(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2", "(a+b)^3", "(a+b)^4", "(a+b)^5", "(a+b)^6", "(a+b)^7", "(a+b)^2+a+b"),
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
 """Operations that grok late, or not at all, when few pairs are trained on."""
