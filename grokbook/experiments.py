@@ -63,8 +63,8 @@ class Experiment(NamedTuple):
         found: dict[RunConfig, None] = {}
         for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
             at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
-            if self.endings and fraction > paper.LATE_FRACTION:
-                at["tail"] = paper.SHORT_TAIL
+            if self.endings:
+                at["tail"] = paper.ending_tail(fraction)
             found |= dict.fromkeys(paper.single(operation, **at) for operation in self.from_scratch)
             found |= dict.fromkeys(paper.mixture(operations, **at) for operations in self.mixtures)
             found |= dict.fromkeys(paper.pre_grokked(transfer, **at) for transfer in self.transfers)

@@ -92,6 +92,11 @@ def budget(operation: str, fraction: float = 0.3) -> int:
     return late.get(str(Operation.parse(operation)), DEFAULT_BUDGET)
 
 
+def ending_tail(fraction: float) -> int:
+    """The tail of runs of which no more than the end is shown: the shortest where steps cost much."""
+    return SHORT_TAIL if fraction > LATE_FRACTION else TAIL
+
+
 def single(
     operation: str,
     *,

@@ -420,6 +420,29 @@ def test_evidence_takes_the_seeds_whose_runs_are_all_stored(tmp_path, tiny, tiny
     assert both.values == (Value(0, 30.0 + grokked_run.steps, 0.0),)
 
 
+class Stored(NothingLearned):
+    """Runs on (p, seed) alone, with this grok step or none, in place of a store."""
+
+    def __init__(self, found):
+        self.found, self.seeds = found, (0, 1, 2)
+
+    def get(self, config):
+        kind = "source" if config.operations == ("a+b",) else "scratch" if config.source is None else "heir"
+        if (kind, config.seed) not in self.found:
+            return None
+        return ending(super().get(config), self.found[kind, config.seed], config.max_steps, best=0.3)
+
+
+def test_a_module_that_fails_without_a_run_from_scratch_is_undecided():
+    sources = {("source", seed): 5000 for seed in range(3)}
+    both = {("scratch", 0): None, ("heir", 0): 4000}
+    evidence = Stored({**sources, **both, ("heir", 1): None, ("heir", 2): 900})
+    criterion = next(learning.c14(evidence))
+    seeds = {value.seed: value.value for value in criterion.values}
+    assert seeds == {0: pytest.approx(25), 1: pytest.approx(math.nan, nan_ok=True)}, "one that groks may be no faster"
+    assert criterion.passed == [True, None]
+
+
 def test_numbers_that_need_weights_pass_over_runs_without(tmp_path, tiny, tiny_run):
     publishing.publish(tiny_run, tmp_path)
     evidence = Evidence(RunStore(tmp_path), seeds=(0,))

@@ -187,6 +187,16 @@ def test_counts_are_a_sentence(cells):
     assert figures.grid_counts(cells[:2]) == "3 of 6 different runs are there."
 
 
+def test_the_fraction_table_has_a_row_per_fraction():
+    table = figures.fraction_table(disagreeing()).set_index("r")
+    every = figures.agreement_table(disagreeing()).set_index("group").loc["all"]
+    assert table["run"].sum() == every["run"]
+    assert table["agree with the paper"].sum() == every["agree"]
+    assert table["seeds differ"].sum() == every["seeds differ"]
+    assert table.loc["0.3"].tolist() == [41, 6, 4, 4, 2, 4]
+    assert table.loc["0.4"].tolist() == [41, 1, 1, 0, 0, 1]
+
+
 def test_the_agreement_table_has_a_row_per_group_and_one_for_all():
     table = figures.agreement_table(disagreeing()).set_index("group")
     assert table.loc["elementary"].tolist() == [6, 3, 2, 1, 0, 1, 1]

@@ -91,6 +91,22 @@ def test_the_threshold_table_has_a_grok_step_for_each_accuracy(tiny, wave_run):
     assert row["accuracy at the end"] == "98.50%"
 
 
+def test_the_seed_table_has_groups_with_several_seeds(tiny, wave_run, tiny_run):
+    of_seed = lambda run, seed: replace(run, config=replace(run.config, seed=seed))  # noqa: E731
+    groups = {
+        "one": [wave_run],
+        "first and last": [of_seed(wave_run, 0), of_seed(tiny_run, 2)],
+        "two": [of_seed(wave_run, 0), of_seed(wave_run, 1)],
+        "none": [],
+    }
+    best = f"{tiny_run.best_test_accuracy:.1%}"
+    assert figures.seed_table(groups).to_dict("records") == [
+        {"run": "first and last", "seed 0": "10", "seed 1": "not yet run", "seed 2": best, "grok": "1 of 2"},
+        {"run": "two", "seed 0": "10", "seed 1": "10", "seed 2": "not yet run", "grok": "2 of 2"},
+    ]
+    assert figures.seed_table({"one": [wave_run]}).empty
+
+
 def published_as(run, **changes):
     """The run under a config of the paper's size, so that Table 5 speaks of it."""
     config = RunConfig(**{"operations": ("a+b",), "max_steps": 30, "sustain": 10, "tail": 10, **changes})

@@ -61,6 +61,11 @@ def test_a_pre_grokked_run_starts_from_the_run_from_scratch():
     assert (config.source.max_steps, config.max_steps) == (100_000, 40_000), "a head start needs no larger budget"
 
 
+def test_runs_of_which_the_end_is_shown_are_short_where_steps_cost_much():
+    assert paper.ending_tail(0.3) == paper.ending_tail(0.5) == paper.single("a+b").tail
+    assert paper.ending_tail(0.6) == paper.SHORT_TAIL < paper.TAIL
+
+
 def test_budgets_belong_to_operations_however_they_are_written():
     assert paper.budget("a - b") == paper.budget("a-b") == 100_000
     assert paper.budget("(a+b)(a-b)") == 100_000

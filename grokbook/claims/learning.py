@@ -60,7 +60,14 @@ def _transfer(
         at_least=at_least,
         at_most=at_most,
         null=1.0,
+        undecided=_fails_with_module,
     )
+
+
+def _fails_with_module(found: Sequence[Run | None]) -> bool:
+    """Whether a run with a module is there and has not grokked, which speaks also without the one from scratch."""
+    _, heir, _ = found
+    return heir is not None and heir.grok_step is None
 
 
 def c4(evidence: Evidence) -> Iterator[Criterion]:

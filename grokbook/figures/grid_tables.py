@@ -20,6 +20,26 @@ def grid_counts(grid: Sequence[Cell]) -> str:
     return f"{runs.run:,} of {runs.wanted:,} different runs are there{twice}."
 
 
+def fraction_table(grid: Sequence[Cell]) -> pd.DataFrame:
+    """One row per fraction: how many cells were run, with how many seeds, and how they ended."""
+    rows = []
+    for fraction in sorted({cell.fraction for cell in grid}):
+        cells = [cell for cell in grid if cell.fraction == fraction]
+        found = agreement(cells)
+        rows.append(
+            {
+                "r": f"{fraction:g}",
+                "cells": found.cells,
+                "run": found.run,
+                "with several seeds": sum(len(cell.outcomes) > 1 for cell in cells),
+                "grok": sum(cell.groks is True for cell in cells),
+                "seeds differ": found.divided,
+                "agree with the paper": found.agree,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def agreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
     """One row per group of Table 5, and one for all: how many cells were run, and how they compare with the paper."""
     rows = []

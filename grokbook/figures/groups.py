@@ -97,6 +97,12 @@ def grok_steps(runs: Sequence[Run]) -> str:
     return ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs)
 
 
+def endings(runs: Sequence[Run]) -> str:
+    """Grok steps, or the best test accuracies of runs that do not grok; "not yet run" without any."""
+    ended = [f"{run.best_test_accuracy:.1%}" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
+    return ", ".join(ended) or "not yet run"
+
+
 def best_accuracies(runs: Sequence[Run]) -> str:
     """The best test accuracy of each run; empty without any."""
     return ", ".join(f"{run.best_test_accuracy:.1%}" for run in runs)

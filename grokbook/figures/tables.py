@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook import measures, paper_results
-from grokbook.figures.groups import Group, outcome
+from grokbook.figures.groups import Group, endings, outcome
 from grokbook.figures.style import Layer
 from grokbook.fourier import Spectrum
 from grokbook.runs import Run
@@ -54,6 +54,20 @@ def outcome_table(groups: Group) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def seed_table(groups: Group) -> pd.DataFrame:
+    """One row per group with several seeds, a column per seed: the grok step, or the best test accuracy without one."""
+    seeds = sorted({run.config.seed for runs in groups.values() for run in runs})
+    several = {label: runs for label, runs in groups.items() if len({run.config.seed for run in runs}) > 1}
+    return pd.DataFrame(
+        {
+            "run": label,
+            **{f"seed {seed}": endings([run for run in runs if run.config.seed == seed]) for seed in seeds},
+            "grok": f"{sum(run.grok_step is not None for run in runs)} of {len(runs)}",
+        }
+        for label, runs in several.items()
+    )
 
 
 THRESHOLDS = (90, 95, 97, 98, 99, 99.5)

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from grokbook import paper_results
 from grokbook.coordinates import natural
-from grokbook.figures.groups import curve, grok_steps
+from grokbook.figures.groups import curve, endings, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
 from grokbook.modules import MODULES
 from grokbook.operations import Operation, pretty
@@ -99,9 +99,9 @@ def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
     return pd.DataFrame(
         {
             "target": pretty(target),
-            SCRATCH: _endings(runs),
+            SCRATCH: endings(runs),
             **{
-                label: _endings(transfers.get(_transfer(column.module, column.source, target), ()))
+                label: endings(transfers.get(_transfer(column.module, column.source, target), ()))
                 for label, column in columns.items()
             },
         }
@@ -163,8 +163,8 @@ def coordinate_transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: T
             "a sum of": _coordinate(transfer.target),
             "same": "yes" if _same_coordinate(transfer) else "no",
             "seed": run.config.seed,
-            SCRATCH: _endings([] if (before := _alone(scratch, run)) is None else [before]),
-            "with it": _endings([run]),
+            SCRATCH: endings([] if (before := _alone(scratch, run)) is None else [before]),
+            "with it": endings([run]),
         }
         for transfer, run in ordered
     )
@@ -240,9 +240,3 @@ def _speed_up(before: Run, after: Run) -> str:
         bound = before.steps / after.grok_step
         return f"more than {bound:.1f} times as fast: from scratch it does not grok within {before.steps:,} steps"
     return f"{before.grok_step / after.grok_step:.1f} times as fast"
-
-
-def _endings(runs: Sequence[Run]) -> str:
-    """Grok steps, or the best test accuracies of runs that do not grok; "not yet run" without any."""
-    endings = [f"{run.best_test_accuracy:.1%}" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
-    return ", ".join(endings) or "not yet run"
