@@ -110,6 +110,10 @@ def test_tables_of_several_mixtures_say_which(tasks):
     assert set(figures.mixture_table([*tasks, *other])["with"]) == {"a−b", "a+b", "a−b, a·b", "a+b, a·b"}
 
 
+def of_seed(run, seed):
+    return replace(run, config=replace(run.config, seed=seed))
+
+
 def test_findings_count_the_runs_in_which_all_grok_and_order_the_operations(tasks, wave_run):
     assert figures.mixture_findings(tasks) == ["r = 0.6: all of them grok in none of 2 runs."]
     later = replace(wave_run, history=wave_run.history.assign(test_accuracy=[0, 0, 0, 1, 1]))
@@ -118,6 +122,10 @@ def test_findings_count_the_runs_in_which_all_grok_and_order_the_operations(task
         "r = 0.6: all of them grok in 1 of 1 run; in the order in which they reach 50 %: a−b, a+b (seed 0); "
         "in the order of their grok steps: a−b, a+b (seed 0)."
     ]
+    again = [task._replace(together=[*task.together, of_seed(task.together[0], 2)]) for task in both]
+    (found,) = figures.mixture_findings(again)
+    assert found.startswith("r = 0.6: all of them grok in 2 of 2 runs;")
+    assert found.count("a−b, a+b (seeds 0, 2)") == 2
     early, late = wave_run.history.assign(test_accuracy=[0, 0.6, 0.6, 1, 1]), [0, 0, 1, 1, 1]
     crossing = [
         tasks[0]._replace(together=[replace(wave_run, history=early)]),

@@ -159,11 +159,12 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
         "of their grok steps": lambda run: run.grok_step,
     }
     for what, step_of in orders_by.items():
-        orders = []
+        seeds_of: dict[str, list[int]] = {}
         for seed, parts in by_seed.items():
             steps = {operation: step for operation, run in parts.items() if (step := step_of(run)) is not None}
             if len(steps) > 1:
-                orders.append(f"{', '.join(sorted(steps, key=steps.__getitem__))} (seed {seed})")
+                seeds_of.setdefault(", ".join(sorted(steps, key=steps.__getitem__)), []).append(seed)
+        orders = [f"{order} (seed{'s' * (len(of) > 1)} {', '.join(map(str, of))})" for order, of in seeds_of.items()]
         told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
     return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
