@@ -439,6 +439,15 @@ def test_the_explorer_says_when_numbers_cannot_be_loaded_and_tries_again(chromiu
         assert page.locator(".grokbook-explorer-said").first.inner_text().startswith("Step ")
 
 
+def test_the_explorer_says_when_the_list_of_runs_cannot_be_loaded(chromium: Browser):
+    page = chromium.new_page()
+    page.route("**/explorer/runs-*.js", lambda route: route.abort())
+    page.goto((build(ROOT).parent / "explorer.html").as_uri())
+    page.get_by_text("The list of runs could not be loaded").wait_for()
+    assert page.locator(".grokbook-runs a").count() > 100, "the table does without"
+    page.close()
+
+
 def test_a_slider_that_plays_stops_when_another_takes_its_place(chromium: Browser):
     with explorer(chromium) as page:
         page.get_by_role("button", name="Play").click()

@@ -12,6 +12,7 @@ All of it is computed from the published runs while the page is read; nothing is
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 from collections.abc import Sequence
@@ -53,8 +54,12 @@ class Explorer(SphinxDirective):
             self._keep(f"spectra-{key}.csv", explorer.spectra_csv(run))
             if len(run.spectra.logits):
                 self._keep(f"maps-{key}.js", explorer.maps_script(run))
+        index = explorer.index(stored)
+        script = explorer.index_script(index)
+        name = f"runs-{hashlib.sha256(script.encode()).hexdigest()[:10]}.js"  # a browser may keep an older list
+        self._keep(name, script)
         root = "../" * self.env.docname.count("/")
-        return [nodes.raw("", explorer_place(explorer.index(stored), root), format="html")]
+        return [nodes.raw("", explorer_place(index, name, root), format="html")]
 
     def _keep(self, name: str, text: str) -> None:
         side_files.write(self.env.doctreedir, side_files.EXPLORER, name, text)
@@ -94,12 +99,11 @@ def verdicts_role(
     return [nodes.Text(claims.counted(_judged().values()))], []
 
 
-def explorer_place(index: Sequence[dict[str, Any]], root: str) -> str:
+def explorer_place(index: Sequence[dict[str, Any]], script: str, root: str) -> str:
     """The place of the explorer in a page, for runs as :func:`grokbook.book.explorer.index` lists them.
 
-    The script builds the controls: without it, the table is what there is.
+    Scripts build the controls, from the list in the one that is named: without them, the table is what there is.
     """
-    data = json.dumps(index, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     cells = "".join(
         f"<tr><td>{html.escape(run['operation'])}</td><td>{html.escape(run['setting'])}</td>"
         f"<td>{html.escape(run['ended'])}</td>"
@@ -107,7 +111,7 @@ def explorer_place(index: Sequence[dict[str, Any]], root: str) -> str:
         for run in index
     )
     return (
-        f'<div class="grokbook-explorer"><script type="application/json">{data}</script>'
+        f'<div class="grokbook-explorer" data-runs="{script}">'
         '<noscript><p class="grokbook-alt">The explorer needs JavaScript. The spectra of every run through training '
         "are in the table below.</p></noscript></div>"
         '<details class="grokbook-runs"><summary>'

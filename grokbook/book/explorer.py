@@ -1,9 +1,9 @@
 """What the explorer page shows: every published run, in files that a page can load from a disk.
 
-For each run there is one script with its accuracies and the spectra of both layers through training, another one with
-its logits in two dimensions where it was published with maps of them, and the spectra as CSV for readers who want to
-go on with them. A page from ``file://`` may load scripts but not fetch data, so the scripts call
-``grokbook.add(key, value)``, as the side files of figures do.
+One script has the list of all runs. For each run there is one with its accuracies and the spectra of both layers
+through training, another one with its logits in two dimensions where it was published with maps of them, and the
+spectra as CSV for readers who want to go on with them. A page from ``file://`` may load scripts but not fetch data, so
+the scripts call ``grokbook.add(key, value)``, as the side files of figures do.
 
 Numbers are bytes in base64: spectra in 16 bits, in parts of the largest norm at any time but that of the constant;
 maps in 8 bits, in percent of the largest component of each step but constant × constant.
@@ -70,6 +70,11 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
             "maps": [pretty(text) for text in run.config.operations] if len(run.spectra.logits) else [],
         }
     return list(entries.values())
+
+
+def index_script(entries: Iterable[dict[str, Any]]) -> str:
+    """What :func:`index` gives, as the script that hands it to the page."""
+    return _script("runs", list(entries))
 
 
 def _order(run: Run) -> tuple[object, ...]:

@@ -1,14 +1,20 @@
 /* The explorer: any two published runs side by side, by layer and step.
  *
- * The page holds a list of runs; the numbers of a run sit in scripts that call grokbook.add(key, value) and are loaded
- * when the run is chosen (see grokbook/book/explorer.py). What is shown is in the address of the page, behind the #.
+ * The list of runs and the numbers of each run sit in scripts that call grokbook.add(key, value); those of a run are
+ * loaded when it is chosen (see grokbook/book/explorer.py). What is shown is in the address of the page, behind the #.
  */
-(() => {
+(async () => {
   "use strict";
   const root = document.querySelector(".grokbook-explorer");
   if (!root || !window.grokbook) return;
   const { get, load, plotly, element, slider, template, ink, narrow } = grokbook.tools;
-  const runs = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+  try {
+    await load(`explorer/${root.dataset.runs}`);
+  } catch {
+    root.append(element("p", { textContent: "The list of runs could not be loaded. Reload the page to try again." }));
+    return;
+  }
+  const runs = get("runs");
   const byKey = new Map(runs.map((run) => [run.key, run]));
   const operations = [...new Set(runs.map((run) => run.operation))];
   const LAYERS = { embedding: "Embedding W_E", neuron_logit: "Neuron–logit map W_L", logits: "Logits, in two dimensions" };
