@@ -20,6 +20,7 @@ from grokbook.config import RunConfig
 from grokbook.operations import CATALOGUE, Kind, Operation
 from grokbook.outcomes import Outcome, setting
 from grokbook.paper_results import Reported
+from grokbook.runs import ON_ITS_WAY
 
 
 class Group(NamedTuple):
@@ -91,6 +92,17 @@ class Cell:
     def divided(self) -> bool:
         """Whether it groks with some seeds and not with others."""
         return 0 < len(self.grok_steps) < len(self.outcomes)
+
+    @property
+    def delay(self) -> float | None:
+        """How many times as many steps as to know the train set it takes to grok; the median over the seeds that do."""
+        delays = [each.grok_step / each.fit_step for each in self.outcomes if each.grok_step and each.fit_step]
+        return statistics.median(delays) if delays else None
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether it fails, and a run came close: see :data:`grokbook.runs.ON_ITS_WAY`."""
+        return self.groks is False and (self.best_test_accuracy or 0) > ON_ITS_WAY
 
     @property
     def best_test_accuracy(self) -> float | None:
@@ -183,6 +195,8 @@ class Agreement(NamedTuple):
     """Cells that grok in the paper and not here, within the steps they had."""
     divided: int
     """Cells that grok with some seeds and not with others."""
+    on_their_way: int
+    """Cells that fail although a run came above 90 %."""
 
 
 def agreement(grid: Iterable[Cell]) -> Agreement:
@@ -195,6 +209,7 @@ def agreement(grid: Iterable[Cell]) -> Agreement:
         here_alone=sum(cell.agrees is False and cell.groks is True for cell in listed),
         paper_alone=sum(cell.agrees is False and cell.groks is False for cell in listed),
         divided=sum(cell.divided for cell in listed),
+        on_their_way=sum(cell.on_its_way for cell in listed),
     )
 
 

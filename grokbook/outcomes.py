@@ -27,6 +27,8 @@ from grokbook.experiments import EXPERIMENTS
 from grokbook.folders import RunFolders
 from grokbook.runs import Run
 
+REPEATS = "repeats"
+"""The table of further trainings of runs, see :mod:`grokbook.repeats`."""
 FINAL = (
     *("train_loss", "test_loss", "train_accuracy", "test_accuracy"),
     *("ffs_embedding", "fcr_embedding", "gini_embedding"),
@@ -195,6 +197,8 @@ def problems(outcome: Outcome) -> list[str]:
 def read(path: Path) -> list[Outcome]:
     """The rows of a table, sorted by name; a file that is not there has none.
 
+    A config has one row, and in a table of repeats one per training.
+
     Raises:
         DamagedRun: it is no such table, its checksums or types are wrong, or a row is not what its config is.
     """
@@ -206,15 +210,16 @@ def read(path: Path) -> list[Outcome]:
         raise DamagedRun(f"{path}: unreadable ({error}); restore the file") from error
     if not table.schema.equals(SCHEMA):
         raise DamagedRun(f"{path}: its columns are not those of a table of outcomes; restore the file")
-    found: dict[str, Outcome] = {}
+    found: dict[tuple[Any, ...], Outcome] = {}
     for row in table.to_pylist():
         try:
             outcome = Outcome.from_row(row)
         except ValueError as error:
             raise DamagedRun(f"{path}: row {row['name']}: {error}; restore the file") from error
-        if outcome.config.hash in found:
+        key = outcome.config.hash, outcome.facts["started"] if path.stem == REPEATS else None
+        if key in found:
             raise DamagedRun(f"{path}: row {row['name']} is there twice; restore the file")
-        found[outcome.config.hash] = outcome
+        found[key] = outcome
     return _in_order(found.values())
 
 
@@ -246,7 +251,7 @@ def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    return sorted(outcomes, key=lambda outcome: outcome.config.name)
+    return sorted(outcomes, key=lambda outcome: (outcome.config.name, str(outcome.facts["started"])))
 
 
 # --- from a store ---------------------------------------------------------------------------------
@@ -258,8 +263,8 @@ def table_path(folder: Path, name: str) -> Path:
 
 
 def tables(folders: RunFolders) -> list[Path]:
-    """All tables of experiments beside run folders."""
-    paths = [table_path(place, name) for place in folders.places for name in EXPERIMENTS]
+    """All tables of outcomes beside run folders: those of experiments, and of repeats."""
+    paths = [table_path(place, name) for place in folders.places for name in (*EXPERIMENTS, REPEATS)]
     return [path for path in paths if path.is_file()]
 
 
@@ -274,8 +279,8 @@ def published(folders: RunFolders, name: str) -> list[Outcome]:
 def setting(config: RunConfig, *, seed: bool = True) -> str:
     """What a run is but for step budgets, its own and its source's, and its tail; without ``seed`` but for seeds, too.
 
-    Neither decides whether and when a run groks, as long as the budget is not too small. The tail of a source does
-    decide what is taken from it.
+    Neither decides whether and when a run groks, as long as the budget is not too small and the machine is the same
+    (see :mod:`grokbook.repeats`). The tail of a source does decide what is taken from it.
     """
     return _setting(config.to_dict(), {"max_steps"} if seed else {"max_steps", "seed"})
 

@@ -21,7 +21,7 @@ TAIL = RunConfig.tail
 SHORT_TAIL = RunConfig.sustain
 """The same where nothing but the grok step is looked at: as long as it takes to know that a run has grokked."""
 LATE_FRACTION = 0.5
-"""The largest share of pairs for which :data:`BUDGETS` counts: with more, runs grok sooner and steps cost more."""
+"""The largest share of pairs for which :data:`BUDGETS` counts: with more, most runs grok sooner and steps cost more."""
 
 _LATE = (
     *("a-b", "a^2-b^2", "2a+b", "2a-b", "2a+3b", "2a-3b", "ab+b", "ab-b"),
@@ -30,7 +30,8 @@ _LATE = (
     *("(a-b)^2", "(a-b)^3", "(a-b)^4", "(a+b)^2", "(a+b)^3", "(a+b)^4", "(a+b)^5", "(a+b)^6", "(a+b)^7", "(a+b)^2+a+b"),
 )
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
-"""Operations that grok late, or not at all, when few pairs are trained on."""
+"""Operations that were expected to grok late or not at all when few pairs are trained on, and those that had not
+grokked within :data:`DEFAULT_BUDGET`."""
 QUADRATICS_AND_CUBICS = tuple(
     str(Operation.parse(target))
     for target in (

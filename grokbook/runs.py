@@ -109,6 +109,10 @@ class Run:
         """Highest test accuracy at any evaluation (what Table 5 prints for operations that fail)."""
         return float(self.history["test_accuracy"].max())
 
+    def best_by(self, step: int) -> float:
+        """The same up to a step."""
+        return float(self.history.loc[self.history["step"] <= step, "test_accuracy"].max())
+
     def spectrum(self, layer: str, time: int | slice | Sequence[int] | Tensor = -1) -> Spectrum:
         """The norms of a layer in the Fourier basis, in float32, at recorded times: by default at the end.
 

@@ -5,7 +5,7 @@ import torch
 from figure_runs import mixture
 
 from grokbook import figures
-from grokbook.figures.groups import brief_outcome, budgets, change, endings, outcome, part
+from grokbook.figures.groups import brief_outcome, budgets, change, grok_or_best, outcome, part
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -92,6 +92,6 @@ def test_endings_are_listed_run_by_run(wave_run, tiny_run):
     best = f"{tiny_run.best_test_accuracy:.1%}"
     assert figures.grok_steps([wave_run, tiny_run]) == "10, –"
     assert figures.best_accuracies([wave_run, tiny_run]) == f"100.0%, {best}"
-    assert endings([wave_run, tiny_run]) == f"10, {best}"
-    assert endings([]) == "not yet run"
+    assert grok_or_best([wave_run, tiny_run]) == f"10, {best}"
+    assert grok_or_best([]) == "not yet run"
     assert figures.grok_steps([]) == figures.best_accuracies([]) == ""

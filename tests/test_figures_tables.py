@@ -95,6 +95,7 @@ def test_the_seed_table_has_groups_with_several_seeds(tiny, wave_run, tiny_run):
     of_seed = lambda run, seed: replace(run, config=replace(run.config, seed=seed))  # noqa: E731
     groups = {
         "one": [wave_run],
+        "one, twice": [wave_run, tiny_run],
         "first and last": [of_seed(wave_run, 0), of_seed(tiny_run, 2)],
         "two": [of_seed(wave_run, 0), of_seed(wave_run, 1)],
         "none": [],

@@ -23,7 +23,7 @@ def judgements():
 def test_claims_have_a_row_each(judgements):
     frame = figures.claims_table(judgements)
     assert frame["verdict"].tolist() == ["reproduced", "partly", "not yet run"]
-    assert frame["seeds"].tolist() == [2, 2, 0]
+    assert frame["seeds"].tolist() == ["2", "2", "0"]
     assert frame["numbers kept"].tolist() == ["4 of 4", "1 of 2", "–"]
     assert frame["other limits"].tolist() == ["–", "more lenient: reproduced", "–"]
 

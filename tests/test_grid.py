@@ -44,6 +44,12 @@ def test_a_cell_groks_if_any_seed_does():
     assert (times.groks, times.divided, len(times.outcomes)) == (True, True, 2)
 
 
+def test_the_delay_of_a_cell_is_the_median_over_seeds_that_grok():
+    found = cell(single("a+b", 400, 0.5, 600), "a+b")  # all know their train set at step 100
+    assert found.delay == 5
+    assert cell(single("a+b", 0.5), "a+b").delay is None
+
+
 @given(st.permutations([(40_000, 0.3), (100_000, 60_000), (300_000, 0.7), (20_000, 1000)]))
 def test_the_largest_budget_counts_for_each_seed(runs):
     outcomes = [ended(paper.single("a-b", max_steps=budget), end) for budget, end in runs]
@@ -84,7 +90,15 @@ def like_the_paper(config):
 
 def test_runs_that_do_what_table_5_says_agree_in_every_cell():
     cells = grid.cells(CONFIGS, map(like_the_paper, CONFIGS))
-    assert grid.agreement(cells) == (287, 287, 287, 0, 0, 0)
+    assert grid.agreement(cells) == (
+        287,
+        287,
+        287,
+        0,
+        0,
+        0,
+        sum(c.reported.best is not None and c.reported.best > 90 for c in cells),
+    )
     assert all(c.agrees for c in cells)
     shares = {c.label: c.best_test_accuracy for c in cells if not c.groks and c.fraction == 0.3}
     assert shares["a²+ab+b²"] == pytest.approx(0.34)
@@ -100,9 +114,15 @@ def test_each_way_to_disagree_is_counted_where_it_is():
         *transfer("PG-T ab -> ab+b", 0.5),  # groks
     ]
     cells = grid.cells(CONFIGS, outcomes)
-    assert grid.agreement(cells) == (287, 5, 2, 1, 2, 1)
+    assert grid.agreement(cells) == (287, 5, 2, 1, 2, 1, 0)
     by_label = {c.label: c.agrees for c in cells if c.agrees is not None}
     assert by_label == {"a+b": False, "a−b": True, "2a+b": False, "a³+ab": True, "ab+b, PG-T": False}
+
+
+def test_a_cell_that_fails_may_be_on_its_way():
+    for ends, on_its_way in (([0.5, 0.95], True), ([0.5, 0.85], False), ([0.95, 3000], False), ([], False)):
+        (found,) = (c for c in grid.cells(AT_03, single("a+b", *ends)) if c.label == "a+b")
+        assert found.on_its_way is on_its_way, ends
 
 
 def test_nothing_is_compared_where_the_paper_says_nothing():

@@ -13,7 +13,8 @@ ORDER = [
     *("fourier", "measures"),
     *("runs", "memory", "engine", "record", "checkpoints", "locks", "training", "retraining", "store", "gathering"),
     *("estimates", "sweeps", "cluster"),
-    *("verification", "publishing", "outcomes", "grid", "restricted", "ablation_history", "coordinates", "twins"),
+    *("verification", "publishing", "outcomes", "repeats", "grid"),
+    *("restricted", "ablation_history", "coordinates", "twins"),
     *("claims", "figures", "live", "workshop", "book", "cli"),
 ]
 """From what is used by all to what uses all. A name stands for a module or a package."""

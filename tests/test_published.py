@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grokbook import RunStore, ablation_history, outcomes, paper, runs, verification
+from grokbook import RunStore, ablation_history, grid, outcomes, paper, repeats, runs, verification
 from grokbook.book import execute
 from grokbook.experiments import EXPERIMENTS
 
@@ -121,3 +121,21 @@ def test_an_experiment_has_all_its_runs_with_one_seed_or_is_named_above(name):
     else:
         missing = [config for config in configs if config not in store]
     assert bool(missing) == (name in INCOMPLETE), [config.label for config in missing]
+
+
+def test_what_does_not_grok_at_the_smallest_fraction_has_had_100_000_steps():
+    configs = EXPERIMENTS["summary-grid"].configs(fractions=[0.3], seeds=[0])
+    known = outcomes.gather(RunStore(PUBLISHED), "summary-grid", configs)
+    failed = [cell for cell in grid.cells(configs, known) if cell.groks is False]
+    assert {cell.label: cell.budgets for cell in failed if min(cell.budgets) < 100_000} == {}
+    assert len(failed) > 10
+
+
+def test_every_training_that_was_repeated_is_of_a_published_run():
+    store = RunStore(PUBLISHED)
+    configs = EXPERIMENTS["summary-grid"].configs()
+    known = {outcomes.setting(outcome.config) for outcome in outcomes.gather(store, "summary-grid", configs)}
+    rows = repeats.read(store)
+    assert rows
+    assert {outcomes.setting(row.config) for row in rows} <= known
+    assert not any(outcomes.problems(row) for row in rows)

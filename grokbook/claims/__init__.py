@@ -83,10 +83,16 @@ class Judgement:
         return kept(self.criteria)
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds with a number for every criterion."""
-        each = [{value.seed for value in criterion.values} for criterion in self.criteria]
-        return tuple(sorted(set.intersection(*each))) if each else ()
+    def n(self) -> tuple[int, int]:
+        """How many seeds have a number: for the criterion with the fewest, and for the one with the most."""
+        counts = [len(criterion.numbers) for criterion in self.criteria] or [0]
+        return min(counts), max(counts)
+
+    @property
+    def seeds(self) -> str:
+        """The same in words: "3", or "1 to 3"."""
+        least, most = self.n
+        return str(most) if least == most else f"{least} to {most}"
 
     @property
     def disagreeing(self) -> tuple[Criterion, ...]:
@@ -101,7 +107,8 @@ class Judgement:
             "where": self.claim.where,
             "verdict": self.verdict.value,
             "with limits moved": {name: other.value for name, other in self.elsewhere.items()},
-            "n": len(self.seeds),
+            "n": self.n[0],
+            "n at most": self.n[1],
             "rerun": self.claim.rerun,
             "criteria": [_plain(criterion) for criterion in self.criteria],
         }

@@ -162,7 +162,6 @@ class Evidence:
         null: float = 0.0,
         weights: bool = False,
         of_grokked: bool = False,
-        undecided: Callable[[Sequence[Run | None]], bool] = lambda found: False,
     ) -> Criterion:
         """A criterion over all seeds whose runs are stored.
 
@@ -177,8 +176,6 @@ class Evidence:
             weights: whether the number needs the weights of the runs; runs published without do not count then.
             of_grokked: whether the sentence is about models that have grokked; if one of the runs has not, its seed
                 has no number.
-            undecided: whether the stored ones of a seed's runs, None in the places of others, are not to be passed
-                over though the number cannot be told without the others: their seed has no number then.
         """
         values = []
         for seed in self.seeds:
@@ -187,8 +184,6 @@ class Evidence:
                 tells = not of_grokked or all(run.grok_step is not None for run in found if run is not None)
                 number = float(value(*found)) if tells else math.nan
                 values.append(Value(seed, number, None if start is None else float(start(*found))))
-            elif undecided(found):
-                values.append(Value(seed, math.nan))
         return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least, null=null)
 
     def groks(self, what: str, configs: Configs, *, expected: bool = True) -> Criterion:

@@ -95,11 +95,6 @@ def best(run: Run, operation: str) -> float:
     return float(run.history[test_accuracy_of(operation)].max())
 
 
-def best_by(run: Run, step: int) -> float:
-    """The highest test accuracy of a run up to a step."""
-    return float(run.history.loc[run.history["step"] <= step, "test_accuracy"].max())
-
-
 def plateau(run: Run, operation: str, risen: float) -> float:
     """The same where it shows that there is a rise to stall after: NaN if it never exceeds ``risen``."""
     highest = best(run, operation)

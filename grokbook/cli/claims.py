@@ -23,7 +23,7 @@ def claims(as_json: Json = False) -> None:
         return
     table = Table("", "the paper says", "verdict", "seeds", "numbers kept", box=box.SIMPLE_HEAD)
     for judgement in judgements:
-        seeds = str(len(judgement.seeds))
-        table.add_row(judgement.claim.name, judgement.claim.says, judgement.verdict.value, seeds, judgement.kept)
+        claim, verdict = judgement.claim, judgement.verdict.value
+        table.add_row(claim.name, claim.says, verdict, judgement.seeds, judgement.kept)
     Console().print(table)
     print(counted(judgements))

@@ -55,6 +55,7 @@ from grokbook.figures.grid_tables import (
     grid_counts,
     kind_outcome_table,
     origin_table,
+    repeat_table,
 )
 from grokbook.figures.groups import Group, best_accuracies, by_operation, grok_steps, part
 from grokbook.figures.labels import (
@@ -174,6 +175,7 @@ __all__ = [
     "pretty",
     "progress_measures",
     "readable",
+    "repeat_table",
     "restricted_by_count",
     "restricted_ratio_table",
     "restricted_table",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from grokbook import paper_results
+from grokbook.figures.tables import step_text
 from grokbook.grid import Cell, agreement, by_group, count, grokking
-from grokbook.operations import Operation
+from grokbook.operations import Operation, pretty
 from grokbook.outcomes import Outcome
 
 
@@ -34,6 +35,7 @@ def fraction_table(grid: Sequence[Cell]) -> pd.DataFrame:
                 "with several seeds": sum(len(cell.outcomes) > 1 for cell in cells),
                 "grok": sum(cell.groks is True for cell in cells),
                 "seeds differ": found.divided,
+                "fail above 90 %": found.on_their_way,
                 "agree with the paper": found.agree,
             }
         )
@@ -55,6 +57,7 @@ def agreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
                 "groks here alone": found.here_alone,
                 "groks in the paper alone": found.paper_alone,
                 "seeds differ": found.divided,
+                "fail above 90 %": found.on_their_way,
             }
         )
     return pd.DataFrame(rows)
@@ -123,22 +126,34 @@ def _against(groks: Mapping[Operation, bool], marked: bool | None) -> str:
 
 
 def delay_table(grid: Sequence[Cell]) -> pd.DataFrame:
-    """One row per fraction: grok step over the step at which the train set is known, of all runs that grok."""
+    """One row per fraction: grok step over the step at which the train set is known, of all cells that grok."""
     rows = []
     for fraction in sorted({cell.fraction for cell in grid}):
-        delays = [
-            outcome.grok_step / outcome.fit_step
-            for cell in grid
-            if cell.fraction == fraction
-            for outcome in cell.outcomes
-            if outcome.grok_step is not None and outcome.fit_step
-        ]
+        delays = [cell.delay for cell in grid if cell.fraction == fraction and cell.delay is not None]
         shown = [f"{value:.3g}" for value in (statistics.median(delays), min(delays), max(delays))] if delays else "–––"
         rows.append(
-            {"r": f"{fraction:g}", "runs that grok": len(delays)}
+            {"r": f"{fraction:g}", "cells that grok": len(delays)}
             | dict(zip(("median delay", "smallest", "largest"), shown, strict=True))
         )
     return pd.DataFrame(rows)
+
+
+def repeat_table(trainings: Iterable[Sequence[Outcome]]) -> pd.DataFrame:
+    """One row per training of each run, the first one first: where it was trained, and how it ended."""
+    return pd.DataFrame(
+        {
+            "run": pretty(outcome.config.operations[0]),
+            "r": f"{outcome.config.fraction:g}",
+            "seed": outcome.config.seed,
+            "trained on": outcome.facts["device"] or "–",
+            "commit": outcome.facts["commit"] or "–",
+            "budget": f"{outcome.config.max_steps:,}",
+            "grok step": step_text(outcome.grok_step),
+            "best test accuracy": f"{outcome.best_test_accuracy:.1%}",
+        }
+        for each in trainings
+        for outcome in each
+    )
 
 
 def origin_table(grid: Sequence[Cell]) -> pd.DataFrame:

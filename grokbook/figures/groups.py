@@ -97,7 +97,7 @@ def grok_steps(runs: Sequence[Run]) -> str:
     return ", ".join("–" if run.grok_step is None else f"{run.grok_step:,}" for run in runs)
 
 
-def endings(runs: Sequence[Run]) -> str:
+def grok_or_best(runs: Sequence[Run]) -> str:
     """Grok steps, or the best test accuracies of runs that do not grok; "not yet run" without any."""
     ended = [f"{run.best_test_accuracy:.1%}" if run.grok_step is None else f"{run.grok_step:,}" for run in runs]
     return ", ".join(ended) or "not yet run"

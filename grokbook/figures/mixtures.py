@@ -179,7 +179,7 @@ def _at_the_end(runs: Sequence[Run]) -> str:
 
 
 def _ratios(task: Task) -> str:
-    """Best test accuracy in the mixture over the one alone, for seeds that have both."""
+    """Best test accuracy in the mixture over the one alone in as many steps, for seeds that have both."""
     alone = {run.config.seed: run for run in task.alone}
     pairs = [(run, alone[run.config.seed]) for run in task.together if run.config.seed in alone]
-    return ", ".join(f"{one.best_test_accuracy / other.best_test_accuracy:.2f}" for one, other in pairs) or "–"
+    return ", ".join(f"{one.best_test_accuracy / other.best_by(one.steps):.2f}" for one, other in pairs) or "–"

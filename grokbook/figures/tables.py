@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook import measures, paper_results
-from grokbook.figures.groups import Group, endings, outcome
+from grokbook.figures.groups import Group, grok_or_best, outcome
 from grokbook.figures.style import Layer
 from grokbook.fourier import Spectrum
 from grokbook.runs import Run
@@ -63,7 +63,7 @@ def seed_table(groups: Group) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": label,
-            **{f"seed {seed}": endings([run for run in runs if run.config.seed == seed]) for seed in seeds},
+            **{f"seed {seed}": grok_or_best([run for run in runs if run.config.seed == seed]) for seed in seeds},
             "grok": f"{sum(run.grok_step is not None for run in runs)} of {len(runs)}",
         }
         for label, runs in several.items()

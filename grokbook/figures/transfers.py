@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from grokbook import paper_results
 from grokbook.coordinates import natural
-from grokbook.figures.groups import curve, endings, grok_steps
+from grokbook.figures.groups import curve, grok_or_best, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
 from grokbook.modules import MODULES
 from grokbook.operations import Operation, pretty
@@ -99,9 +99,9 @@ def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
     return pd.DataFrame(
         {
             "target": pretty(target),
-            SCRATCH: endings(runs),
+            SCRATCH: grok_or_best(runs),
             **{
-                label: endings(transfers.get(_transfer(column.module, column.source, target), ()))
+                label: grok_or_best(transfers.get(_transfer(column.module, column.source, target), ()))
                 for label, column in columns.items()
             },
         }
@@ -163,8 +163,8 @@ def coordinate_transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: T
             "a sum of": _coordinate(transfer.target),
             "same": "yes" if _same_coordinate(transfer) else "no",
             "seed": run.config.seed,
-            SCRATCH: endings([] if (before := _alone(scratch, run)) is None else [before]),
-            "with it": endings([run]),
+            SCRATCH: grok_or_best([] if (before := _alone(scratch, run)) is None else [before]),
+            "with it": grok_or_best([run]),
         }
         for transfer, run in ordered
     )

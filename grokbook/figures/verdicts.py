@@ -20,7 +20,7 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
             "claim": judgement.claim.name,
             "verdict": judgement.verdict.value,
             "the paper says": judgement.claim.says,
-            "seeds": len(judgement.seeds),
+            "seeds": judgement.seeds,
             "numbers kept": judgement.kept,
             "other limits": "; ".join(f"{name}: {other.value}" for name, other in judgement.elsewhere.items()) or "–",
         }
@@ -61,8 +61,8 @@ def claim_section(judgement: Judgement) -> HTML:
 
 
 def _seeds(judgement: Judgement) -> str:
-    n = len(judgement.seeds)
-    return f" (by {n} seed{'s' * (n != 1)})" if n else ""
+    most = judgement.n[1]
+    return f" (by {judgement.seeds} seed{'s' * (most != 1)})" if most else ""
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,56 @@
+"""Runs that were trained more than once.
+
+A config fixes pairs, initial weights and all that is computed from them, but not how sums are rounded: that is another
+matter on another device, with another number of threads, or after a change of this code. A difference in the last bits
+grows with the steps. The first training of a config is the published one. Further ones have a row each, as in any table
+of outcomes, in ``repeats.parquet`` beside the runs: to choose among trainings by how they ended would favour grokking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grokbook import outcomes
+from grokbook.folders import RunFolders
+from grokbook.outcomes import REPEATS, Outcome, setting
+from grokbook.runs import Run
+
+
+def read(folders: RunFolders) -> list[Outcome]:
+    """The rows of the tables of repeats beside published runs and one's own. Errors as those of ``outcomes.read``."""
+    return [row for place in folders.places for row in outcomes.read(outcomes.table_path(place, REPEATS))]
+
+
+def keep(run: Run, place: Path) -> Path:
+    """Add how a run ended to the table of repeats in a folder of runs.
+
+    Raises:
+        ValueError: that training has a row already.
+        DamagedRun, OSError: the table cannot be read, or not be written.
+    """
+    path, new = outcomes.table_path(place, REPEATS), Outcome.of(run)
+    known = outcomes.read(path)
+    if any(row.same_training(new) for row in known):
+        raise ValueError(f"{run.config.label}: this training is in {path} already")
+    outcomes.write([*known, new], path)
+    return path
+
+
+def trained_again(trainings: Iterable[Outcome]) -> list[list[Outcome]]:
+    """Those that differ in nothing but machine, code, step budget and tail: together, the first one first.
+
+    What was trained once is left out.
+    """
+    found: dict[str, list[Outcome]] = {}
+    for outcome in sorted(trainings, key=lambda outcome: str(outcome.facts["started"])):
+        group = found.setdefault(setting(outcome.config), [])
+        if not any(each.facts["started"] == outcome.facts["started"] for each in group):
+            group.append(outcome)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def disagree(trainings: Sequence[Outcome]) -> bool:
+    """Whether one groks by a step that another reaches without having grokked."""
+    grok_steps = [each.grok_step for each in trainings if each.grok_step is not None]
+    return any(each.grok_step is None and step <= each.steps for each in trainings for step in grok_steps)
