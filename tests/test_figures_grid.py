@@ -165,9 +165,19 @@ def test_steps_are_short(steps, text):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.0, "0.0%"), (0.031, "3.1%"), (0.0994, "9.9%"), (0.0996, "10%"), (0.348, "35%"), (0.9961, "99%")],
+    [
+        (0.0, "0.0%"),
+        (0.031, "3.1%"),
+        (0.0994, "9.9%"),
+        (0.0996, "10%"),
+        (0.348, "35%"),
+        (0.984, "98%"),
+        (0.98695, "98.6%"),
+        (0.9999, "99.9%"),
+        (1, "100%"),
+    ],
 )
-def test_percentages_are_short_and_never_rounded_up_to_all(share, text):
+def test_percentages_are_short_and_never_rounded_up_to_what_groks(share, text):
     assert percentage(share) == text
 
 

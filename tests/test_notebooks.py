@@ -129,6 +129,16 @@ def test_a_notebook_runs_with_parameters_of_one_s_own(source, tmp_path, environm
     assert len(passed) == len(exercises(read_notebook(source), source.name))
 
 
+def test_the_readme_s_example_passes_over_maps_that_were_not_published(tmp_path, environment):
+    """At this size some runs are published, without maps of their logits."""
+    command = "notebook elementary -p p 31 -p fraction 0.8 -p max_steps 4000"
+    assert command in (NOTEBOOKS.parent / "README.md").read_text("utf8")
+    changes = {"p": 31, "fraction": 0.8, "max_steps": 4000, "operations": ["a*b"], "seeds": [0]}
+    shown = outputs(execute_notebook(NOTEBOOKS / "elementary.md", tmp_path / "out.ipynb", changes, env=environment))
+    assert not [output for output in shown if output.output_type == "error"]
+    assert not list(RunStore(environment["GROKBOOK_STORE"]).folders()), "it is published"
+
+
 LEAVING = [source for source in SOURCES if "train" in notebook_parameters(read_notebook(source))]
 
 

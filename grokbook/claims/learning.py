@@ -153,10 +153,11 @@ def c14(evidence: Evidence) -> Iterator[Criterion]:
     for text in (*(f"PG-E a+b -> {target}" for target in SCALED), "PG-T a*b -> ab+b", "PG-T a*b -> ab-b"):
         yield _transfer(evidence, text, at_least=HELPS)
         transfer = Transfer.parse(text)
-        yield evidence.groks(
-            f"{transfer.label} → {pretty(transfer.target)}",
-            lambda seed, transfer=transfer: [paper.pre_grokked(transfer, seed=seed)],
-        )
+
+        def heir(seed: int, transfer: Transfer = transfer) -> list[RunConfig]:
+            return [paper.pre_grokked(transfer, seed=seed)]
+
+        yield evidence.groks(f"{transfer.label} → {pretty(transfer.target)}", heir)
 
 
 def c19(evidence: Evidence) -> Iterator[Criterion]:

@@ -177,8 +177,10 @@ def compact(steps: int | float) -> str:
 
 
 def percentage(share: float) -> str:
-    """A share in at most four characters, rounded, but 99.6 % does not read as all."""
-    return f"{100 * share:.1f}%" if share < 0.0995 else f"{min(round(100 * share), 99 if share < 1 else 100)}%"
+    """A share, rounded to percents; to tenths where it is small, and, downwards, where it comes close to 99 %."""
+    if 0.985 <= share < 1:
+        return f"{math.floor(1000 * share) / 10:.1f}%"
+    return f"{100 * share:.1f}%" if share < 0.0995 else f"{round(100 * share)}%"
 
 
 def _fraction(fraction: float) -> str:

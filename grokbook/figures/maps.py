@@ -130,7 +130,8 @@ def _square_axes(figure: go.Figure, rows: Sequence[str], p: int) -> None:
     figure.update_xaxes(showticklabels=True, row=len(rows))
     figure.update_yaxes(showticklabels=True, col=1)
     for row, label in enumerate(rows, start=1):
-        figure.update_yaxes(title={"text": label, "font": {"size": 12}}, row=row, col=1)
+        of_two_lines = label.replace(", ", ",<br>", 1)  # a row is not high on a phone
+        figure.update_yaxes(title={"text": of_two_lines, "font": {"size": 12}}, row=row, col=1)
 
 
 def mapped(rows: MapRows) -> MapRows:

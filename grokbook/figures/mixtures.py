@@ -85,11 +85,11 @@ def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -
     told = []
     for row, operation in enumerate(operations, start=1):
         of_operation = [task for task in tasks if task.operation == operation]
-        for label, colour, dash, runs_of in (
-            (ALONE, PALETTE[1], "dash", [run for task in of_operation for run in task.alone]),
-            (TOGETHER, PALETTE[0], "solid", [run for task in of_operation for run in task.together]),
+        for label, colour, dash, size, runs_of in (
+            (ALONE, PALETTE[1], "dash", 16, [run for task in of_operation for run in task.alone]),
+            (TOGETHER, PALETTE[0], "solid", 8, [run for task in of_operation for run in task.together]),
         ):
-            add_best(figure, Line(label, colour, dash, runs_of), _fraction, row=row, legend=row == 1)
+            add_best(figure, Line(label, colour, dash, runs_of, size), _fraction, row=row, legend=row == 1)
             told.append(f"{pretty(operation)} {label}: {grokked_at(runs_of, _fraction, 'r = ', '{:g}'.format)}")
     explain_marks(figure)
     figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5, title="best test accuracy")
@@ -102,7 +102,8 @@ def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -
         figure,
         name=name,
         title=f"{', '.join(map(pretty, operations))}: in one run, and alone",
-        caption="Best test accuracy of each operation against r: one mark per run, lines through the means over seeds. "
+        caption="Best test accuracy of each operation against r: one mark per run (of two sizes, so that none hides "
+        "another), lines through the means over seeds. "
         f"Budgets: {budgets(runs)}. {summary}.",
         alt=f"{len(operations)} plots of best test accuracy against the share of pairs, each with a line for the "
         f"operation in a mixture and one for the operation alone. {summary}.",
