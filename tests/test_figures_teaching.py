@@ -64,6 +64,8 @@ def test_the_lowest_shares_are_named():
     assert (
         "lowest 50.0% (k = 2), 75.0% (k = 4), 97.0% (k = 3); all others at least 99.0%" in figure.layout.meta["caption"]
     )
+    same = figures.by_frequency({"a": [1.0, 0.5, 0.9, 0.7, 1.0]}, name="n", title="T", unit="share", percent=True)
+    assert "; all others 100.0%" in same.layout.meta["caption"]
     few = figures.by_frequency({"a": [0.5, 0.25]}, name="n", title="T", unit="share", percent=True)
     assert "lowest 25.0% (k = 2), 50.0% (k = 1)." in few.layout.meta["caption"]
 

@@ -224,7 +224,7 @@ def _ranges(cells: Sequence[_Cell]) -> str:
     kinds = {
         "over the operation's own coordinate": [cell for cell in cells if cell.own],
         "over others": [cell for cell in cells if not cell.own and cell.label != RANDOM],
-        "at a random start": [cell for cell in cells if cell.label == RANDOM],
+        "at the random start of the first run": [cell for cell in cells if cell.label == RANDOM],
     }
     said = []
     for what, chosen in kinds.items():

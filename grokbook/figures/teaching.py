@@ -166,7 +166,8 @@ def _strongest(heights: Float[np.ndarray, " K"], letter: str) -> str:
 def _weakest(shares: Float[np.ndarray, " K"], letter: str, count: int = 3) -> str:
     order = shares.argsort()
     low = ", ".join(f"{shares[place]:.1%} ({letter} = {place + 1})" for place in order[:count])
-    rest = f"; all others at least {shares[order[count]]:.1%}" if len(shares) > count else ""
+    others = [f"{shares[place]:.1%}" for place in order[count:]]
+    rest = f"; all others {'at least ' if others[0] != others[-1] else ''}{others[0]}" if others else ""
     return f"lowest {low}{rest}"
 
 
