@@ -174,7 +174,7 @@ def test_steps_are_short(steps, text):
         (0.984, "98%"),
         (0.98695, "98.6%"),
         (0.9999, "99.9%"),
-        (1, "100%"),
+        (1.0, "100%"),
     ],
 )
 def test_percentages_are_short_and_never_rounded_up_to_what_groks(share, text):
