@@ -34,12 +34,12 @@ def test_each_source_has_a_column_and_each_target_a_row(scratch, tiny_run, grokk
     assert titles == ["from a+b", "from a−b", "on a+b", "on a−b"]
 
 
-def test_the_caption_has_the_grok_steps_and_says_what_is_missing(scratch, tiny_run, grokked_run):
-    caption = figures.transfer_grid(scratch, {transfer("PG-E a+b -> a-b"): [grokked_run, tiny_run]}).layout.meta[
-        "caption"
-    ]
-    assert f"PG-E a+b → a−b: {grokked_run.grok_step:,}, –" in caption
-    assert "7 of 8 are not stored and not drawn." in caption
+def test_the_caption_counts_runs_and_the_text_in_its_place_has_their_grok_steps(scratch, tiny_run, grokked_run):
+    stored = {transfer("PG-E a+b -> a-b"): [grokked_run, tiny_run], transfer("PG-T a+b -> a+b"): [tiny_run]}
+    meta = figures.transfer_grid(scratch, stored).layout.meta
+    assert "Runs that grok: 1 of 2 with PG-E, 0 of 1 with PG-T. 6 of 8 are not stored and not drawn." in meta["caption"]
+    assert f"PG-E a+b → a−b: {grokked_run.grok_step:,}, –; PG-T a+b → a+b: –." in meta["alt"]
+    assert "Runs that grok" not in figures.transfer_grid(scratch, {}).layout.meta["caption"]
     every = {
         transfer(f"{module} {s} -> {t}"): [tiny_run] for s in scratch for t in scratch for module in ("PG-E", "PG-T")
     }

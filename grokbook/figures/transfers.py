@@ -75,13 +75,24 @@ def transfer_grid(scratch: Mapping[str, Sequence[Run]], transfers: Transfers, *,
         name=name,
         title="With modules from each source, on each target",
         caption="Test accuracy against step, columns by source, rows by target; grey: from scratch, dashed: PG-E, "
-        f"solid: PG-T. Grok steps (– if it does not): {told}.{unseen}",
-        alt=f"A grid of {size} by {size} small plots of test accuracy, with and without pre-grokked modules. {told}.",
+        f"solid: PG-T. {_how_many_grok(transfers)}{unseen}",
+        alt=f"A grid of {size} by {size} small plots of test accuracy, with and without pre-grokked modules. "
+        f"Grok steps (– if it does not): {told}.",
     )
 
 
 def _transfer(module: str, source: str, target: str) -> Transfer:
     return Transfer.parse(f"{module} {source} -> {target}")
+
+
+def _how_many_grok(transfers: Transfers) -> str:
+    """In words: of the runs with each module."""
+    counts = []
+    for module in MODULES:
+        runs = [run for transfer, found in transfers.items() if transfer.module == module for run in found]
+        if runs:
+            counts.append(f"{sum(run.grok_step is not None for run in runs)} of {len(runs)} with {module}")
+    return f"Runs that grok: {', '.join(counts)}." if counts else ""
 
 
 def _outcome(transfer: Transfer, runs: Sequence[Run]) -> str:
