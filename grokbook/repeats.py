@@ -2,14 +2,17 @@
 
 A config fixes pairs, initial weights and all that is computed from them, but not how sums are rounded: that is another
 matter on another device, with another number of threads, or after a change of this code. A difference in the last bits
-grows with the steps. The first training of a config is the published one. Further ones have a row each, as in any table
-of outcomes, in ``repeats.parquet`` beside the runs: to choose among trainings by how they ended would favour grokking.
+grows with the steps. To choose among trainings by how they ended would favour grokking. So a published run gives way to
+one with a larger step budget only where that one does not contradict it (:func:`disagree`). Other further trainings
+have a row each, as in any table of outcomes, in ``repeats.parquet`` beside the runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from filelock import FileLock
 
 from grokbook import outcomes
 from grokbook.folders import RunFolders
@@ -30,10 +33,11 @@ def keep(run: Run, place: Path) -> Path:
         DamagedRun, OSError: the table cannot be read, or not be written.
     """
     path, new = outcomes.table_path(place, REPEATS), Outcome.of(run)
-    known = outcomes.read(path)
-    if any(row.same_training(new) for row in known):
-        raise ValueError(f"{run.config.label}: this training is in {path} already")
-    outcomes.write([*known, new], path)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        known = outcomes.read(path)
+        if any(row.same_training(new) for row in known):
+            raise ValueError(f"{run.config.label}: this training is in {path} already")
+        outcomes.write([*known, new], path)
     return path
 
 
@@ -45,7 +49,7 @@ def trained_again(trainings: Iterable[Outcome]) -> list[list[Outcome]]:
     found: dict[str, list[Outcome]] = {}
     for outcome in sorted(trainings, key=lambda outcome: str(outcome.facts["started"])):
         group = found.setdefault(setting(outcome.config), [])
-        if not any(each.facts["started"] == outcome.facts["started"] for each in group):
+        if not any(each.same_training(outcome) for each in group):
             group.append(outcome)
     return [group for group in found.values() if len(group) > 1]
 

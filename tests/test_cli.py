@@ -8,7 +8,7 @@ import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
-from grokbook import RunConfig, RunStore, ablation_history, cli, experiments, folders, outcomes, runs, training
+from grokbook import RunConfig, RunStore, ablation_history, cli, experiments, folders, outcomes, repeats, runs, training
 from grokbook.book import build, copies, execute
 from grokbook.engine import Stack
 from grokbook.errors import RunDiffers
@@ -244,6 +244,18 @@ def test_losses_over_training_are_kept_and_verified(stored, mine, tiny_run):
     result = grokbook("runs", "verify")
     assert result.exit_code == 1
     assert "ablations.parquet: unreadable" in result.stderr
+
+
+def test_a_run_is_trained_once_more_and_a_row_tells_how_that_ended(stored, mine, tiny_run, tiny_transfer):
+    names = [tiny_run.config.name, tiny_transfer.config.name]
+    before = {path: path.read_bytes() for path in mine.path.rglob("*.json")}
+    result = grokbook("runs", "repeat", *names, "--device", "cpu", "--to", str(mine.path))
+    assert result.exit_code == 0, result.output
+    rows = repeats.read(mine)
+    assert {row.config for row in rows} == {tiny_run.config, tiny_transfer.config}
+    assert {path: path.read_bytes() for path in mine.path.rglob("*.json")} == before, "the stored runs stay"
+    assert grokbook("runs", "verify").exit_code == 0
+    assert_short_error(grokbook("runs", "repeat", "nothing"), 2, "no stored run")
 
 
 def test_a_run_that_comes_out_as_another_one_is_told_in_a_line(stored, mine, tiny_run, monkeypatch):

@@ -207,6 +207,14 @@ def test_the_fraction_table_has_a_row_per_fraction():
     assert table.loc["0.4"].tolist() == [41, 1, 1, 0, 0, 0, 1]
 
 
+def test_the_repeat_table_has_a_row_per_training():
+    first, again = single("2a+b", 0.031)[0], transfer("PG-E a+b -> 2a+b", 900)[0]
+    one, other = figures.repeat_table([[first, again]]).to_dict("records")
+    assert (one["run"], one["p"], one["r"], one["seed"], one["budget"]) == ("2a+b", 97, "0.3", 0, "100,000")
+    assert (one["grok step"], one["best test accuracy"], one["trained on"]) == ("–", "3.1%", "–")
+    assert (other["run"], other["grok step"], other["best test accuracy"]) == ("2a+b, PG-E", "900", "100.0%")
+
+
 def test_the_agreement_table_has_a_row_per_group_and_one_for_all():
     table = figures.agreement_table(disagreeing()).set_index("group")
     assert table.loc["elementary"].tolist() == [6, 3, 2, 1, 0, 1, 1, 0]

@@ -110,6 +110,14 @@ def test_tables_of_several_mixtures_say_which(tasks):
     assert set(figures.mixture_table([*tasks, *other])["with"]) == {"a−b", "a+b", "a−b, a·b", "a+b, a·b"}
 
 
+def test_over_alone_compares_after_as_many_steps(tasks, wave_run):
+    alone = wave_run.history.assign(test_accuracy=[0, 0.2, 0.4, 0.8, 1.0])
+    short = replace(wave_run, history=wave_run.history.iloc[:3].assign(test_accuracy=[0, 0.1, 0.2]))
+    task = tasks[0]._replace(together=[short], alone=[replace(wave_run, history=alone)])
+    (row,) = figures.mixture_table([task]).to_dict("records")
+    assert (row["best alone"], row["over alone"]) == ("100.0%", "0.50")
+
+
 def of_seed(run, seed):
     return replace(run, config=replace(run.config, seed=seed))
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from grokbook import figures
-from grokbook.claims import CLAIMS, Criterion, Judgement
+from grokbook.claims import CLAIMS, Criterion, Judgement, Verdict
 from grokbook.claims.criteria import Value
 
 
@@ -52,6 +52,7 @@ def test_a_run_without_a_number_is_no_number():
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
     whole, split, _ = (figures.claim_section(judgement).data for judgement in judgements)
     assert '<section id="c1" class="claim"><h3>C1: reproduced (by 2 seeds)</h3>' in whole
+    assert (figures.claim_section(judgements[2]).data.count("seed"), judgements[2].verdict) == (0, Verdict.NOT_YET_RUN)
     assert "x &lt; y" in whole
     assert f"grokbook sweep {CLAIMS[0].experiments[0]}" in whole
     assert 'href="elementary.html#two-layers-in-the-fourier-basis"' in whole

@@ -140,3 +140,13 @@ def test_every_training_that_was_repeated_is_of_a_published_run():
     assert rows
     assert {outcomes.setting(row.config) for row in rows} <= known
     assert not any(outcomes.problems(row) for row in rows)
+
+
+def test_no_training_takes_the_place_of_a_first_one_that_it_contradicts():
+    store, configs = RunStore(PUBLISHED), EXPERIMENTS["summary-grid"].configs()
+    known = outcomes.gather(store, "summary-grid", configs)
+    counted = {outcomes.setting(each.config): each for cell in grid.cells(configs, known) for each in cell.outcomes}
+    groups = repeats.trained_again([*known, *repeats.read(store)])
+    assert any(map(repeats.disagree, groups)), "else this shows nothing"
+    for first, *_ in groups:
+        assert not repeats.disagree([first, counted[outcomes.setting(first.config)]]), first.config.label

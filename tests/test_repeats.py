@@ -17,6 +17,11 @@ def test_trainings_of_one_run_stand_together_in_the_order_of_their_beginnings():
     assert repeats.trained_again([other_seed, later, elsewhere, first, later]) == [[first, later]]
 
 
+def test_runs_of_one_stack_begin_together_and_are_two_trainings():
+    short, long = on("GPU", 0.5, max_steps=400), on("GPU", 0.5, max_steps=900)
+    assert repeats.trained_again([short, long]) == [[short, long]]
+
+
 def test_trainings_disagree_where_one_groks_by_a_step_that_another_reaches_without():
     ends = ((0.5, 400), (0.5, 999), (300, 999), (800, 999))
     short, long, quick, slow = (on("CPU", end, max_steps=steps) for end, steps in ends)

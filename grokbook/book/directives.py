@@ -56,10 +56,10 @@ class Explorer(SphinxDirective):
                 self._keep(f"maps-{key}.js", explorer.maps_script(run))
         index = explorer.index(stored)
         script = explorer.index_script(index)
-        name = f"runs-{hashlib.sha256(script.encode()).hexdigest()[:10]}.js"  # a browser may keep an older list
-        self._keep(name, script)
+        self._keep("runs.js", script)
+        address = f"runs.js?{hashlib.sha256(script.encode()).hexdigest()[:10]}"  # a browser may keep an older list
         root = "../" * self.env.docname.count("/")
-        return [nodes.raw("", explorer_place(index, name, root), format="html")]
+        return [nodes.raw("", explorer_place(index, address, root), format="html")]
 
     def _keep(self, name: str, text: str) -> None:
         side_files.write(self.env.doctreedir, side_files.EXPLORER, name, text)
@@ -102,7 +102,7 @@ def verdicts_role(
 def explorer_place(index: Sequence[dict[str, Any]], script: str, root: str) -> str:
     """The place of the explorer in a page, for runs as :func:`grokbook.book.explorer.index` lists them.
 
-    Scripts build the controls, from the list in the one that is named: without them, the table is what there is.
+    Scripts build the controls, from the list at the address given: without them, the table is what there is.
     """
     cells = "".join(
         f"<tr><td>{html.escape(run['operation'])}</td><td>{html.escape(run['setting'])}</td>"

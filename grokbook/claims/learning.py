@@ -149,7 +149,7 @@ def c13(evidence: Evidence) -> Iterator[Criterion]:
 
 
 def c14(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C14: as fast as that, and that they grok, which by the paper they do, and not without a module."""
+    """Criteria of C14: each operation groks :data:`HELPS` times as fast with its module, and groks with it at all."""
     for text in (*(f"PG-E a+b -> {target}" for target in SCALED), "PG-T a*b -> ab+b", "PG-T a*b -> ab-b"):
         yield _transfer(evidence, text, at_least=HELPS)
         transfer = Transfer.parse(text)

@@ -137,6 +137,32 @@ def ablations(
 
 
 @app.command()
+def repeat(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")],
+    device: Annotated[str, typer.Option(help="See grokbook train.")] = "auto",
+    to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
+) -> None:
+    """Train runs once more, and keep how that ended in the table of repeats. The stored runs stay as they are."""
+    from grokbook import repeats, training
+    from grokbook.runs import Run, read
+    from grokbook.store import default_store
+
+    with short_errors():
+        target, whole = _published(to), default_store().whole
+        configs = [read(_find(name)).config for name in names]
+        sources = [whole.get(source) for config in configs if (source := config.source) and source in whole]
+
+        def keep(run: Run) -> None:
+            if run.config in configs:  # and is no source that had to be trained
+                print(repeats.keep(run, target))
+
+        # Apart, so that heirs start from the stored sources although these may be trained once more, too.
+        training.train([config for config in configs if config.source is None], device, on_finish=keep)
+        heirs = [config for config in configs if config.source is not None]
+        training.train(heirs, device, sources=sources, on_finish=keep)
+
+
+@app.command()
 def tabulate(
     name: Annotated[str, typer.Argument(metavar="[EXPERIMENT]", help="See grokbook sweep --list.")] = "summary-grid",
     to: Annotated[Path | None, typer.Option(help="The file; by default beside the published runs.")] = None,

@@ -126,7 +126,7 @@ def _against(groks: Mapping[Operation, bool], marked: bool | None) -> str:
 
 
 def delay_table(grid: Sequence[Cell]) -> pd.DataFrame:
-    """One row per fraction: grok step over the step at which the train set is known, of all cells that grok."""
+    """One row per fraction: by how much cells that grok do so later than they know the train set (``Cell.delay``)."""
     rows = []
     for fraction in sorted({cell.fraction for cell in grid}):
         delays = [cell.delay for cell in grid if cell.fraction == fraction and cell.delay is not None]
@@ -142,7 +142,8 @@ def repeat_table(trainings: Iterable[Sequence[Outcome]]) -> pd.DataFrame:
     """One row per training of each run, the first one first: where it was trained, and how it ended."""
     return pd.DataFrame(
         {
-            "run": pretty(outcome.config.operations[0]),
+            "run": ", ".join(filter(None, (pretty(outcome.config.operations[0]), outcome.config.module))),
+            "p": outcome.config.p,
             "r": f"{outcome.config.fraction:g}",
             "seed": outcome.config.seed,
             "trained on": outcome.facts["device"] or "–",

@@ -113,7 +113,7 @@ def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -
 def mixture_table(tasks: Sequence[Task]) -> pd.DataFrame:
     """One row per task with runs: best and last test accuracy and grok steps, in the mixture and alone, of each seed.
 
-    "over alone": the best accuracies' ratio.
+    "over alone": the best accuracy in the mixture over the one alone in as many steps.
     """
     several = len({task.mixture for task in tasks}) > 1
     rows = []

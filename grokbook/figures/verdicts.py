@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook.claims import Criterion, Judgement, kept
+from grokbook.claims import Criterion, Judgement, Verdict, kept
 from grokbook.figures.tables import number_text, table
 
 
@@ -61,8 +61,9 @@ def claim_section(judgement: Judgement) -> HTML:
 
 
 def _seeds(judgement: Judgement) -> str:
-    most = judgement.n[1]
-    return f" (by {judgement.seeds} seed{'s' * (most != 1)})" if most else ""
+    if judgement.verdict is Verdict.NOT_YET_RUN:
+        return ""
+    return f" (by {judgement.seeds} seed{'s' * (judgement.n != (1, 1))})"
 
 
 def _number(value: float) -> str:
