@@ -255,7 +255,8 @@ def test_a_run_is_trained_once_more_and_a_row_tells_how_that_ended(stored, mine,
     assert {row.config for row in rows} == {tiny_run.config, tiny_transfer.config}
     assert {path: path.read_bytes() for path in mine.path.rglob("*.json")} == before, "the stored runs stay"
     assert grokbook("runs", "verify").exit_code == 0
-    assert_short_error(grokbook("runs", "repeat", "nothing"), 2, "no stored run")
+    missing = grokbook("runs", "repeat", "nothing", "--to", str(mine.path))
+    assert_short_error(missing, 2, "no stored run")
 
 
 def test_a_run_that_comes_out_as_another_one_is_told_in_a_line(stored, mine, tiny_run, monkeypatch):

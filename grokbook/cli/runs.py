@@ -1,4 +1,4 @@
-"""``grokbook runs``: list, show, verify, publish, tabulate, clean."""
+"""``grokbook runs``: list, show, verify, publish, ablations, repeat, tabulate, clean."""
 
 from __future__ import annotations
 
