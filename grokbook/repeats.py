@@ -44,17 +44,20 @@ def keep(run: Run, place: Path) -> Path:
 def trained_again(trainings: Iterable[Outcome]) -> list[list[Outcome]]:
     """Those that differ in nothing but machine, code, step budget and tail: together, the first one first.
 
-    What was trained once is left out.
+    A run that went on with a larger budget is one training, with one beginning; it counts with the larger. What was
+    trained once is left out.
     """
     found: dict[str, list[Outcome]] = {}
-    for outcome in sorted(trainings, key=lambda outcome: str(outcome.facts["started"])):
+    for outcome in sorted(trainings, key=lambda each: (str(each.facts["started"]), -each.config.max_steps)):
         group = found.setdefault(setting(outcome.config), [])
-        if not any(each.same_training(outcome) for each in group):
+        if not any(each.facts["started"] == outcome.facts["started"] for each in group):
             group.append(outcome)
     return [group for group in found.values() if len(group) > 1]
 
 
 def disagree(trainings: Sequence[Outcome]) -> bool:
-    """Whether one groks by a step that another reaches without having grokked."""
+    """Whether one groks by a step that another reaches without having grokked, and goes on long enough to tell."""
     grok_steps = [each.grok_step for each in trainings if each.grok_step is not None]
-    return any(each.grok_step is None and step <= each.steps for each in trainings for step in grok_steps)
+    return any(
+        each.grok_step is None and step + each.config.sustain <= each.steps for each in trainings for step in grok_steps
+    )

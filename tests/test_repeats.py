@@ -17,17 +17,18 @@ def test_trainings_of_one_run_stand_together_in_the_order_of_their_beginnings():
     assert repeats.trained_again([other_seed, later, elsewhere, first, later]) == [[first, later]]
 
 
-def test_runs_of_one_stack_begin_together_and_are_two_trainings():
-    short, long = on("GPU", 0.5, max_steps=400), on("GPU", 0.5, max_steps=900)
-    assert repeats.trained_again([short, long]) == [[short, long]]
+def test_a_run_that_went_on_with_a_larger_budget_is_one_training():
+    short, long, other = on("CPU", 0.5, max_steps=400), on("CPU", 0.6, max_steps=900), on("GPU", 0.5, "2026-01-02")
+    assert repeats.trained_again([short, long]) == []
+    assert repeats.trained_again([short, other, long]) == [[long, other]]
 
 
 def test_trainings_disagree_where_one_groks_by_a_step_that_another_reaches_without():
-    ends = ((0.5, 400), (0.5, 999), (300, 999), (800, 999))
+    ends = ((0.5, 4000), (0.5, 9990), (2900, 9990), (3100, 9990))
     short, long, quick, slow = (on("CPU", end, max_steps=steps) for end, steps in ends)
     assert repeats.disagree([short, quick])
     assert repeats.disagree([slow, long])
-    assert not repeats.disagree([short, slow]), "the short one was not given the time"
+    assert not repeats.disagree([short, slow]), "the short one ends within 1,000 steps after that: it cannot tell"
     assert not repeats.disagree([quick, slow])
     assert not repeats.disagree([short, long])
 
