@@ -1,4 +1,4 @@
-"""Locks on runs: of two processes that want the same run, one trains it. A dead process holds none."""
+"""Locks on runs and tables: of two processes that want the same run, one trains it. A dead process holds none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from grokbook.config import RunConfig
+
+
+def table_lock(path: Path) -> FileLock:
+    """The lock on a table, a hidden file beside it: hold it to read and write, and what others add meanwhile stays.
+
+    Its folder is made if it is not there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 class RunLocks:

@@ -279,8 +279,8 @@ def published(folders: RunFolders, name: str) -> list[Outcome]:
 def setting(config: RunConfig, *, seed: bool = True) -> str:
     """What a run is but for step budgets, its own and its source's, and its tail; without ``seed`` but for seeds, too.
 
-    Neither decides whether and when a run groks, as long as the budget is not too small and the machine is the same
-    (see :mod:`grokbook.repeats`). The tail of a source does decide what is taken from it.
+    Neither decides whether and when a run groks, as long as the budget is not too small and sums are rounded
+    alike (see :mod:`grokbook.repeats`). The tail of a source does decide what is taken from it.
     """
     return _setting(config.to_dict(), {"max_steps"} if seed else {"max_steps", "seed"})
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from grokbook import outcomes
 from grokbook.folders import RunFolders
+from grokbook.locks import table_lock
 from grokbook.outcomes import REPEATS, Outcome, setting
 from grokbook.runs import Run
 
@@ -33,7 +32,7 @@ def keep(run: Run, place: Path) -> Path:
         DamagedRun, OSError: the table cannot be read, or not be written.
     """
     path, new = outcomes.table_path(place, REPEATS), Outcome.of(run)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with table_lock(path):
         known = outcomes.read(path)
         if any(row.same_training(new) for row in known):
             raise ValueError(f"{run.config.label}: this training is in {path} already")

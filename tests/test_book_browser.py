@@ -176,7 +176,6 @@ def check_the_dark(page: Page, path: Path) -> None:
         if page.locator("html").get_attribute("data-theme") == "dark":
             break
         page.locator(".theme-switch-button:visible").first.click()
-        page.wait_for_timeout(300)  # as a reader would, not in the middle of a repaint
     assert page.locator("html").get_attribute("data-theme") == "dark"
     for box, plot, before in zip(boxes, plots, light, strict=True):
         page.wait_for_function(f"([plot, old]) => ({TEXT})(plot)[0] !== old", arg=[plot, before[0]])

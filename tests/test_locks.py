@@ -1,8 +1,19 @@
 import processes
 import pytest
+from filelock import Timeout
 from processes import Child
 
-from grokbook.locks import RunLocks
+from grokbook.locks import RunLocks, table_lock
+
+
+def test_a_table_is_changed_by_one_at_a_time(tmp_path):
+    first, second = table_lock(tmp_path / "new" / "table.parquet"), table_lock(tmp_path / "new" / "table.parquet")
+    with first:
+        assert [path.name for path in (tmp_path / "new").iterdir()] == [".table.parquet.lock"]
+        with pytest.raises(Timeout):
+            second.acquire(blocking=False)
+    with second.acquire(blocking=False):
+        pass
 
 
 def test_a_run_is_taken_once(tiny, tmp_path):

@@ -10,6 +10,7 @@ import torch
 from grokbook import RunStore, ablation_history, grid, outcomes, paper, repeats, runs, verification
 from grokbook.book import execute
 from grokbook.experiments import EXPERIMENTS
+from grokbook.outcomes import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "runs"
@@ -57,8 +58,8 @@ def test_nothing_but_runs_and_their_tables_is_published():
     losses = {f"{folder.name}{ablation_history.SUFFIX}" for folder in FOLDERS}
     tables = {GRID.name, outcomes.table_path(PUBLISHED, outcomes.REPEATS).name}
     names = {folder.name for folder in FOLDERS} | {"README.md"} | tables
-    lock = f".{GRID.name}.lock"  # `runs tabulate` leaves it, and git ignores it
-    assert {path.name for path in PUBLISHED.glob("*")} - losses - {lock} == names
+    locks = {f".{name}.lock" for name in tables}  # what changes a table leaves one, and git ignores it
+    assert {path.name for path in PUBLISHED.glob("*")} - losses - locks == names
     files = {runs.CONFIG, runs.HISTORY, runs.SPECTRA, runs.PROVENANCE}
     assert all({path.name for path in folder.iterdir()} in (files, files | {runs.WEIGHTS}) for folder in FOLDERS)
 
@@ -150,3 +151,14 @@ def test_no_training_takes_the_place_of_a_first_one_that_it_contradicts():
     assert any(map(repeats.disagree, groups)), "else this shows nothing"
     for first, *_ in groups:
         assert not repeats.disagree([first, counted[outcomes.setting(first.config)]]), first.config.label
+
+
+def test_the_first_training_of_the_square_was_gone_through_again_to_the_last_bit():
+    """Its row with 40,000 steps, of 22 November, has the numbers of the published run at that step."""
+    run = RunStore(PUBLISHED).get(paper.single("(a+b)^2"))
+    short = paper.single("(a+b)^2", max_steps=40_000)
+    (first,) = (row for row in outcomes.read(GRID) if row.config == short)
+    at_its_end = run.history.set_index("step").loc[first.steps]
+    assert {name: float(at_its_end[name]) for name in outcomes.FINAL} == first.final
+    assert run.best_by(first.steps) == first.best_test_accuracy
+    assert not Outcome.of(run).same_training(first)

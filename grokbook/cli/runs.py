@@ -168,9 +168,8 @@ def tabulate(
     to: Annotated[Path | None, typer.Option(help="The file; by default beside the published runs.")] = None,
 ) -> None:
     """Write how an experiment's stored runs ended into its table, one row each. Rows that are there stay."""
-    from filelock import FileLock
-
     from grokbook import experiments, outcomes
+    from grokbook.locks import table_lock
 
     with short_errors():
         folders = default_folders()
@@ -179,8 +178,7 @@ def tabulate(
             raise ValueError("outside a checkout, say where the table is: --to FILE")
         path = to or outcomes.table_path(folders.published[0], name)
         found = list(outcomes.stored(folders, configs))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):  # what another process adds meanwhile stays
+        with table_lock(path):
             known = outcomes.read(path)
             rows = outcomes.merge(known, found)
             if len(rows) > len(known):

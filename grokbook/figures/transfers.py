@@ -85,11 +85,15 @@ def _transfer(module: str, source: str, target: str) -> Transfer:
     return Transfer.parse(f"{module} {source} -> {target}")
 
 
+def _of_module(transfers: Transfers, module: str) -> list[Run]:
+    return [run for transfer, found in transfers.items() if transfer.module == module for run in found]
+
+
 def _how_many_grok(transfers: Transfers) -> str:
     """In words: of the runs with each module."""
     counts = []
     for module in MODULES:
-        runs = [run for transfer, found in transfers.items() if transfer.module == module for run in found]
+        runs = _of_module(transfers, module)
         if runs:
             counts.append(f"{sum(run.grok_step is not None for run in runs)} of {len(runs)} with {module}")
     return f"Runs that grok: {', '.join(counts)}." if counts else ""
@@ -151,7 +155,7 @@ def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) 
     """
     rows = []
     for module in MODULES:
-        runs = [run for transfer, found in transfers.items() if transfer.module == module for run in found]
+        runs = _of_module(transfers, module)
         fates = [(_fate(_alone(scratch, run), run), paper_results.transfer_helps(run.config)) for run in runs]
         judged = [(fate == _FATES[0]) == helps for fate, helps in fates if fate != _FATES[-1] and helps is not None]
         counts = {each: sum(fate == each for fate, _ in fates) for each in _FATES}

@@ -329,15 +329,19 @@
 
   const standing = () => document.querySelectorAll('.grokbook-figure[data-state="drawn"]');
 
-  // Every figure on the page in new colours.
+  // Every figure on the page in new colours. One that cannot be, or takes its time to settle, holds up no other.
   async function repaint() {
     for (const box of standing()) {
       const plot = box.querySelector(".grokbook-plot");
       const figure = figures.get(box.dataset.figure);
       // A colour bar that is laid down keeps labels of when it stood, takes them for its height, and leaves no plot.
       plot.querySelectorAll(".infolayer .colorbar").forEach((bar) => bar.remove());
-      await Plotly.update(plot, traceStyle(figure), fit(plot, figure));
-      await Plotly.Plots.resize(plot);
+      try {
+        await Plotly.update(plot, traceStyle(figure), fit(plot, figure));
+      } catch (error) {
+        console.error(box.id, error);
+      }
+      Plotly.Plots.resize(plot).catch((error) => console.error(box.id, error));
     }
   }
 
