@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.task import Rival, load, loss_at_last
-from grokbook import backward, folded
-from grokbook.plan import Plan, Rows
-from grokbook.weights import Weights, stack
+from grokbook.model import backward, folded
+from grokbook.model.plan import Plan, Rows
+from grokbook.model.weights import Weights, stack
 
 TOLERANCE = 1e-10
 """Largest difference in float64 of a loss or of a gradient, relative to its largest entry."""
@@ -21,7 +21,7 @@ TRAINED_TOLERANCE = 1e-4
 
 
 class Answer(NamedTuple):
-    """The loss of some rows, and its gradient by each matrix in the layout of :class:`~grokbook.weights.Weights`."""
+    """The loss of some rows, and its gradient by each matrix, laid out like :class:`~grokbook.model.Weights`."""
 
     loss: Tensor
     gradients: dict[str, Tensor]

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from grokbook import kernels
+from grokbook.model import kernels
 
 Shape = tuple[int, ...]
 

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.table import render
 from benchmarks.task import Engine, config
-from grokbook import backward
+from grokbook.model import backward
 
 REGIONS = {
     "fold": "fold: tables of tokens and contexts",

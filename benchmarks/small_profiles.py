@@ -23,9 +23,10 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.table import render
-from grokbook import provenance, training
-from grokbook.config import RunConfig
-from grokbook.prompts import n_train
+from grokbook.data.tokens import n_train
+from grokbook.runs import provenance
+from grokbook.runs.config import RunConfig
+from grokbook.training import train as training
 
 PRIMES = (23, 29, 31, 37, 41, 43, 47, 53, 59, 61)
 FRACTIONS = (0.5, 0.6, 0.7, 0.8, 0.9)

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grokbook import RunConfig, data, training
-from grokbook.engine import Stack
-from grokbook.weights import Weights
+from grokbook import RunConfig, data
+from grokbook.model.weights import Weights
+from grokbook.training import train as training
+from grokbook.training.engine import Stack
 
 
 def config(p: int = 97, fraction: float = 0.3, seed: int = 0) -> RunConfig:
@@ -79,7 +80,7 @@ class Plain(nn.Module):
         }
 
     def to_own(self, name: str, matrix: Tensor) -> Tensor:
-        """A matrix as :class:`~grokbook.weights.Weights` has it, in this module's layout."""
+        """A matrix as :class:`~grokbook.model.weights.Weights` has it, in this module's layout."""
         if name == "W_E":
             return matrix
         if name in ("W_Q", "W_K", "W_V"):  # [head, model, d_head]
@@ -129,7 +130,7 @@ class Lens(nn.Module):
         }
 
     def to_own(self, name: str, matrix: Tensor) -> Tensor:
-        """TransformerLens has the layout of :class:`~grokbook.weights.Weights`."""
+        """TransformerLens has the layout of :class:`~grokbook.model.weights.Weights`."""
         return matrix
 
 

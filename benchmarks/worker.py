@@ -1,6 +1,6 @@
 """Each row of the table lives in a process of its own, and is told from outside when to take its turn.
 
-The engine changes how its process gives memory back (:func:`grokbook.memory.keep_freed`); in one process with
+The engine changes how its process gives memory back (:func:`grokbook.training.memory.keep_freed`); in one process with
 it, the rivals would be faster than they are by default.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import flops, task
-from grokbook import memory
+from grokbook.training import memory
 
 BARRIER_SECONDS = 120.0
 SIZES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}

@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from shutil import copyfile, rmtree
 
-from grokbook.book.build import build
+from checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+from grokbook.book.build import build
 
 HEADER = """---
 kernelspec:
@@ -130,10 +130,10 @@ LOOK_UP = """# Look up
 ```
 
 ```{eval-rst}
-.. currentmodule:: grokbook.fourier
+.. currentmodule:: grokbook.fourier.transform
 .. autoclass:: Spectrum
    :members:
-.. currentmodule:: grokbook.training
+.. currentmodule:: grokbook.training.train
 .. autoclass:: Trainer
    :members:
 ```

@@ -11,7 +11,7 @@ from figure_runs import planted, single_frequency
 from hypothesis import settings
 
 from grokbook import Run, RunConfig, train
-from grokbook.folders import STORE_VARIABLE
+from grokbook.runs.folders import STORE_VARIABLE
 
 torch.set_num_threads(1)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from grokbook.workshop import Verdict
+from grokbook.book.workshop import Verdict
 
 GARBAGE = (
     *(..., None, "text", object(), {}, {"a": 1}, [], (), set(), [[1, 2], [3]], [...], ["a"], b"x", print, 1j),

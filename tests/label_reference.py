@@ -1,6 +1,6 @@
 """Label statistics of one operation and one split, straight from their definitions (paper, Appendix K).
 
-`grokbook.labels` computes the same for many operations and splits at once; the tests compare the two.
+`grokbook.analysis.labels` computes the same for many operations and splits at once; the tests compare the two.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""Outcomes that nobody trained, for the tests of `grokbook.grid` and of its figures."""
+"""Outcomes that nobody trained, for the tests of `grokbook.paper.table_5` and of its figures."""
 
 from grokbook import RunConfig, paper
-from grokbook.outcomes import FACTS, FINAL, Outcome
-from grokbook.paper import Transfer
+from grokbook.paper.configs import Transfer
+from grokbook.runs.outcomes import FACTS, FINAL, Outcome
 
 FINALS = dict.fromkeys(FINAL, 0.25)
 

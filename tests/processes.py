@@ -20,10 +20,13 @@ from typing import Any
 
 import torch
 
-from grokbook import Run, RunConfig, RunStore, cli, folders, store, training
-from grokbook.checkpoints import Checkpoints
-from grokbook.engine import Stack
-from grokbook.locks import RunLocks
+from grokbook import Run, RunConfig, RunStore, cli
+from grokbook.runs import folders
+from grokbook.training import store
+from grokbook.training import train as training
+from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.engine import Stack
+from grokbook.training.locks import RunLocks
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["grokbook.cli", "pyarrow.parquet", "torch._dynamo"])  # the last two, when first used
@@ -220,7 +223,7 @@ def command(say: Say, output: Path, path: Path, *arguments: str) -> None:
 
 def impatient_command(say: Say, output: Path, path: Path, *arguments: str) -> None:
     """The command line, with little patience for schedulers that do not answer."""
-    from grokbook import cluster
+    from grokbook.training import cluster
 
     cluster.CONNECT_SECONDS = 0.1
     command(say, output, path, *arguments)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from grokbook import data, model
-from grokbook.weights import Weights, initialise
+from grokbook.model.weights import Weights, initialise
 
 SIZES = {"d_model": 16, "n_heads": 2, "d_mlp": 32}
 

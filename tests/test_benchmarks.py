@@ -11,9 +11,10 @@ import torch
 
 from benchmarks import bench, checks, first_figure, flops, parts, scaling, small_profiles, stacked, table, task
 from benchmarks.worker import Job, best_rate
-from grokbook import backward, data, model, paper
-from grokbook.plan import Plan, Rows
-from grokbook.weights import initialise, stack
+from grokbook import data, model, paper
+from grokbook.model import backward
+from grokbook.model.plan import Plan, Rows
+from grokbook.model.weights import initialise, stack
 
 V, D, HEADS, MLP = 16, 16, 2, 32
 SIZES = {"d_model": D, "n_heads": HEADS, "d_mlp": MLP}

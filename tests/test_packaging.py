@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import ROOT
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 BOOK, CLUSTER, TEST, BENCH = (
@@ -140,7 +140,7 @@ def imported(source: Path, only_at_import: bool) -> Iterator[str]:
 def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool = False) -> set[tuple[str, str]]:
     """Imports of these files that come from no allowed distribution: (file, imported name)."""
     distributions = metadata.packages_distributions()
-    local = {"grokbook", "benchmarks", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    local = {"grokbook", "benchmarks", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
     return {
         (str(source.relative_to(ROOT)), name)
         for source in sources
@@ -152,18 +152,18 @@ def undeclared(sources: Iterable[Path], allowed: set[str], only_at_import: bool 
 
 PACKAGE = ROOT / "grokbook"
 NEEDS_BOOK = {*(PACKAGE / "figures").rglob("*.py"), *(PACKAGE / "book").rglob("*.py")}
-NEEDS_CLUSTER = {PACKAGE / "cluster.py"}
+NEEDS_CLUSTER = {PACKAGE / "training" / "cluster.py"}
 NEEDS_TEST = {PACKAGE / "book" / name for name in ("chromium.py", "pdf.py", "picture.py")}  # the tests' browser
 
 
-WITH_TORCH = {("grokbook/triton_sums.py", "triton")}
+WITH_TORCH = {("grokbook/model/triton_sums.py", "triton")}
 """What a torch for CUDA brings along, in the version that it needs, and is imported only where it is."""
 
 
 def test_imports_are_declared() -> None:
     assert undeclared(set(PACKAGE.rglob("*.py")) - NEEDS_TEST - NEEDS_CLUSTER, names(CORE + BOOK)) <= WITH_TORCH
     assert not undeclared(NEEDS_CLUSTER, names(CORE + CLUSTER))
-    assert not undeclared([*NEEDS_TEST, *(ROOT / "tests").glob("*.py")], names(CORE + BOOK + TEST))
+    assert not undeclared([*NEEDS_TEST, *(ROOT / "tests").rglob("*.py")], names(CORE + BOOK + TEST))
 
 
 def test_core_can_be_imported_without_extras() -> None:
@@ -211,7 +211,10 @@ def test_the_library_is_found_from_the_folder_around_the_clone(tmp_path: Path) -
     """There the clone itself, a folder without __init__.py, is the first thing called grokbook."""
     (tmp_path / "around" / "grokbook").mkdir(parents=True)
     (tmp_path / "editable.pth").write_text(f"{ROOT}\n")  # what an install by path leaves
-    code = f"import site; site.addsitedir({str(tmp_path)!r}); import grokbook; print(grokbook.__file__)"
+    code = (
+        f"import site; site.addsitedir({str(tmp_path)!r})\n"
+        "from importlib.util import find_spec; print(find_spec('grokbook').origin)"
+    )
     result = run([sys.executable, "-S", "-c", code], tmp_path / "around", PATH=os.environ["PATH"])
     assert result.stdout.strip() == str(ROOT / "grokbook" / "__init__.py"), result.stderr
 

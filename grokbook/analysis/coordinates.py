@@ -20,8 +20,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from grokbook import data, fourier, model
-from grokbook.operations import Operation
-from grokbook.runs import Run
+from grokbook.data.operations import Operation
+from grokbook.runs.run import Run
 
 VANISHED = 1e-6
 """So little of a squared norm counts as nothing: of a wave without those before it, or of what one explains."""

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from grokbook import data
-from grokbook.operations import Operation
-from grokbook.prompts import check
+from grokbook.data.operations import Operation
+from grokbook.data.tokens import check
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,7 +62,7 @@ def survey(operations: Sequence[Operation], p: int, fraction: float, seeds: Sequ
     """The labels of each operation under the split of each seed, which are the splits that runs are trained on.
 
     Raises:
-        ValueError: there is no seed, or the arguments make no data set (see :func:`grokbook.prompts.check`).
+        ValueError: there is no seed, or the arguments make no data set (see :func:`grokbook.data.tokens.check`).
     """
     if not len(seeds):
         raise ValueError("at least one seed is needed")

@@ -38,11 +38,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook import data, fourier, model
-from grokbook.config import RunConfig
-from grokbook.fourier import Spectrum
-from grokbook.operations import Operation
-from grokbook.runs import Run
-from grokbook.weights import Weights
+from grokbook.data.operations import Operation
+from grokbook.fourier.transform import Spectrum
+from grokbook.model.weights import Weights
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
 
 Part = Literal["key", "non_key", "constant", "residual"]
 Constant = Literal["residual", "kept"]
@@ -82,7 +82,8 @@ class LogitWaves(NamedTuple):
     phase: Int64[Tensor, "a b"]
     """c₁a + c₂b mod p."""
     coefficients: Float64[Tensor, "row class"]
-    """Along the unit vectors over inputs, in the order of :func:`grokbook.fourier.basis`: constant, cos 1, sin 1, …."""
+    """Along the unit vectors over inputs, in the order of :func:`grokbook.fourier.transform.basis`: constant, cos 1,
+    sin 1, …."""
 
     @property
     def spectrum(self) -> Spectrum:
@@ -252,7 +253,7 @@ def over_training(
 
     Args:
         run: the run, for its key frequencies.
-        weights_along: its weights at some steps, as from :func:`grokbook.retraining.weights_along`.
+        weights_along: its weights at some steps, as from :func:`grokbook.training.replay.weights_along`.
         operation: which of its operations.
         eta: see :func:`key_frequencies`.
 

@@ -1,9 +1,10 @@
 """Tables of restricted and ablated losses over training, one file beside the folder of their run.
 
 A run keeps its last weights only, and these losses need weights along the way: the run is trained once more
-(:mod:`grokbook.retraining`), and what :func:`grokbook.restricted.over_training` finds is kept. The file is named after
-the run. Its attributes are the run's name, the key frequencies, the provenance of the training, and ``deviation``: 0 if
-the very run was met again, more if it was a twin that other rounding errors led to the same key frequencies.
+(:mod:`grokbook.training.replay`), and what :func:`grokbook.analysis.restricted.over_training` finds is kept. The file
+is named after the run. Its attributes are the run's name, the key frequencies, the provenance of the training, and
+``deviation``: 0 if the very run was met again, more if it was a twin that other rounding errors led to the same key
+frequencies.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokbook import disk, fourier, model, provenance, restricted, training
+from grokbook import fourier, model
+from grokbook.analysis import restricted
+from grokbook.analysis.restricted import Losses
 from grokbook.errors import DamagedRun, RunDiffers
-from grokbook.folders import RunFolders
-from grokbook.restricted import Losses
-from grokbook.retraining import deviation, weights_along
-from grokbook.runs import Run
+from grokbook.runs import disk, provenance
+from grokbook.runs.folders import RunFolders
+from grokbook.runs.run import Run
+from grokbook.training import train as training
+from grokbook.training.replay import deviation, weights_along
 
 SUFFIX = ".ablations.parquet"
 LOSSES = Losses._fields
@@ -28,7 +32,8 @@ COLUMNS = ("step", "left", "constant", *LOSSES)
 TOLERANCE = 1e-3
 """How far, as a share, a loss may be from what the final weights of the stored run give, if it is no twin's."""
 IDENTICAL = 1e-6
-"""Where spectra deviate by no more (see :func:`grokbook.retraining.deviation`), it is the run itself, and no twin."""
+"""Where spectra deviate by no more (see :func:`grokbook.training.replay.deviation`), it is the run itself, and no
+twin."""
 
 
 def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataFrame:

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from grokbook import data, model
-from grokbook.config import RunConfig
-from grokbook.operations import Operation
-from grokbook.prompts import check
-from grokbook.runs import Run
+from grokbook.data.operations import Operation
+from grokbook.data.tokens import check
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
 
 
 class ByMirror(NamedTuple):
@@ -46,7 +46,7 @@ def share_with_twins(operation: Operation, p: int, fraction: float, seed: int) -
     """The share of the test pairs that have a twin among the train pairs, over the residues as operands.
 
     Raises:
-        ValueError: the arguments make no data set (see :func:`grokbook.prompts.check`).
+        ValueError: the arguments make no data set (see :func:`grokbook.data.tokens.check`).
     """
     check([operation], p, fraction, seed)
     of_a, of_b = classes(operation, p)

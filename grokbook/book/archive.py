@@ -9,7 +9,7 @@
         grokbook/ notebooks/ runs/ …   the library, all chapters and the published runs: a checkout without its history
 
 Notebooks find the runs, wherever the archive is unpacked, as they find them in a checkout
-(:func:`grokbook.folders.checkout`).
+(:func:`grokbook.runs.folders.checkout`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from grokbook import disk
 from grokbook.book.build import BuildError, build
 from grokbook.book.copies import instructor_copy
 from grokbook.book.execute import NotebookError, read_notebook
 from grokbook.book.exercises import ExerciseError
 from grokbook.book.pair import paired, plain_text, relinked
-from grokbook.folders import checkout
+from grokbook.runs import disk
+from grokbook.runs.folders import checkout
 
 NAME = "grokbook-workshop"
 FOLDERS = ("grokbook", "notebooks", "runs")

@@ -13,8 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from grokbook.book.execute import PACKAGE, NotebookError, execute_all
-from grokbook.folders import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
-from grokbook.store import RunStore
+from grokbook.runs.folders import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
+from grokbook.training.store import RunStore
 
 STAMP = ".grokbook-inputs"
 LOCK = ".lock"

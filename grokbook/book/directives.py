@@ -24,9 +24,11 @@ from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from grokbook import claims, figures, folders, paper, runs
+from grokbook import figures, paper, runs
 from grokbook.book import explorer, plotly_mime, side_files
-from grokbook.store import RunStore
+from grokbook.paper import claims
+from grokbook.runs import folders
+from grokbook.training.store import RunStore
 
 
 def setup(app: Sphinx) -> None:

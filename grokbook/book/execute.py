@@ -25,12 +25,12 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from grokbook import provenance
 from grokbook.book.copies import page_copy
 from grokbook.book.exercises import ExerciseError, has_exercises
 from grokbook.book.frame import closed
-from grokbook.runs import PROVENANCE
-from grokbook.store import RunStore, default_store
+from grokbook.runs import provenance
+from grokbook.runs.run import PROVENANCE
+from grokbook.training.store import RunStore, default_store
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LITERAL_TYPES: dict[str, tuple[type, ...]] = {

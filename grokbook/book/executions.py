@@ -11,8 +11,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from grokbook import provenance
-from grokbook.progress import duration
+from grokbook.runs import provenance
+from grokbook.training.progress import duration
 
 GAP = "\N{NO-BREAK SPACE}"  # a number and its unit
 HEAD = "| notebook | took | executed (UTC) |\n|---|---|---|"
@@ -24,7 +24,7 @@ class Execution(NamedTuple):
     name: str
     seconds: float
     facts: dict[str, Any]
-    """See :func:`grokbook.provenance.here`."""
+    """See :func:`grokbook.runs.provenance.here`."""
 
     @property
     def setting(self) -> str:

@@ -23,13 +23,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import runs
-from grokbook.config import RunConfig
+from grokbook.data.operations import pretty
 from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
 from grokbook.figures.style import label_of
-from grokbook.fourier import frequency_labels
-from grokbook.operations import pretty
-from grokbook.runs import Run
+from grokbook.fourier.transform import frequency_labels
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
 
 KEY_DIGITS = 8
 """Hex digits of a run's hash that name it in a link."""

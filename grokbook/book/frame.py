@@ -28,9 +28,9 @@ if "google.colab" in sys.modules:
     sys.path.insert(0, str(clone))"""
 
 CLOSING = """\
-from grokbook import provenance
+import grokbook as gb
 
-provenance.note()  # what this notebook ran on"""
+gb.figures.note()  # what this notebook ran on"""
 
 
 def framed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:

@@ -19,11 +19,11 @@ from pypdf.generic import ArrayObject, Fit, NameObject
 from sphinx_external_toc.api import Document, SiteMap
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from grokbook import disk
 from grokbook.book.build import BuildError, build
 from grokbook.book.chromium import chromium
 from grokbook.book.execute import NotebookError
-from grokbook.folders import checkout
+from grokbook.runs import disk
+from grokbook.runs.folders import checkout
 
 LEFT_OUT = ("explorer",)
 WIDTH, HEIGHT = 760, 1075

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grokbook import figures, paper, store
+from grokbook import figures, paper
 from grokbook.book.chromium import chromium
-from grokbook.folders import checkout
+from grokbook.runs.folders import checkout
+from grokbook.training import store
 
 INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
 """File name to the colours of text, test accuracy and train accuracy."""

@@ -24,7 +24,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from grokbook.book import side_files
-from grokbook.book.numbers import to_csv
+from grokbook.book.csv import to_csv
 
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 450

@@ -21,7 +21,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.pycode import ModuleAnalyzer
 
-from grokbook.book import directives, mend, side_files
+from grokbook.book import accessibility, directives, side_files
 from grokbook.book.executions import ExecutionTable
 from grokbook.book.plotly_mime import PlotlyMimeRenderer
 
@@ -179,4 +179,4 @@ def _asset_text(asset: Any) -> str:
 def _publish(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         side_files.publish(app.doctreedir, app.outdir)
-        mend.mend_site(Path(app.outdir))
+        accessibility.mend_site(Path(app.outdir))

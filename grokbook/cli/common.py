@@ -17,7 +17,7 @@ from rich.table import Table
 from grokbook.errors import DamagedRun, RunDiffers, TrainingDiverged
 
 if TYPE_CHECKING:
-    from grokbook.runs import Run
+    from grokbook.runs.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

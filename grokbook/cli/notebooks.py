@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from grokbook import folders
 from grokbook.cli.common import extra, short_errors
+from grokbook.runs import folders
 
 
 def notebook(

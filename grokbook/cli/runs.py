@@ -15,10 +15,10 @@ from rich.table import Table
 
 from grokbook.cli.common import Json, print_run, short_errors, summary
 from grokbook.errors import DamagedRun
-from grokbook.folders import default_folders
+from grokbook.runs.folders import default_folders
 
 if TYPE_CHECKING:
-    from grokbook.outcomes import Outcome
+    from grokbook.runs.outcomes import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="The stored runs.")
 
@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="The stored runs.")
 @app.command("list")
 def list_runs(as_json: Json = False) -> None:
     """List the stored runs, published ones included."""
-    from grokbook.runs import read
+    from grokbook.runs.run import read
 
     rows, damaged = [], 0
     for folder in default_folders().folders():
@@ -56,7 +56,7 @@ def show(
     """Show one run: config, outcome, measures, provenance."""
     with short_errors():
         folder = _find(name)
-        from grokbook.runs import read
+        from grokbook.runs.run import read
 
         print_run(read(folder), folder, as_json)
 
@@ -68,9 +68,11 @@ def verify() -> None:
     The tables of runs are checked, too: each row in itself, and against its run where that is stored; and so are losses
     over training.
     """
-    from grokbook import ablation_history, outcomes, verification
-    from grokbook.outcomes import Outcome
-    from grokbook.runs import read
+    from grokbook.analysis import restricted_history
+    from grokbook.runs import outcomes
+    from grokbook.runs import verify as verification
+    from grokbook.runs.outcomes import Outcome
+    from grokbook.runs.run import read
 
     good, bad, folders = 0, 0, default_folders()
     stored: dict[str, Outcome] = {}
@@ -78,8 +80,8 @@ def verify() -> None:
         try:
             run = read(folder)
             found = verification.problems(run)
-            if (losses := ablation_history.read(folders, run)) is not None:
-                found += (f"losses over training: {problem}" for problem in ablation_history.problems(run, losses))
+            if (losses := restricted_history.read(folders, run)) is not None:
+                found += (f"losses over training: {problem}" for problem in restricted_history.problems(run, losses))
         except DamagedRun as error:
             print(error, file=sys.stderr)
             bad += 1
@@ -108,8 +110,8 @@ def publish(
     to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
 ) -> None:
     """Copy runs to the published ones, with what the book needs of them."""
-    from grokbook import publishing
-    from grokbook.runs import read
+    from grokbook.runs import publish as publishing
+    from grokbook.runs.run import read
 
     with short_errors():
         target = _published(to)
@@ -126,14 +128,14 @@ def ablations(
     to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
 ) -> None:
     """Train runs once more, and keep their restricted and ablated losses over training (Appendix E)."""
-    from grokbook import ablation_history
-    from grokbook.runs import read
+    from grokbook.analysis import restricted_history
+    from grokbook.runs.run import read
 
     with short_errors():
         target = _published(to)
         found = [read(_find(name)) for name in names]
         for run in found:
-            print(ablation_history.keep(run, target))
+            print(restricted_history.keep(run, target))
 
 
 @app.command()
@@ -143,9 +145,10 @@ def repeat(
     to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
 ) -> None:
     """Train runs once more, and keep how that ended in the table of repeats. The stored runs stay as they are."""
-    from grokbook import repeats, training
-    from grokbook.runs import Run, read
-    from grokbook.store import default_store
+    from grokbook.runs import repeats
+    from grokbook.runs.run import Run, read
+    from grokbook.training import train as training
+    from grokbook.training.store import default_store
 
     with short_errors():
         target, whole = _published(to), default_store().whole
@@ -168,8 +171,9 @@ def tabulate(
     to: Annotated[Path | None, typer.Option(help="The file; by default beside the published runs.")] = None,
 ) -> None:
     """Write how an experiment's stored runs ended into its table, one row each. Rows that are there stay."""
-    from grokbook import experiments, outcomes
-    from grokbook.locks import table_lock
+    from grokbook.paper import experiments
+    from grokbook.runs import outcomes
+    from grokbook.training.locks import table_lock
 
     with short_errors():
         folders = default_folders()
@@ -189,7 +193,7 @@ def tabulate(
 @app.command()
 def clean() -> None:
     """Remove the states that are kept so that runs can go on with larger budgets. Finished runs stay."""
-    from grokbook.checkpoints import Checkpoints
+    from grokbook.training.checkpoints import Checkpoints
 
     with short_errors():
         freed = Checkpoints(default_folders().in_progress).clean()
@@ -206,7 +210,7 @@ def _published(to: Path | None) -> Path:
 
 def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
     """Whether the rows of a table agree with themselves and with stored runs, by hash; says what does not."""
-    from grokbook import outcomes
+    from grokbook.runs import outcomes
 
     try:
         rows = outcomes.read(path)

@@ -13,14 +13,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from grokbook import experiments
 from grokbook.cli.common import extra, short_errors
-from grokbook.config import RunConfig
-from grokbook.folders import RunFolders, default_folders
-from grokbook.progress import duration
+from grokbook.paper import experiments
+from grokbook.runs.config import RunConfig
+from grokbook.runs.folders import RunFolders, default_folders
+from grokbook.training.progress import duration
 
 if TYPE_CHECKING:
-    from grokbook.sweeps import Sweep
+    from grokbook.training.sweeps import Sweep
 
 
 def sweep(
@@ -67,8 +67,8 @@ def sweep(
         if left and dry_run:
             _print_estimate(left, store, device, workers)
         elif left:
-            from grokbook.store import default_store
-            from grokbook.sweeps import Sweep
+            from grokbook.training.store import default_store
+            from grokbook.training.sweeps import Sweep
 
             _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
 
@@ -77,14 +77,14 @@ def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list
     """The runs of an experiment that are not there: not stored, or, if their ends are all that counts, not known."""
     if not experiments.experiment(name).endings:
         return [config for config in configs if config not in store]
-    from grokbook import outcomes  # with torch and pandas, which the others can do without
+    from grokbook.runs import outcomes  # with torch and pandas, which the others can do without
 
     return outcomes.unknown(configs, outcomes.gather(store, name, configs))
 
 
 def _workers(device: str, workers: int | None) -> tuple[str, int]:
     """The device by its own name, and processes."""
-    from grokbook import training
+    from grokbook.training import train as training
 
     resolved = training.resolve_device(device)
     return str(resolved), workers or (1 if resolved.type == "cuda" else _cores())
@@ -96,14 +96,14 @@ def _cores() -> int:
 
 
 def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
-    from grokbook.sweeps import LocalExecutor
+    from grokbook.training.sweeps import LocalExecutor
 
     if scheduler is None:
         name, workers = _workers(device, workers)
         sweep.run(lambda: LocalExecutor(workers), workers=workers, device=name)
     else:
         with extra("cluster"):
-            from grokbook import cluster
+            from grokbook.training import cluster
         with cluster.dask_executor(scheduler) as (make_executor, at_a_time):
             sweep.run(make_executor, workers=workers or at_a_time, device=device)
     by_problem: dict[str, list[RunConfig]] = {}
@@ -126,7 +126,7 @@ def _list_experiments(store: RunFolders) -> None:
 
 
 def _print_estimate(left: list[RunConfig], store: RunFolders, device: str, workers: int | None) -> None:
-    from grokbook import estimates
+    from grokbook.training import estimates
 
     name, workers = _workers(device, workers)
     table = Table("p", "r", "operations", "runs", "steps at most", "ms a step", "time", box=box.SIMPLE_HEAD)

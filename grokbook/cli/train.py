@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from grokbook.cli.common import Json, print_run, short_errors
-from grokbook.config import RunConfig
-from grokbook.modules import EMBEDDING
+from grokbook.model.names import EMBEDDING
+from grokbook.runs.config import RunConfig
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
             operands=operands,
             frozen=EMBEDDING if random_embedding else (),
         )
-        from grokbook.store import default_store
+        from grokbook.training.store import default_store
 
         store = default_store()
         (run,) = store.ensure([config], device, threads=threads)

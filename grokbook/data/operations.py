@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 import numpy as np
 
-from grokbook.expressions import (
+from grokbook.data.expressions import (
     LATEX,
     MAX_LENGTH,
     TEXT,

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
-from grokbook.operations import Operation
-from grokbook.prompts import (
+from grokbook.data.operations import Operation
+from grokbook.data.tokens import (
     check,
     n_operands,
     n_train,
@@ -25,7 +25,7 @@ from grokbook.prompts import (
 
 SPLIT_STREAM: Final = 1
 """Which of a seed's streams shuffles the pairs. Initial weights are drawn from the same one
-(:data:`grokbook.training.INIT_STREAM`): both read its words from the first on."""
+(:data:`grokbook.training.train.INIT_STREAM`): both read its words from the first on."""
 
 
 class Dataset(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from grokbook.operations import Operation
+from grokbook.data.operations import Operation
 
 MAX_MODULUS: Final = 10_007
 SPECIAL_TOKENS: Final = ("=", "+", "-", "*", "/")

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
 from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.measures import BIASED, cosine_share_of
-from grokbook.runs import Run
+from grokbook.fourier.measures import BIASED, cosine_share_of
+from grokbook.runs.run import Run
 
 
 def balance_table(groups: Group) -> pd.DataFrame:

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from grokbook import coordinates, fourier, measures, model
-from grokbook.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
+from grokbook import fourier, model
+from grokbook.analysis import coordinates
+from grokbook.analysis.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYERS
 from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.training import initial_weights
+from grokbook.fourier import measures
+from grokbook.training.train import initial_weights
 
 DRAWS = 5
 """How often other frequencies are drawn to compare with."""
@@ -91,8 +93,8 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
 def parity_table(groups: Group) -> pd.DataFrame:
     """Cosines and sines of layers over log x, from the parity of their frequencies there.
 
-    "Even" is the share of :func:`grokbook.coordinates.even_share`, "cosines over x" that of the squared norms over the
-    residues, and "FCR from even" FCR if cosines had the share "even" at each frequency over the residues.
+    "Even" is the share of :func:`grokbook.analysis.coordinates.even_share`, "cosines over x" that of the squared norms
+    over the residues, and "FCR from even" FCR if cosines had the share "even" at each frequency over the residues.
     """
     rows = []
     for each in read(groups):
@@ -120,9 +122,9 @@ def parity_table(groups: Group) -> pd.DataFrame:
 def coordinate_summary(groups: Group) -> pd.DataFrame:
     """The three questions to each run: few frequencies, the same in both layers, and needed by the model?
 
-    "38 → 4" are the frequencies that it takes for :data:`grokbook.coordinates.MOST` of a layer over x, and over its own
-    coordinate. "Shared" are those of the neuron–logit map that the embedding has, too. "Accuracy" is that of the run,
-    with the leading frequencies of its embedding alone, and without them.
+    "38 → 4" are the frequencies that it takes for :data:`grokbook.analysis.coordinates.MOST` of a layer over x, and
+    over its own coordinate. "Shared" are those of the neuron–logit map that the embedding has, too. "Accuracy" is that
+    of the run, with the leading frequencies of its embedding alone, and without them.
     """
     rows = []
     for each in read(groups):

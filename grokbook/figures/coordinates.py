@@ -12,12 +12,13 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from grokbook import coordinates, model
-from grokbook.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
+from grokbook import model
+from grokbook.analysis import coordinates
+from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, Layer, arrange, describe, label_of
-from grokbook.runs import Run
-from grokbook.training import initial_weights
+from grokbook.runs.run import Run
+from grokbook.training.train import initial_weights
 
 MARKERS = ("circle-open", "x-thin-open")
 """Of the lines, which are told apart without their colours."""
@@ -46,7 +47,8 @@ class Read(NamedTuple):
 def readable(groups: Group) -> dict[str, list[Run]]:
     """The runs whose layers can be read in the coordinates of their operation; figures of this module take these.
 
-    They have one operation, whose coordinates are known, and their weights: :func:`grokbook.coordinates.of_run`.
+    They have one operation, whose coordinates are known, and their weights:
+    :func:`grokbook.analysis.coordinates.of_run`.
     """
     kept = {label: [run for run in runs if coordinates.of_run(run) is not None] for label, runs in groups.items()}
     return {label: runs for label, runs in kept.items() if runs}

@@ -20,7 +20,7 @@ from grokbook.figures.style import (
     describe,
     share_step_axis,
 )
-from grokbook.runs import Run
+from grokbook.runs.run import Run
 
 
 def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None = None) -> go.Figure:

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
+from grokbook.data.operations import Kind
 from grokbook.figures.style import arrange, describe
-from grokbook.grid import Agreement, Cell, agreement, count
-from grokbook.operations import Kind
-from grokbook.outcomes import Outcome
+from grokbook.paper.table_5 import Agreement, Cell, agreement, count
+from grokbook.runs.outcomes import Outcome
 
 _ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
 _SCALE = "Viridis"
@@ -29,7 +29,7 @@ def outcome_grid(grid: Sequence[Cell], *, name: str = "summary-grid") -> go.Figu
     its best test accuracy; one that was not run is empty but for a dot.
 
     Args:
-        grid: at least one cell, as `grokbook.grid.cells` gives them.
+        grid: at least one cell, as `grokbook.paper.table_5.cells` gives them.
         name: of the figure's file.
     """
     if not grid:

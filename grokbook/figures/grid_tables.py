@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from grokbook import paper_results
+from grokbook.data.operations import Operation, pretty
 from grokbook.figures.tables import step_text
-from grokbook.grid import Cell, agreement, by_group, count, grokking
-from grokbook.operations import Operation, pretty
-from grokbook.outcomes import Outcome
+from grokbook.paper import results
+from grokbook.paper.table_5 import Cell, agreement, by_group, count, grokking
+from grokbook.runs.outcomes import Outcome
 
 
 def grid_counts(grid: Sequence[Cell]) -> str:
@@ -73,7 +73,7 @@ def disagreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
             "here": _here(cell),
             "seeds": ", ".join(str(outcome.config.seed) for outcome in cell.outcomes),
             "budget": " or ".join(f"{budget:,}" for budget in cell.budgets),
-            "budget in the paper": f"{paper_results.MAX_STEPS:,}",
+            "budget in the paper": f"{results.MAX_STEPS:,}",
         }
         for cell in grid
         if cell.agrees is False and cell.reported is not None

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from grokbook.config import RunConfig
+from grokbook.data.operations import Operation
 from grokbook.figures.style import label_of
-from grokbook.operations import Operation
-from grokbook.runs import OUTCOMES, Run, per_operation
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import OUTCOMES, Run, per_operation
 
 Group = Mapping[str, Sequence[Run]]
 """Runs under the label they are drawn with: usually one per seed."""

@@ -11,10 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from grokbook.analysis.labels import Labels, by_histogram, separation
+from grokbook.data.operations import Kind, Operation
 from grokbook.figures.groups import Group
 from grokbook.figures.style import PALETTE, TRAIN, arrange, describe
-from grokbook.labels import Labels, by_histogram, separation
-from grokbook.operations import Kind, Operation
 
 Outcomes = Mapping[Operation, bool]
 """Whether an operation groks; one of which that is not known is missing."""
@@ -49,7 +49,7 @@ STATISTICS: Mapping[str, Callable[[Labels], float]] = {
 def outcomes_of(groups: Group) -> dict[Operation, bool]:
     """Whether an operation groks by its runs; mixtures, and operations whose seeds disagree, are left out.
 
-    So are runs that cannot tell, see :attr:`grokbook.runs.Run.groks`.
+    So are runs that cannot tell, see :attr:`grokbook.runs.run.Run.groks`.
     """
     found: dict[Operation, set[bool]] = {}
     for runs in groups.values():
@@ -65,7 +65,7 @@ def outcomes_of(groups: Group) -> dict[Operation, bool]:
 def label_kl(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "label-kl") -> go.Figure:
     """KL(train ‖ test) of each operation (paper Fig 21, top): mean and standard deviation over seeds, grouped by kind.
 
-    Behind the marks stands what the number of labels alone lets one expect (`grokbook.labels.expected_kl`).
+    Behind the marks stands what the number of labels alone lets one expect (`grokbook.analysis.labels.expected_kl`).
     """
     figure = _panels(surveyed)
     for row, group in enumerate(_by_kind(surveyed).values(), start=1):
@@ -246,8 +246,8 @@ def separation_table(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes])
     """How far each statistic tells the operations that grok from those that do not, by each judge of that.
 
     In brackets: how many grok, and how many do not. Ranges are of the operations' means. For AUC and p see
-    `grokbook.labels.Separation`: AUC is the share of pairs in which the operation that groks has the larger value. A
-    dash stands where there are not both outcomes.
+    `grokbook.analysis.labels.Separation`: AUC is the share of pairs in which the operation that groks has the larger
+    value. A dash stands where there are not both outcomes.
     """
     rows = []
     for judge, told in judges.items():

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from grokbook import training
-from grokbook.config import RunConfig
-from grokbook.record import Moment
-from grokbook.runs import Run
-from grokbook.store import RunStore, default_store
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
+from grokbook.training import train as training
+from grokbook.training.record import Moment
+from grokbook.training.store import RunStore, default_store
 
 UPDATE_SECONDS = 0.5
 """Seconds between two updates of the figure, at least."""
@@ -37,7 +37,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
     Args:
         config: what to train. A pre-grokked run's source is trained first if it is missing.
         store: where runs are read and kept; by default the store of the notebooks.
-        device: see :func:`grokbook.training.resolve_device`.
+        device: see :func:`grokbook.training.train.resolve_device`.
         again: train even what is stored, to watch it; it will come out the same, and is not stored twice. Stopped, it
             begins anew at the next call. Where training is off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
 

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float, UInt8
 from plotly.subplots import make_subplots
 
-from grokbook import measures
+from grokbook.data.operations import pretty
 from grokbook.figures.groups import outcome
 from grokbook.figures.sliders import add_slider
 from grokbook.figures.style import arrange, describe, label_of
-from grokbook.fourier import frequency_labels
-from grokbook.operations import pretty
-from grokbook.runs import Run
+from grokbook.fourier import measures
+from grokbook.fourier.transform import frequency_labels
+from grokbook.runs.run import Run
 
 MapRows = Mapping[str, Mapping[str, Run]]
 """Runs on one operation, or parts of mixtures, by what stands beside their row and above their column."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from grokbook import experiments
-from grokbook.config import RunConfig
-from grokbook.gathering import Gathered
-from grokbook.operations import pretty
+from grokbook.data.operations import pretty
+from grokbook.paper import experiments
+from grokbook.paper.gather import Gathered
+from grokbook.runs.config import RunConfig
 
 OTHERS = "others"
 MANY = 20

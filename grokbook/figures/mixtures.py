@@ -10,12 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook.config import RunConfig
+from grokbook.data.operations import pretty
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps, part
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import PALETTE, arrange, describe
-from grokbook.operations import pretty
-from grokbook.runs import Run
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
 
 TOGETHER, ALONE = "in one run", "alone"
 NOT_YET_RUN = "not yet run"

@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook import labels
+from grokbook.analysis import labels
+from grokbook.data.operations import Operation
+from grokbook.data.tokens import n_operands, n_train
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps
 from grokbook.figures.labels import counts_in_words
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
-from grokbook.operations import Operation
-from grokbook.prompts import n_operands, n_train
-from grokbook.runs import Run
+from grokbook.runs.run import Run
 
 Against = Literal["pairs", "fraction"]
 

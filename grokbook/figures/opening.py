@@ -11,8 +11,8 @@ from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider
 from grokbook.figures.spectra import wave_bars
 from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
-from grokbook.fourier import key_frequencies
-from grokbook.runs import Run
+from grokbook.fourier.transform import key_frequencies
+from grokbook.runs.run import Run
 
 
 def opening(run: Run, *, name: str = "grokking") -> go.Figure:

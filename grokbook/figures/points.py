@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from grokbook.figures.groups import outcome
 from grokbook.figures.style import TRAIN
-from grokbook.runs import Run
+from grokbook.runs.run import Run
 
 
 class Line(NamedTuple):

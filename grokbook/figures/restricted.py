@@ -11,12 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook import restricted
-from grokbook.ablation_history import IDENTICAL
+from grokbook.analysis import restricted
+from grokbook.analysis.restricted import ETA, Ablations, Constant, Losses
+from grokbook.analysis.restricted_history import IDENTICAL
 from grokbook.figures.groups import Group
 from grokbook.figures.style import PALETTE, STEP_AXIS, TRAIN, arrange, describe, label_of
-from grokbook.restricted import ETA, Ablations, Constant, Losses
-from grokbook.runs import Run
+from grokbook.runs.run import Run
 
 KEY, OTHER = PALETTE[1], PALETTE[0]
 PANELS: Mapping[str, str] = {"train": "train pairs", "test": "test pairs"}
@@ -159,7 +159,7 @@ OVER_TRAINING: Sequence[tuple[str, str, Constant, str, str, str]] = (
     ("the same, constant kept", "restricted", "kept", "all", "dot", PALETTE[4]),
     ("excluded loss, train pairs", "(e)", "residual", "train", "dashdot", PALETTE[1]),
 )
-"""Title, combination and reading of the constant (see :mod:`grokbook.restricted`), pairs, dash and colour."""
+"""Title, combination and reading of the constant (see :mod:`grokbook.analysis.restricted`), pairs, dash and colour."""
 
 
 def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = None) -> go.Figure:
@@ -170,7 +170,7 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
 
     Args:
         run: the run.
-        losses: see :func:`grokbook.restricted.over_training`.
+        losses: see :func:`grokbook.analysis.restricted.over_training`.
         name: of the figure's file.
     """
     figure, label = go.Figure(), label_of(run)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from grokbook import paper_results, restricted
+from grokbook.analysis import restricted
+from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant
 from grokbook.figures.restricted import Dissection, loss_text, others
 from grokbook.figures.tables import power_text
-from grokbook.restricted import COMBINATIONS, ETA, Constant
+from grokbook.paper import results
 
 ALIKE = 1.1
 """Losses within this factor of each other count as the same."""
@@ -27,7 +28,7 @@ def restricted_table(
         "of": [" + ".join(part.replace("_", "-") for part in kept) for kept in COMBINATIONS.values()],
     }
     for label, group in dissection.items():
-        reported = paper_results.table_4(group[0].run.config)
+        reported = results.table_4(group[0].run.config)
         if reported is not None and over == "train" and constant == "residual":
             columns[f"{label}, paper"] = [loss_text(reported[row]) for row in COMBINATIONS]
         for run, table, *_ in group:
@@ -49,7 +50,7 @@ def restricted_ratio_table(dissection: Dissection, eta: float = ETA) -> pd.DataF
     rows = []
     for label, group in dissection.items():
         for run, table, full, _ in group:
-            key, reported = restricted.key_frequencies(run, eta), paper_results.table_4(run.config)
+            key, reported = restricted.key_frequencies(run, eta), results.table_4(run.config)
             apart, kept = table.combinations(key), table.combinations(key, "kept")
             for row, left_out in COMPARED.items():
                 ratio = _ratio(apart[row].train, full.train)

@@ -8,14 +8,14 @@ from plotly.subplots import make_subplots
 from grokbook.figures.groups import curve, outcome
 from grokbook.figures.spectra import wave_bars
 from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
-from grokbook.runs import Run
+from grokbook.runs.run import Run
 
 
 def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
     """Train and test accuracy up to the last step, over the spectrum of the embedding at that step.
 
     Args:
-        run: finished, or still in training (see :meth:`grokbook.record.Moment.glance`).
+        run: finished, or still in training (see :meth:`grokbook.training.record.Moment.glance`).
         name: of the figure's file.
     """
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.5, 0.5])

@@ -25,9 +25,9 @@ from grokbook.figures.style import (
     label_of,
     share_step_axis,
 )
-from grokbook.fourier import Spectrum
-from grokbook.runs import Run
-from grokbook.schedule import records_map
+from grokbook.fourier.transform import Spectrum
+from grokbook.runs.grokking import records_map
+from grokbook.runs.run import Run
 
 
 def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None) -> go.Figure:
@@ -124,7 +124,7 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
 
 
 def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
-    """The recorded norms of a layer in float32, in the order of :func:`grokbook.fourier.basis`."""
+    """The recorded norms of a layer in float32, in the order of :func:`grokbook.fourier.transform.basis`."""
     return getattr(run.spectra, layer).float()
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from grokbook.operations import pretty
-from grokbook.runs import Run
+from grokbook.data.operations import pretty as pretty
+from grokbook.runs.run import Run
 
 Layer = Literal["embedding", "neuron_logit"]
 

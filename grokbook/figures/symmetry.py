@@ -6,20 +6,21 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from grokbook import paper, paper_results
+from grokbook import paper
+from grokbook.analysis.symmetry import by_mirror, classes, mirrored, share_with_twins
+from grokbook.data.operations import pretty
+from grokbook.data.tokens import n_train
 from grokbook.figures.groups import Group
 from grokbook.figures.tables import step_text
-from grokbook.operations import pretty
-from grokbook.prompts import n_train
-from grokbook.runs import Run
-from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
+from grokbook.paper import results
+from grokbook.runs.run import Run
 
 
 def twin_table(groups: Group) -> pd.DataFrame:
     """One row per run: values that its operation tells apart, test pairs with a twin, and when what is known.
 
     "Train set known": the first step with 99 % train accuracy, and test accuracy at that step. See
-    :mod:`grokbook.twins`.
+    :mod:`grokbook.analysis.symmetry`.
 
     Raises:
         ValueError: a run is on several operations, or on other operands than the residues.
@@ -51,7 +52,8 @@ def twin_table(groups: Group) -> pd.DataFrame:
 def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run: test pairs whose mirror image is trained on, and how many of these and of the others are right.
 
-    Of runs that were published without weights, only the best test accuracy is known. See :mod:`grokbook.twins`.
+    Of runs that were published without weights, only the best test accuracy is known. See
+    :mod:`grokbook.analysis.symmetry`.
 
     Raises:
         ValueError: a run is not on one symmetric operation over the residues.
@@ -87,7 +89,7 @@ def paper_mirror_table(symmetric: str, others: Sequence[str], p: int = 97) -> pd
         best = {
             operation: None if reported is None else reported.best
             for operation in (symmetric, *others)
-            for reported in [paper_results.reported(paper.single(operation, p=p, fraction=fraction))]
+            for reported in [results.reported(paper.single(operation, p=p, fraction=fraction))]
         }
         if (accuracy := best[symmetric]) is not None:
             share = fraction * (1 - 1 / p)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook import measures, paper_results
 from grokbook.figures.groups import Group, grok_or_best, outcome
 from grokbook.figures.style import Layer
-from grokbook.fourier import Spectrum
-from grokbook.runs import Run
+from grokbook.fourier import measures
+from grokbook.fourier.transform import Spectrum
+from grokbook.paper import results
+from grokbook.runs.run import Run
 
 LAYER_SYMBOLS: Mapping[Layer, str] = {"embedding": "W_E", "neuron_logit": "W_L"}
 SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
@@ -90,7 +91,7 @@ def paper_table(groups: Group) -> pd.DataFrame:
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            reported = paper_results.reported(run.config)
+            reported = results.reported(run.config)
             rows.append(
                 {
                     "run": label,
@@ -106,8 +107,8 @@ def paper_table(groups: Group) -> pd.DataFrame:
 def _agreement(run: Run, grokked: bool) -> str:
     if grokked == (run.grok_step is not None):
         return "yes"
-    if grokked and run.config.max_steps < paper_results.MAX_STEPS:
-        return f"not within {run.config.max_steps:,} steps; the paper had {paper_results.MAX_STEPS:,}"
+    if grokked and run.config.max_steps < results.MAX_STEPS:
+        return f"not within {run.config.max_steps:,} steps; the paper had {results.MAX_STEPS:,}"
     return "no"
 
 

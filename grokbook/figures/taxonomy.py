@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from grokbook import taxonomy
-from grokbook.operations import Kind, Operation
+from grokbook.data.operations import Kind, Operation
+from grokbook.paper import taxonomy
 
 _YES_NO = {True: "yes", False: "–"}
 

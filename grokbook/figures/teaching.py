@@ -14,8 +14,8 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from grokbook import data, fourier
-from grokbook.config import RunConfig
 from grokbook.figures.style import COSINE, PALETTE, SINE, arrange, describe
+from grokbook.runs.config import RunConfig
 
 PATTERNS = ("", "/", "x", ".")
 """Of bars, one per series: they are told apart without their colours."""

@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook import paper_results
-from grokbook.coordinates import natural
+from grokbook.analysis.coordinates import natural
+from grokbook.data.operations import Operation, pretty
 from grokbook.figures.groups import curve, grok_or_best, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
-from grokbook.modules import MODULES
-from grokbook.operations import Operation, pretty
-from grokbook.paper import Transfer
-from grokbook.runs import Run
+from grokbook.model.names import MODULES
+from grokbook.paper import results
+from grokbook.paper.configs import Transfer
+from grokbook.runs.run import Run
 
 SCRATCH = "from scratch"
 _LOOKS = {SCRATCH: ("#8b949c", "solid"), "PG-E": (PALETTE[0], "dash"), "PG-T": (PALETTE[1], "solid")}
@@ -133,7 +133,7 @@ def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
     for transfer, runs in transfers.items():
         for run in runs:
             before = _alone(scratch, run)
-            helps = {True: "helps", False: "does not help", None: "–"}[paper_results.transfer_helps(run.config)]
+            helps = {True: "helps", False: "does not help", None: "–"}[results.transfer_helps(run.config)]
             rows.append(
                 {
                     "target": pretty(transfer.target),
@@ -156,7 +156,7 @@ def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) 
     rows = []
     for module in MODULES:
         runs = _of_module(transfers, module)
-        fates = [(_fate(_alone(scratch, run), run), paper_results.transfer_helps(run.config)) for run in runs]
+        fates = [(_fate(_alone(scratch, run), run), results.transfer_helps(run.config)) for run in runs]
         judged = [(fate == _FATES[0]) == helps for fate, helps in fates if fate != _FATES[-1] and helps is not None]
         counts = {each: sum(fate == each for fate, _ in fates) for each in _FATES}
         agree = f"{sum(judged)} of {len(judged)}" if judged else "–"
@@ -167,7 +167,7 @@ def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) 
 def coordinate_transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
     """One row per run with a pre-grokked embedding: the coordinates of source and target, and how both runs ended.
 
-    Not in the paper; coordinates are those of :func:`grokbook.coordinates.natural`, same ones first.
+    Not in the paper; coordinates are those of :func:`grokbook.analysis.coordinates.natural`, same ones first.
     """
     ordered = sorted(_embeddings(transfers), key=lambda each: not _same_coordinate(each[0]))
     return pd.DataFrame(

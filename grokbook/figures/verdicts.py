@@ -9,8 +9,8 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from grokbook.claims import Criterion, Judgement, Verdict, kept
 from grokbook.figures.tables import number_text, table
+from grokbook.paper.claims import Criterion, Judgement, Verdict, kept
 
 
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Progress measures: how sparse and how balanced a layer's spectrum is, and when a run has grokked.
 
 Shapes: `p` residues, `K = p // 2` frequencies, `n` anything. With u_k, v_k the cosine and sine coefficients
-of a layer at frequency k (`grokbook.fourier`), the paper's two measures (section 7) are
+of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measures (section 7) are
 
     FFS(η) = 1/(2K) Σ_k ( 1[‖u_k‖ > η max_i ‖u_i‖] + 1[‖v_k‖ > η max_i ‖v_i‖] )
     FCR    = 1/K Σ_k min( ‖u_k‖ / ‖v_k‖ , ‖v_k‖ / ‖u_k‖ )
@@ -22,8 +22,8 @@ from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from grokbook import fourier
-from grokbook.fourier import Spectrum
+from grokbook.fourier import transform
+from grokbook.fourier.transform import Spectrum
 
 Matrix = Real[Tensor | np.ndarray, "p *n"]
 
@@ -42,7 +42,7 @@ def ffs(matrix: Matrix, eta: float = 0.5) -> float:
     Raises:
         ValueError: p is even or below 3, or eta lies outside [0, 1).
     """
-    return ffs_of(fourier.spectrum(torch.as_tensor(matrix)), eta)
+    return ffs_of(transform.spectrum(torch.as_tensor(matrix)), eta)
 
 
 def fcr(matrix: Matrix) -> float:
@@ -51,12 +51,12 @@ def fcr(matrix: Matrix) -> float:
     Raises:
         ValueError: p is even or below 3.
     """
-    return fcr_of(fourier.spectrum(torch.as_tensor(matrix)))
+    return fcr_of(transform.spectrum(torch.as_tensor(matrix)))
 
 
 def layer_measures(matrix: Matrix, eta: float = 0.5) -> Measures:
     """All measures of one layer from one transform; errors as in `ffs`."""
-    return measures_of(fourier.spectrum(torch.as_tensor(matrix)), eta)
+    return measures_of(transform.spectrum(torch.as_tensor(matrix)), eta)
 
 
 def measures_of(spectrum: Spectrum, eta: float = 0.5) -> Measures:

@@ -1,4 +1,4 @@
-"""The gradient of the training loss by hand: the folded pass of :mod:`grokbook.folded` backwards.
+"""The gradient of the training loss by hand: the folded pass of :mod:`grokbook.model.folded` backwards.
 
 Written out, it needs two buffers of the size of the rows, sums gradients in a fixed order on every device, and leaves
 out what frozen matrices do not need. ``d_x`` is the gradient by ``x``; axes and symbols are those of the forward pass.
@@ -16,10 +16,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokbook import kernels
-from grokbook.folded import Parts, Tables, entries_of, fold, forward, merged_qkv, padded_unembedding, term_weights
-from grokbook.plan import Plan
-from grokbook.weights import Weights
+from grokbook.model import kernels
+from grokbook.model.folded import Parts, Tables, entries_of, fold, forward, merged_qkv, padded_unembedding, term_weights
+from grokbook.model.plan import Plan
+from grokbook.model.weights import Weights
 
 with warnings.catch_warnings():
     # torch announces once per process that CSR tensors are in beta; one is all it takes to have heard it.

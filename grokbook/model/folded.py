@@ -19,7 +19,7 @@ op and b that depends on the context alone:
 What is linear after that (W_O, then W_in towards the neurons, or W_U straight towards the logits) is applied to
 the small tables V and C beforehand, and W_out is merged with W_U. What remains per row is one weighted sum
 of 2 n_heads + 1 table rows, a ReLU, and one product with W_out W_U. Nothing is approximated: the tests compare
-logits and gradients with :func:`grokbook.model.textbook_logits` in float64.
+logits and gradients with :func:`grokbook.model.transformer.textbook_logits` in float64.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokbook import kernels
-from grokbook.plan import Contexts, Plan
-from grokbook.weights import Weights
+from grokbook.model import kernels
+from grokbook.model.plan import Contexts, Plan
+from grokbook.model.weights import Weights
 
 _ALIGN = 8  # float32 lanes of AVX2: matrix products with d_vocab padded to a multiple of it run ~20 % faster
 

@@ -1,8 +1,8 @@
 """The weighted sums of table rows on CUDA, in Triton: torch's ``embedding_bag`` takes most of a step there.
 
 Each entry is the sum of a fixed sequence of terms, so that results do not change from run to run. Where Triton is
-missing, as on Windows, and on CPUs, :mod:`grokbook.folded` and :mod:`grokbook.backward` do the same with torch alone.
-Axes are named as in :mod:`grokbook.folded`.
+missing, as on Windows, and on CPUs, :mod:`grokbook.model.folded` and :mod:`grokbook.model.backward` do the same with
+torch alone. Axes are named as in :mod:`grokbook.model.folded`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook.plan import Plan
+from grokbook.model.plan import Plan
 
 AVAILABLE = torch.cuda.is_available() and find_spec("triton") is not None
 """Whether there is a device, and Triton is installed; torch for CUDA on Linux brings it along."""
@@ -48,7 +48,7 @@ def _compiles(device: torch.device) -> bool:
 @cache
 def _source() -> ModuleType:
     """The kernels. Triton is imported with them, and not before: that takes a while."""
-    return import_module("grokbook.triton_sums")
+    return import_module("grokbook.model.triton_sums")
 
 
 def sum_entries(

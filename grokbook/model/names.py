@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 WEIGHTS = ("W_E", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
-"""The fields of :class:`grokbook.weights.Weights`, in their order."""
+"""The fields of :class:`grokbook.model.weights.Weights`, in their order."""
 EMBEDDING = ("W_E",)
 """What a pre-grokked-embedding (PG-E) run takes from its source (paper §4)."""
 TRANSFORMER = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")

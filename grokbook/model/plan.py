@@ -1,6 +1,6 @@
 """Index arithmetic of the folded pass: which tokens and contexts the rows of a stack of runs have.
 
-Axes are named as in :mod:`grokbook.folded`.
+Axes are named as in :mod:`grokbook.model.folded`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokbook.folded import folded_logits
-from grokbook.plan import Plan, Rows
-from grokbook.weights import EMBEDDING, TRANSFORMER, Weights, initialise, stack
+from grokbook.model.folded import folded_logits
+from grokbook.model.plan import Plan, Rows
+from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights, initialise, stack
 
 __all__ = [
     "EMBEDDING",

@@ -1,4 +1,4 @@
-"""The kernels that :mod:`grokbook.kernels` launches, in Triton's language: imported only where they are to run."""
+"""Kernels in Triton's language, launched by :mod:`grokbook.model.kernels`: imported only where they are to run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sum_entries(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """See :func:`grokbook.kernels.sum_entries`; a program works on ROWS rows and COLUMNS columns."""
+    """See :func:`grokbook.model.kernels.sum_entries`; a program works on ROWS rows and COLUMNS columns."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     inside = row < n_rows
@@ -56,7 +56,7 @@ def sum_rows(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """See :func:`grokbook.kernels.sum_rows`; a program works on COLUMNS columns, and reads ROWS rows at once."""
+    """See :func:`grokbook.model.kernels.sum_rows`; a program works on COLUMNS columns, and reads ROWS rows at once."""
     # The entries of all heads for one token, or one context, are summed from the same rows: each is read once.
     program = tl.program_id(0)
     entry = first + program // per_head * HEADS * per_head + program % per_head

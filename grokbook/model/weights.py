@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook.modules import EMBEDDING, MODULES, TRANSFORMER
+from grokbook.model.names import EMBEDDING, MODULES, TRANSFORMER
 
 __all__ = ["EMBEDDING", "MODULES", "TRANSFORMER", "Weights", "initialise", "shapes", "stack"]
 

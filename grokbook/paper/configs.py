@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
-from grokbook import modules
-from grokbook.config import RunConfig
-from grokbook.modules import MODULES
-from grokbook.operations import Operation
+from grokbook.data.operations import Operation
+from grokbook.model import names
+from grokbook.model.names import MODULES
+from grokbook.runs.config import RunConfig
 
 DEFAULT_BUDGET = 40_000
 """Step budget of a run but for operations in :data:`BUDGETS`; what groks stops long before."""
@@ -79,7 +79,7 @@ class Transfer(NamedTuple):
     @property
     def module(self) -> str:
         """PG-E or PG-T."""
-        return modules.name_of(self.transplant)
+        return names.name_of(self.transplant)
 
     @property
     def label(self) -> str:

@@ -9,11 +9,20 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from grokbook import paper
-from grokbook.config import RunConfig
-from grokbook.modules import EMBEDDING, MODULES
-from grokbook.operations import CATALOGUE
-from grokbook.paper import FRACTIONS, Transfer
+from grokbook.data.operations import CATALOGUE
+from grokbook.model.names import EMBEDDING, MODULES
+from grokbook.paper.configs import (
+    ELEMENTARY,
+    FRACTIONS,
+    QUADRATICS_AND_CUBICS,
+    SHORT_TAIL,
+    Transfer,
+    ending_tail,
+    mixture,
+    pre_grokked,
+    single,
+)
+from grokbook.runs.config import RunConfig
 
 POWERS = tuple(f"a^{n}+b^{n}" for n in range(2, 8))
 SUMS = tuple(f"(a+b)^{n}" for n in range(2, 8))
@@ -43,8 +52,9 @@ class Experiment(NamedTuple):
     fractions: tuple[float, ...] = (0.3,)
     seeds: tuple[int, ...] = (0, 1, 2)
     endings: bool = False
-    """Nothing but how its runs end is shown: a row of its table stands for a run (:func:`grokbook.outcomes.unknown`),
-    and where steps cost much, above :data:`grokbook.paper.LATE_FRACTION`, runs have the shortest tail there is."""
+    """Nothing but how its runs end is shown: a row of its table stands for a run
+    (:func:`grokbook.runs.outcomes.unknown`), and where steps cost much, above
+    :data:`grokbook.paper.configs.LATE_FRACTION`, runs have the shortest tail there is."""
 
     @property
     def page(self) -> str:
@@ -64,14 +74,12 @@ class Experiment(NamedTuple):
         for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
             at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
             if self.endings:
-                at["tail"] = paper.ending_tail(fraction)
-            found |= dict.fromkeys(paper.single(operation, **at) for operation in self.from_scratch)
-            found |= dict.fromkeys(paper.mixture(operations, **at) for operations in self.mixtures)
-            found |= dict.fromkeys(paper.pre_grokked(transfer, **at) for transfer in self.transfers)
-            found |= dict.fromkeys(
-                paper.single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding
-            )
-            found |= dict.fromkeys(paper.single(operation, **at, operands="vocab") for operation in self.all_tokens)
+                at["tail"] = ending_tail(fraction)
+            found |= dict.fromkeys(single(operation, **at) for operation in self.from_scratch)
+            found |= dict.fromkeys(mixture(operations, **at) for operations in self.mixtures)
+            found |= dict.fromkeys(pre_grokked(transfer, **at) for transfer in self.transfers)
+            found |= dict.fromkeys(single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding)
+            found |= dict.fromkeys(single(operation, **at, operands="vocab") for operation in self.all_tokens)
         return list(found)
 
     def includes(self, config: RunConfig) -> bool:
@@ -81,9 +89,7 @@ class Experiment(NamedTuple):
         """
         inside = config.p in self.moduli and config.fraction in self.fractions and config.seed in self.seeds
         own = _like(self, config.p, config.fraction, config.seed) if inside else frozenset()
-        return config in own or (
-            self.endings and config.tail > paper.SHORT_TAIL and replace(config, tail=paper.SHORT_TAIL) in own
-        )
+        return config in own or (self.endings and config.tail > SHORT_TAIL and replace(config, tail=SHORT_TAIL) in own)
 
     def covers(self, config: RunConfig) -> bool:
         """Whether it is a run of the same tasks, whatever its modulus, fraction, seed and budget."""
@@ -109,23 +115,21 @@ def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable
 _LINEAR_TRANSFERS = (*_transfers(["PG-E"], ["a+b"], SCALED), *_transfers(["PG-T"], ["ab"], ["ab+b", "ab-b"]))
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    "elementary": Experiment(
-        "Fig 3, §5.1–5.2", "elementary#two-layers-in-the-fourier-basis", from_scratch=paper.ELEMENTARY
-    ),
+    "elementary": Experiment("Fig 3, §5.1–5.2", "elementary#two-layers-in-the-fourier-basis", from_scratch=ELEMENTARY),
     "pregrokked-elementary": Experiment(
         "Fig 2, §5",
         "pre_grokked#every-source-every-target",
-        from_scratch=paper.ELEMENTARY,
-        transfers=_transfers(MODULES, paper.ELEMENTARY, paper.ELEMENTARY),
+        from_scratch=ELEMENTARY,
+        transfers=_transfers(MODULES, ELEMENTARY, ELEMENTARY),
     ),
     "restricted-loss": Experiment(
         "Fig 13, Table 4, Appendix E", "restricted_loss#keeping-only-some-parts", from_scratch=("a+b", "a-b")
     ),
     "random-embedding": Experiment(
-        "Fig 14, Appendix F", "random_embedding#grokking-without-a-learned-embedding", random_embedding=paper.ELEMENTARY
+        "Fig 14, Appendix F", "random_embedding#grokking-without-a-learned-embedding", random_embedding=ELEMENTARY
     ),
     "mixture-elementary": Experiment(
-        "Fig 4, §5.3", "mixtures#three-operations-in-one-run", mixtures=(paper.ELEMENTARY,), fractions=FRACTIONS
+        "Fig 4, §5.3", "mixtures#three-operations-in-one-run", mixtures=(ELEMENTARY,), fractions=FRACTIONS
     ),
     "simple-polynomials": Experiment(
         "Fig 5 and 6, §6.1",
@@ -146,7 +150,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "progress-measures": Experiment(
         "Fig 10 and 19, §7, Appendix H",
         "progress_measures#sums-of-powers",
-        from_scratch=(*paper.ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
+        from_scratch=(*ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
     ),
     "progress-measures-ab+b": Experiment(
         "Fig 10 and 19, §7: ab+b, at the smallest r at which Table 5 has it grok",
@@ -182,14 +186,14 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "operand-range": Experiment(
         "the released code's operands beside the text's",
         "deviations#does-the-range-of-operands-matter",
-        from_scratch=paper.ELEMENTARY,
-        all_tokens=paper.ELEMENTARY,
+        from_scratch=ELEMENTARY,
+        all_tokens=ELEMENTARY,
     ),
     "pregrokked-polynomials": Experiment(
         "Table 6, Appendix L",
         "pre_grokked#quadratic-and-cubic-polynomials",
-        from_scratch=paper.QUADRATICS_AND_CUBICS,
-        transfers=_transfers(MODULES, paper.ELEMENTARY, paper.QUADRATICS_AND_CUBICS),
+        from_scratch=QUADRATICS_AND_CUBICS,
+        transfers=_transfers(MODULES, ELEMENTARY, QUADRATICS_AND_CUBICS),
     ),
     "label-distribution": Experiment("Fig 21, Appendix K", "labels#how-train-and-test-labels-differ"),
     "taxonomy": Experiment("Tables 1 and 3", "labels#what-the-formula-says"),
@@ -215,9 +219,9 @@ def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
     distinct = dict.fromkeys(configs)
     tails: dict[RunConfig, int] = {}
     for config in distinct:
-        task = replace(config, tail=paper.SHORT_TAIL)
+        task = replace(config, tail=SHORT_TAIL)
         tails[task] = max(tails.get(task, 0), config.tail)
-    return [config for config in distinct if config.tail == tails[replace(config, tail=paper.SHORT_TAIL)]]
+    return [config for config in distinct if config.tail == tails[replace(config, tail=SHORT_TAIL)]]
 
 
 def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from grokbook import experiments
-from grokbook.config import RunConfig
-from grokbook.runs import Run
-from grokbook.store import RunStore
+from grokbook.paper import experiments
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
+from grokbook.training.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def gather(
 ) -> Gathered:
     """Read what is stored of some runs, and train what is not, as far as that is wanted.
 
-    The paper's own runs (:func:`grokbook.experiments.in_the_paper`) take up to hours each, hundreds of them altogether.
-    A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
+    The paper's own runs (:func:`grokbook.paper.experiments.in_the_paper`) take up to hours each, hundreds of them
+    altogether. A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
 
     Args:
         store: where runs are read from, and written to.

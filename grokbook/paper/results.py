@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from grokbook import paper
-from grokbook.config import RunConfig
-from grokbook.modules import EMBEDDING, TRANSFORMER
-from grokbook.operations import CATALOGUE, Kind, Operation
-from grokbook.paper import FRACTIONS
+from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.model.names import EMBEDDING, TRANSFORMER
+from grokbook.paper.configs import FRACTIONS, single
+from grokbook.runs.config import RunConfig
 
 MAX_STEPS = 300_000
 """Step budget of every run (Table 2)."""
@@ -127,8 +126,9 @@ TABLE_4: Mapping[str, Mapping[str, float]] = {
         "(e)": 2.188e1,
     },
 }
-"""Loss with parts of the logits taken away (Appendix E), rows as in :data:`grokbook.restricted.COMBINATIONS`. The text
-that was at hand has the numbers and names but not which ticks belong to (a)–(e): those are a reconstruction."""
+"""Loss with parts of the logits taken away (Appendix E), rows as in :data:`grokbook.analysis.restricted.COMBINATIONS`.
+The text that was at hand has the numbers and names but not which ticks belong to (a)–(e): those are a
+reconstruction."""
 
 
 def reported(config: RunConfig) -> Reported | None:
@@ -147,7 +147,7 @@ def reported(config: RunConfig) -> Reported | None:
 
 def groks(operations: Iterable[Operation], p: int, fraction: float) -> dict[Operation, bool]:
     """Whether each operation groks from scratch by Table 5; without those of which it does not tell."""
-    found = {operation: reported(paper.single(str(operation), p=p, fraction=fraction)) for operation in operations}
+    found = {operation: reported(single(str(operation), p=p, fraction=fraction)) for operation in operations}
     return {operation: result.grokked for operation, result in found.items() if result is not None}
 
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grokbook import paper_results
-from grokbook.config import RunConfig
-from grokbook.operations import CATALOGUE, Kind, Operation
-from grokbook.outcomes import Outcome, setting
-from grokbook.paper_results import Reported
-from grokbook.runs import ON_ITS_WAY
+from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.paper import results
+from grokbook.paper.results import Reported
+from grokbook.runs.config import RunConfig
+from grokbook.runs.outcomes import Outcome, setting
+from grokbook.runs.run import ON_ITS_WAY
 
 
 class Group(NamedTuple):
@@ -37,7 +37,7 @@ class Group(NamedTuple):
     @property
     def marked(self) -> bool | None:
         """What Table 1 says of it; None where its mark is lost."""
-        marks = paper_results.TABLE_1 if self.module is None else paper_results.TABLE_1_PRE_GROKKED
+        marks = results.TABLE_1 if self.module is None else results.TABLE_1_PRE_GROKKED
         return marks.get(self.kind)
 
 
@@ -71,7 +71,7 @@ class Cell:
     @property
     def reported(self) -> Reported | None:
         """What Table 5 says of it; None where it says nothing."""
-        return paper_results.reported(self.wanted[0])
+        return results.reported(self.wanted[0])
 
     @property
     def grok_steps(self) -> tuple[int, ...]:
@@ -101,7 +101,7 @@ class Cell:
 
     @property
     def on_its_way(self) -> bool:
-        """Whether it fails, and a run came close: see :data:`grokbook.runs.ON_ITS_WAY`."""
+        """Whether it fails, and a run came close: see :data:`grokbook.runs.run.ON_ITS_WAY`."""
         return self.groks is False and (self.best_test_accuracy or 0) > ON_ITS_WAY
 
     @property
@@ -174,7 +174,7 @@ class Count(NamedTuple):
 
 def count(grid: Sequence[Cell]) -> Count:
     """Count the runs of some cells."""
-    twice = [cell for cell in grid if cell.group.module is None and str(cell.operation) in paper_results.SECOND_COLUMN]
+    twice = [cell for cell in grid if cell.group.module is None and str(cell.operation) in results.SECOND_COLUMN]
     wanted = sum(len(cell.wanted) for cell in grid)
     return Count(
         run=sum(len(cell.outcomes) for cell in grid),

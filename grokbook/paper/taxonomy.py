@@ -1,7 +1,7 @@
 """The paper's words for polynomials (Tables 1 and 3), computed from the formula, beside the groups of its Table 5.
 
 The published text has the words and has lost the formulas that explain them: the definitions are the ones of
-:class:`grokbook.operations.Kind`, and `terms` says how they make up the words of Table 3.
+:class:`grokbook.data.operations.Kind`, and `terms` says how they make up the words of Table 3.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from grokbook.operations import CATALOGUE, Kind, Operation
-from grokbook.paper import FRACTIONS
-from grokbook.paper_results import RECONSTRUCTED_COLUMNS, SECOND_COLUMN, TABLE_1, TABLE_5
+from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.paper.configs import FRACTIONS
+from grokbook.paper.results import RECONSTRUCTED_COLUMNS, SECOND_COLUMN, TABLE_1, TABLE_5
 
 _DEGREES: Final = {1: "linear", 2: "quadratic", 3: "cubic", 4: "quartic"}
 MEANINGS: Final = {

@@ -12,9 +12,10 @@ from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
-from grokbook import modules, prompts
-from grokbook.modules import EMBEDDING, WEIGHTS
-from grokbook.operations import Operation
+from grokbook.data import tokens
+from grokbook.data.operations import Operation
+from grokbook.model import names
+from grokbook.model.names import EMBEDDING, WEIGHTS
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
 _ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")  # decide when to stop, and nothing before
@@ -34,7 +35,7 @@ class RunConfig:
     fraction: float = 0.3
     """Share r of all pairs that is trained on; the first ⌊r·p²⌋ of a seeded shuffle."""
     seed: int = 0
-    """Seeds the split and the initial weights (see ``grokbook.training.INIT_STREAM``)."""
+    """Seeds the split and the initial weights (see ``grokbook.training.train.INIT_STREAM``)."""
     operands: str = "residues"
     """"residues": a and b run over 0..p−1 (the paper); "vocab": over 0..p+4 (the released code)."""
     d_model: int = 128
@@ -82,7 +83,7 @@ class RunConfig:
         self._check()
 
     def _check(self) -> None:
-        prompts.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
+        tokens.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
         for name in ("max_steps", "d_model", "n_heads", "d_mlp", "sustain", "tail", "eval_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -121,7 +122,7 @@ class RunConfig:
     @property
     def d_vocab(self) -> int:
         """Tokens of the vocabulary: residues, ``=`` and signs, and one for each further polynomial of a mixture."""
-        return prompts.d_vocab(self.parsed_operations, self.p)
+        return tokens.d_vocab(self.parsed_operations, self.p)
 
     @property
     def frozen_weights(self) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ class RunConfig:
     @property
     def module(self) -> str | None:
         """The paper's name of what is taken from the source, or those of its weights; None from scratch."""
-        return None if self.source is None else modules.name_of(self.transplant)
+        return None if self.source is None else names.name_of(self.transplant)
 
     @property
     def task(self) -> str:

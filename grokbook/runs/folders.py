@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grokbook.config import RunConfig, lacking
+from grokbook.runs.config import RunConfig, lacking
 
 WEIGHTS_FILE = "weights.safetensors"
-"""The file of a run's final weights, see :mod:`grokbook.runs`."""
+"""The file of a run's final weights, see :mod:`grokbook.runs.run`."""
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
@@ -99,10 +99,10 @@ def default_folders() -> RunFolders:
 def checkout() -> Path | None:
     """The checkout this library runs from, or else the one that the current folder is in; None outside of any."""
     here = Path.cwd()
-    places = (Path(__file__).resolve().parent.parent, here, *here.parents)
+    places = (Path(__file__).resolve().parents[2], here, *here.parents)
     return next((place for place in places if _is_checkout(place)), None)
 
 
 def _is_checkout(folder: Path) -> bool:
-    marks = ("pyproject.toml", "notebooks", "runs", "grokbook/folders.py")
+    marks = ("pyproject.toml", "notebooks", "runs", "grokbook/runs/folders.py")
     return all((folder / mark).exists() for mark in marks)

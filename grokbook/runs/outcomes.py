@@ -20,22 +20,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grokbook import disk, runs
-from grokbook.config import RunConfig, canonical
 from grokbook.errors import DamagedRun
-from grokbook.experiments import EXPERIMENTS
-from grokbook.folders import RunFolders
-from grokbook.runs import Run
+from grokbook.runs import disk
+from grokbook.runs.config import RunConfig, canonical
+from grokbook.runs.folders import RunFolders
+from grokbook.runs.run import CONFIG, Run, ending
+from grokbook.runs.run import read as read_run
 
 REPEATS = "repeats"
-"""The table of further trainings of runs, see :mod:`grokbook.repeats`."""
+"""The table of further trainings of runs, see :mod:`grokbook.runs.repeats`."""
 FINAL = (
     *("train_loss", "test_loss", "train_accuracy", "test_accuracy"),
     *("ffs_embedding", "fcr_embedding", "gini_embedding"),
     *("ffs_neuron_logit", "fcr_neuron_logit", "gini_neuron_logit"),
     "weight_norm",
 )
-"""Columns of a run's history (see :mod:`grokbook.record`) whose last values a row has, as ``final_…``."""
+"""Columns of a run's history (see :mod:`grokbook.training.record`) whose last values a row has, as ``final_…``."""
 FACTS: Mapping[str, pa.DataType] = {
     "stopped": pa.string(),
     "started": pa.string(),
@@ -180,7 +180,7 @@ def problems(outcome: Outcome) -> list[str]:
     ]
     if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
         found.append("the best test accuracy is below the last one")
-    end = runs.ending(config, grok_step)
+    end = ending(config, grok_step)
     if outcome.steps != end:
         found.append(f"the run ends at step {outcome.steps}, not at {end}")
     if grok_step is not None:
@@ -263,9 +263,11 @@ def table_path(folder: Path, name: str) -> Path:
 
 
 def tables(folders: RunFolders) -> list[Path]:
-    """All tables of outcomes beside run folders: those of experiments, and of repeats."""
-    paths = [table_path(place, name) for place in folders.places for name in (*EXPERIMENTS, REPEATS)]
-    return [path for path in paths if path.is_file()]
+    """All tables of outcomes beside run folders: those of experiments, and of repeats.
+
+    Their names have no dots; those of tables about one run have.
+    """
+    return [path for path in folders.tables() if "." not in path.stem]
 
 
 def published(folders: RunFolders, name: str) -> list[Outcome]:
@@ -280,7 +282,7 @@ def setting(config: RunConfig, *, seed: bool = True) -> str:
     """What a run is but for step budgets, its own and its source's, and its tail; without ``seed`` but for seeds, too.
 
     Neither decides whether and when a run groks, as long as the budget is not too small and sums are rounded
-    alike (see :mod:`grokbook.repeats`). The tail of a source does decide what is taken from it.
+    alike (see :mod:`grokbook.runs.repeats`). The tail of a source does decide what is taken from it.
     """
     return _setting(config.to_dict(), {"max_steps"} if seed else {"max_steps", "seed"})
 
@@ -312,12 +314,12 @@ def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable
         if folder.name.rpartition("-")[2] in hashes:
             continue
         try:
-            values = json.loads((folder / runs.CONFIG).read_text("utf8"))
+            values = json.loads((folder / CONFIG).read_text("utf8"))
             like = _setting(values, {"max_steps", "seed"}) in wanted
         except (OSError, ValueError, AttributeError):
             like = True  # reading it says what is wrong with it
         if like:
-            yield Outcome.of(runs.read(folder))
+            yield Outcome.of(read_run(folder))
 
 
 def gather(folders: RunFolders, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:

@@ -64,14 +64,6 @@ def sentence(facts: Mapping[str, Any]) -> str:
     )
 
 
-def note() -> None:
-    """Say in a notebook what it ran on: a line for readers, and the same as the output's metadata for programs."""
-    from IPython.display import display  # where there is a notebook, there is IPython
-
-    facts = here()
-    display({"text/plain": sentence(facts)}, metadata={"grokbook": facts}, raw=True)
-
-
 def device_name(device: torch.device) -> str:
     """The model of a GPU, or of the processor."""
     if device.type == "cuda":
@@ -86,16 +78,16 @@ def device_name(device: torch.device) -> str:
 
 def commit() -> str | None:
     """The commit of the checkout this code runs from, with "+changes" if the library differs; None outside one."""
-    here = Path(__file__).parent
+    package = Path(__file__).parents[1]
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+            done = subprocess.run(["git", *arguments], cwd=package, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()
 
     head = git("rev-parse", "--short=12", "HEAD")
-    if head is None or git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+    if head is None or git("ls-files", "--error-unmatch", __file__) is None:
         return None
     return head + ("+changes" if git("status", "--porcelain", ".") else "")

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from grokbook.runs import Run
-from grokbook.store import RunStore
+from grokbook.runs.run import Run
+from grokbook.training.store import RunStore
 
 Maps = Literal["all", "last", "none"]
 """Which maps of the 2-D logits to keep: of all recorded steps, of the last one, of none."""

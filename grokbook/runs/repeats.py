@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from grokbook import outcomes
-from grokbook.folders import RunFolders
-from grokbook.locks import table_lock
-from grokbook.outcomes import REPEATS, Outcome, setting
-from grokbook.runs import Run
+from grokbook.runs import outcomes
+from grokbook.runs.folders import RunFolders
+from grokbook.runs.outcomes import REPEATS, Outcome, setting
+from grokbook.runs.run import Run
+from grokbook.training.locks import table_lock
 
 
 def read(folders: RunFolders) -> list[Outcome]:

@@ -27,12 +27,13 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grokbook import measures, schedule
-from grokbook.config import RunConfig
 from grokbook.errors import DamagedRun
-from grokbook.folders import WEIGHTS_FILE
-from grokbook.fourier import Spectrum
-from grokbook.weights import Weights, shapes
+from grokbook.fourier import measures
+from grokbook.fourier.transform import Spectrum
+from grokbook.model.weights import Weights, shapes
+from grokbook.runs import grokking
+from grokbook.runs.config import RunConfig
+from grokbook.runs.folders import WEIGHTS_FILE
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     "config.json",
@@ -54,8 +55,8 @@ OUTCOMES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 class Spectra(NamedTuple):
     """Fourier spectra recorded while training.
 
-    Rows of one-dimensional spectra are in the order of :func:`grokbook.fourier.basis`: constant, cos 1, sin 1, ….
-    For ``operands="vocab"`` the analysis still covers the first p residues.
+    Rows of one-dimensional spectra are in the order of :func:`grokbook.fourier.transform.basis`: constant, cos 1, sin
+    1, …. For ``operands="vocab"`` the analysis still covers the first p residues.
     """
 
     step: Int[Tensor, " time"]
@@ -141,9 +142,9 @@ class Run:
 
 
 def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.DataFrame) -> int | None:
-    """The grok step of a history, possibly of a run still in progress (see :func:`grokbook.measures.grok_step`).
+    """The grok step of a history, possibly of a run still in progress.
 
-    Any columns by name will do: a data frame, or plain lists.
+    See :func:`grokbook.fourier.measures.grok_step`. Any columns by name will do: a data frame, or plain lists.
     """
 
     def worst(column: str) -> np.ndarray:
@@ -163,12 +164,12 @@ def ending(config: RunConfig, grok_step: int | None) -> int:
     """
     if grok_step is None:
         return config.max_steps
-    seen = schedule.next_evaluation(grok_step + config.sustain - 1, config.eval_every, config.max_steps)
+    seen = grokking.next_evaluation(grok_step + config.sustain - 1, config.eval_every, config.max_steps)
     return min(config.max_steps, max(grok_step + config.tail, seen))
 
 
 def history_columns(config: RunConfig) -> tuple[str, ...]:
-    """The columns of every history of this config, in their order; see :mod:`grokbook.record`."""
+    """The columns of every history of this config, in their order; see :mod:`grokbook.training.record`."""
     each = [column for total in OUTCOMES for column in per_operation(config, total)]
     measured = [f"{measure}_{layer}" for layer in LAYERS for measure in measures.Measures._fields]
     return ("step", *OUTCOMES, *each, *measured, "weight_norm")

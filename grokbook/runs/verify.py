@@ -14,10 +14,12 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokbook import data, fourier, measures, model, record, runs
-from grokbook.fourier import Spectrum
-from grokbook.runs import Run
-from grokbook.weights import Weights
+from grokbook import data, fourier, model
+from grokbook.fourier import measures
+from grokbook.fourier.transform import Spectrum
+from grokbook.model.weights import Weights
+from grokbook.runs.run import LAYERS, Run, ending, outcome_columns
+from grokbook.training import record
 
 TOLERANCES: Mapping[str, float] = {
     "accuracy": 1e-3,
@@ -48,7 +50,7 @@ def recompute(run: Run) -> dict[str, float]:
     for part, mask in (("train", table.train), ("test", ~table.train)):
         for column, values in zip((f"{part}_loss", f"{part}_accuracy"), zip(*scored, strict=True), strict=True):
             each = [float(value[mask].mean()) for value in values]
-            found |= runs.outcome_columns(config, column, each)
+            found |= outcome_columns(config, column, each)
     return found
 
 
@@ -92,7 +94,7 @@ def _of_weights(run: Run) -> Iterator[str]:
 
 def _of_ending(run: Run) -> Iterator[str]:
     """A run ends where its config and its grok step say, and its last spectra are of that step."""
-    end = runs.ending(run.config, run.grok_step)
+    end = ending(run.config, run.grok_step)
     if run.steps != end:
         yield f"the run ends at step {run.steps}, not at {end}"
     for name, steps in (("spectra", run.spectra.step), ("map", run.spectra.logits_step)):
@@ -106,7 +108,7 @@ def _of_spectra(run: Run) -> Iterator[str]:
     The last step is left to the weights, if they are there.
     """
     rows_at = dict(zip(run.history["step"], run.history.to_dict("records"), strict=True))
-    for layer in runs.LAYERS:
+    for layer in LAYERS:
         recorded_spectra = zip(run.spectra.step.tolist(), getattr(run.spectra, layer), strict=True)
         for step, rows in [*recorded_spectra][: None if run.weights is None else -1]:
             for measure, value in measures.measures_of(Spectrum.of_rows(rows))._asdict().items():

@@ -20,11 +20,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from grokbook import disk, runs, schedule
-from grokbook.config import RunConfig
+from grokbook import runs
 from grokbook.errors import DamagedRun
-from grokbook.record import Record
-from grokbook.runs import Spectra
+from grokbook.runs import disk, grokking
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Spectra
+from grokbook.training.record import Record
 
 _ENDED = "ended-"
 _UNKNOWN_ORIGIN = '{"facts": {}, "earlier": []}'  # of states from before it was written down
@@ -35,7 +36,7 @@ class State(NamedTuple):
 
     step: int
     tensors: dict[str, Tensor]
-    """What the next update depends on, see :meth:`grokbook.engine.Stack.state`."""
+    """What the next update depends on, see :meth:`grokbook.training.engine.Stack.state`."""
     record: Record
     file: Path
 
@@ -155,7 +156,7 @@ def _read(file: Path, config: RunConfig) -> State:
         spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
         columns = {name: tensors.pop(f"history.{name}").tolist() for name in runs.history_columns(config)}
         # The last row of a run with another budget may fall where this one does not look.
-        kept = [i for i, step in enumerate(columns["step"]) if schedule.evaluates(int(step), config.eval_every)]
+        kept = [i for i, step in enumerate(columns["step"]) if grokking.evaluates(int(step), config.eval_every)]
         record.history = {name: [values[i] for i in kept] for name, values in columns.items()}
         record.spectra = list(zip(spectra.step.tolist(), spectra.embedding, spectra.neuron_logit, strict=True))
         record.maps = list(zip(spectra.logits_step.tolist(), spectra.logits, strict=True))

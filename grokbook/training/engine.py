@@ -11,10 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokbook import backward, data, folded, memory, prompts
-from grokbook.config import RunConfig
-from grokbook.plan import Contexts, Plan, Rows
-from grokbook.weights import Weights, shapes
+from grokbook import data
+from grokbook.data import tokens as prompts
+from grokbook.model import backward, folded
+from grokbook.model.plan import Contexts, Plan, Rows
+from grokbook.model.weights import Weights, shapes
+from grokbook.runs.config import RunConfig
+from grokbook.training import memory
 
 WARM_UP = 3
 """Updates made before one is captured as a CUDA graph, so that libraries have set up what they need."""

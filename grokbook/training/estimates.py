@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 
-from grokbook import engine, memory, training
-from grokbook.config import RunConfig
-from grokbook.folders import RunFolders
-from grokbook.record import observe
+from grokbook.runs.config import RunConfig
+from grokbook.runs.folders import RunFolders
+from grokbook.training import engine, memory
+from grokbook.training import train as training
+from grokbook.training.record import observe
 
 
 class Estimate(NamedTuple):

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from grokbook.config import RunConfig
+from grokbook.runs.config import RunConfig
 
 
 def table_lock(path: Path) -> FileLock:

@@ -10,9 +10,9 @@ from functools import cache
 
 import torch
 
-from grokbook import prompts
-from grokbook.config import RunConfig
-from grokbook.folded import padded
+from grokbook.data import tokens
+from grokbook.model.folded import padded
+from grokbook.runs.config import RunConfig
 
 MAX_SLOTS = 64
 """Runs in one stack on CUDA at most. One of 16 makes 82 % of what one of 64 does (benchmarks/RESULTS.md)."""
@@ -22,9 +22,9 @@ EVALUATED_TOGETHER = 16
 
 def bytes_needed(config: RunConfig) -> tuple[int, int]:
     """Roughly what one run needs in memory: while it trains, and besides while it is evaluated."""
-    pairs = prompts.n_operands(config.p, config.operands) ** 2
-    rows = prompts.n_train(pairs, config.fraction) * len(config.operations)
-    n_ctx = prompts.n_operands(config.p, config.operands) * len(config.operations)
+    pairs = tokens.n_operands(config.p, config.operands) ** 2
+    rows = tokens.n_train(pairs, config.fraction) * len(config.operations)
+    n_ctx = tokens.n_operands(config.p, config.operands) * len(config.operations)
     out, terms = config.d_mlp + padded(config.d_vocab), 2 * config.n_heads + 1
     # Per row: activations and logits, their float64 values and softmax, a gradient, indices and weights of the terms.
     training = rows * (4 * out + 16 * config.d_vocab + 4 * config.d_mlp + 48 * terms)

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from grokbook.config import RunConfig
+from grokbook.runs.config import RunConfig
 
 LOG_SECONDS = 30.0
 """Seconds between two lines in a log file."""

@@ -25,13 +25,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import data, fourier, measures, model, runs, schedule
-from grokbook.config import RunConfig
-from grokbook.engine import Evaluation, Stack
+from grokbook import data, fourier, model, runs
 from grokbook.errors import TrainingDiverged
-from grokbook.fourier import Spectrum
-from grokbook.runs import Run, Spectra
-from grokbook.weights import Weights
+from grokbook.fourier import measures
+from grokbook.fourier.transform import Spectrum
+from grokbook.model.weights import Weights
+from grokbook.runs import grokking
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run, Spectra
+from grokbook.training.engine import Evaluation, Stack
 
 
 class Observation(NamedTuple):
@@ -96,7 +98,7 @@ class Record:
         self.seconds = 0.0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.facts: Mapping[str, Any] = {}
-        """Where and by what code it is being trained, see :func:`grokbook.provenance.describe`."""
+        """Where and by what code it is being trained, see :func:`grokbook.runs.provenance.describe`."""
         self.earlier: list[dict[str, Any]] = []
         """The same of its first steps, where these were made elsewhere: each with ``until_step``."""
         self._grok_step: int | None = None
@@ -149,9 +151,9 @@ class Record:
             row |= {f"{name}_{layer}": value for name, value in found._asdict().items()}
         for name, values in self.history.items():
             values.append(row[name])
-        if schedule.records_spectra(step, self.config.max_steps):
+        if grokking.records_spectra(step, self.config.max_steps):
             self.spectra.append((step, seen.embedding, seen.neuron_logit))
-        if schedule.records_map(step, self.config.max_steps):
+        if grokking.records_map(step, self.config.max_steps):
             self._add_map(step, seen)
 
     def add_final(self, step: int, seen: Observation) -> None:

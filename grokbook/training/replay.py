@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from grokbook import memory
-from grokbook.engine import Stack
-from grokbook.progress import Progress
-from grokbook.record import layer_spectra
-from grokbook.runs import LAYERS, Run
-from grokbook.training import cpu_threads, initial_weights, resolve_device
-from grokbook.weights import Weights
+from grokbook.model.weights import Weights
+from grokbook.runs.run import LAYERS, Run
+from grokbook.training import memory
+from grokbook.training.engine import Stack
+from grokbook.training.progress import Progress
+from grokbook.training.record import layer_spectra
+from grokbook.training.train import cpu_threads, initial_weights, resolve_device
 
 
 def weights_along(
@@ -24,7 +24,7 @@ def weights_along(
     Args:
         run: what to train anew.
         sources: the run that it takes modules from, with its weights, if it is a pre-grokked one.
-        device: see :func:`grokbook.training.resolve_device`.
+        device: see :func:`grokbook.training.train.resolve_device`.
         progress: whether to report to standard error.
 
     Raises:

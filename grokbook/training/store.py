@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from grokbook import disk, runs, training
-from grokbook.checkpoints import Checkpoints
-from grokbook.config import RunConfig
+from grokbook import runs
 from grokbook.errors import RunsMissing
-from grokbook.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
-from grokbook.locks import RunLocks
-from grokbook.record import Moment
-from grokbook.runs import STOPPED_BY_BUDGET, Run
-from grokbook.training import Trainer
+from grokbook.runs import disk
+from grokbook.runs.config import RunConfig
+from grokbook.runs.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
+from grokbook.runs.run import STOPPED_BY_BUDGET, Run
+from grokbook.training import train as training
+from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.locks import RunLocks
+from grokbook.training.record import Moment
+from grokbook.training.train import Trainer
 
 POLL_SECONDS = 1.0
 """How often to look for a run that another process is training."""
@@ -36,7 +38,7 @@ class RunStore(RunFolders):
 
     @property
     def whole(self) -> RunStore:
-        """See :attr:`grokbook.folders.RunFolders.whole`."""
+        """See :attr:`grokbook.runs.folders.RunFolders.whole`."""
         return RunStore(self.path, self.published, stored_only=self.stored_only, whole=True)
 
     def get(self, config: RunConfig) -> Run:
@@ -124,7 +126,7 @@ class RunStore(RunFolders):
         """Return the runs in order, training (and storing) those that are missing, sources before their heirs.
 
         A run that was interrupted goes on from its last state. One that another process is training is left to it and
-        waited for. The other arguments are those of :func:`grokbook.training.train`.
+        waited for. The other arguments are those of :func:`grokbook.training.train.train`.
 
         Raises:
             RunsMissing: the store is ``stored_only`` and lacks some.
@@ -201,6 +203,6 @@ class RunStore(RunFolders):
 
 
 def default_store() -> RunStore:
-    """The store that notebooks and commands use, see :func:`grokbook.folders.default_folders`."""
+    """The store that notebooks and commands use, see :func:`grokbook.runs.folders.default_folders`."""
     folders = default_folders()
     return RunStore(folders.path, folders.published, stored_only=folders.stored_only)

@@ -21,16 +21,17 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from grokbook import engine, memory, training
-from grokbook.checkpoints import Checkpoints
-from grokbook.config import RunConfig
 from grokbook.errors import DamagedRun, RunsMissing, TrainingDiverged
-from grokbook.folders import STORED_ONLY_VARIABLE
-from grokbook.locks import RunLocks
-from grokbook.progress import duration
-from grokbook.runs import Run
-from grokbook.store import RunStore
-from grokbook.training import Trainer
+from grokbook.runs.config import RunConfig
+from grokbook.runs.folders import STORED_ONLY_VARIABLE
+from grokbook.runs.run import Run
+from grokbook.training import engine, memory
+from grokbook.training import train as training
+from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.locks import RunLocks
+from grokbook.training.progress import duration
+from grokbook.training.store import RunStore
+from grokbook.training.train import Trainer
 
 MAX_ATTEMPTS = 3
 """How often a run may lose its worker before it is given up."""
@@ -108,7 +109,8 @@ class Sweep:
     """Trains runs on an executor, and keeps the books.
 
     Args:
-        left: what is to be trained, see :meth:`grokbook.folders.RunFolders.missing`. Runs leave the list as they end.
+        left: what is to be trained, see :meth:`grokbook.runs.folders.RunFolders.missing`. Runs leave the list as they
+            end.
         store: where they go.
     """
 

@@ -1,7 +1,8 @@
 """Training runs from configs: which run together, in which order, and when each of them ends.
 
-On a CPU runs are trained one after the other. On CUDA, runs that stack (:func:`grokbook.engine.stack_key`) are trained
-together; one that ends makes room for the next. What is written down is described in :mod:`grokbook.record`.
+On a CPU runs are trained one after the other. On CUDA, runs that stack (:func:`grokbook.training.engine.stack_key`) are
+trained together; one that ends makes room for the next. What is written down is described in
+:mod:`grokbook.training.record`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from grokbook import engine, memory, model, provenance, schedule
-from grokbook.checkpoints import Checkpoints, damaged
-from grokbook.config import RunConfig, lacking
-from grokbook.engine import Stack
+from grokbook import model
 from grokbook.errors import DamagedRun, TrainingDiverged
-from grokbook.locks import RunLocks
-from grokbook.progress import Reporter, reporter
-from grokbook.record import Moment, Observation, Record, observe
-from grokbook.runs import Run
-from grokbook.weights import Weights
+from grokbook.model.weights import Weights
+from grokbook.runs import grokking, provenance
+from grokbook.runs.config import RunConfig, lacking
+from grokbook.runs.run import Run
+from grokbook.training import engine, memory
+from grokbook.training.checkpoints import Checkpoints, damaged
+from grokbook.training.engine import Stack
+from grokbook.training.locks import RunLocks
+from grokbook.training.progress import Reporter, reporter
+from grokbook.training.record import Moment, Observation, Record, observe
 
 CHECKPOINT_SECONDS = 60.0
 """How often states of runs in progress are saved."""
@@ -345,9 +348,9 @@ class _Lanes:
     def _to_go(self, run: int) -> int:
         """Updates until a run is evaluated next; 0 if it is now."""
         step, record = self.stack.steps[run], self.record(run)
-        if record.step < step and (step >= record.last_step or schedule.evaluates(step, record.config.eval_every)):
+        if record.step < step and (step >= record.last_step or grokking.evaluates(step, record.config.eval_every)):
             return 0
-        return schedule.next_evaluation(step, record.config.eval_every, record.last_step) - step
+        return grokking.next_evaluation(step, record.config.eval_every, record.last_step) - step
 
     def advance(self) -> None:
         """Train up to the next evaluation of any run, to where a waiting run may enter, or until states are due."""

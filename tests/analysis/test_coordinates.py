@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grokbook import coordinates, data, fourier, measures, model
-from grokbook.coordinates import RESIDUES, Logarithms, Natural, Preimages, Values
-from grokbook.operations import Operation
+from grokbook import data, fourier, model
+from grokbook.analysis import coordinates
+from grokbook.analysis.coordinates import RESIDUES, Logarithms, Natural, Preimages, Values
+from grokbook.data.operations import Operation
+from grokbook.fourier import measures
 
 P = 13
 X = torch.arange(P)

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import data, labels
-from grokbook.operations import CATALOGUE, Operation
+from grokbook import data
+from grokbook.analysis import labels
+from grokbook.data.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

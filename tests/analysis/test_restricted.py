@@ -12,9 +12,11 @@ from jaxtyping import Float64, TypeCheckError
 from torch import Tensor
 from torch.testing import assert_close
 
-from grokbook import Operation, fourier, model, publishing, restricted, verification
-from grokbook.restricted import COMBINATIONS, Ablations, decompose, phases
-from grokbook.retraining import weights_along
+from grokbook import Operation, fourier, model
+from grokbook.analysis import restricted
+from grokbook.analysis.restricted import COMBINATIONS, Ablations, decompose, phases
+from grokbook.runs import publish, verify
+from grokbook.training.replay import weights_along
 
 SUM, DIFFERENCE = Operation.parse("a+b"), Operation.parse("a-b")
 
@@ -239,7 +241,7 @@ def test_full_losses_of_a_run_are_those_of_its_history(tiny_run):
     assert int(table.train.sum()) == math.floor(0.6 * 49)
     # The history has all p + 5 classes in its softmax, this one p: early in training that still shows.
     full = table.loss(table.waves.logits)
-    recomputed = verification.recompute(tiny_run)
+    recomputed = verify.recompute(tiny_run)
     assert full.train < recomputed["train_loss"]
     assert full.test < recomputed["test_loss"]
     accuracy = (table.waves.logits.argmax(-1) == table.labels).double()
@@ -248,7 +250,7 @@ def test_full_losses_of_a_run_are_those_of_its_history(tiny_run):
 
 def test_key_frequencies_are_those_of_the_neuron_logit_map(wave_run):
     assert restricted.key_frequencies(wave_run) == (2,)  # W_L is 2 sin 2, W_E is cos 3
-    assert restricted.key_frequencies(publishing.trimmed(wave_run, weights=False)) == (2,)
+    assert restricted.key_frequencies(publish.trimmed(wave_run, weights=False)) == (2,)
 
 
 def test_each_operation_of_a_mixture_has_its_own_waves(tiny_mixture):

@@ -2,26 +2,27 @@ from dataclasses import replace
 
 import pytest
 
-from grokbook import DamagedRun, RunStore, ablation_history
-from grokbook.ablation_history import SUFFIX
+from grokbook import DamagedRun, RunStore
+from grokbook.analysis import restricted_history
+from grokbook.analysis.restricted_history import SUFFIX
 from grokbook.errors import RunDiffers
 
 
 @pytest.fixture(scope="module")
 def losses(tiny_run):
-    return ablation_history.compute(tiny_run, progress=False)
+    return restricted_history.compute(tiny_run, progress=False)
 
 
 def found(run, frame):
-    return list(ablation_history.problems(run, frame))
+    return list(restricted_history.problems(run, frame))
 
 
 def test_a_table_is_kept_beside_its_run_and_read_back(tmp_path, tiny_run, losses):
     store = RunStore(tmp_path / "mine", [tmp_path / "published"])
-    assert ablation_history.read(store, tiny_run) is None
-    path = ablation_history.keep(tiny_run, tmp_path / "published", progress=False)
+    assert restricted_history.read(store, tiny_run) is None
+    path = restricted_history.keep(tiny_run, tmp_path / "published", progress=False)
     assert path.name == f"{tiny_run.config.name}{SUFFIX}"
-    again = ablation_history.read(store, tiny_run)
+    again = restricted_history.read(store, tiny_run)
     assert again.equals(losses)
     assert again.attrs["run"] == tiny_run.config.name
     assert again.attrs["provenance"]["torch"]
@@ -31,27 +32,27 @@ def test_a_table_is_kept_beside_its_run_and_read_back(tmp_path, tiny_run, losses
 
 def test_nothing_is_trained_for_a_table_that_is_there(tmp_path, tiny_run, monkeypatch):
     (tmp_path / f"{tiny_run.config.name}{SUFFIX}").touch()
-    monkeypatch.setattr(ablation_history, "compute", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(restricted_history, "compute", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(FileExistsError):
-        ablation_history.keep(tiny_run, tmp_path)
+        restricted_history.keep(tiny_run, tmp_path)
 
 
 def test_a_table_that_is_of_another_run_or_no_table_is_refused(tmp_path, tiny_run):
-    path = ablation_history.keep(tiny_run, tmp_path, progress=False)
+    path = restricted_history.keep(tiny_run, tmp_path, progress=False)
     store = RunStore(tmp_path)
     rows = tiny_run.spectra.neuron_logit.clone()
     rows[-1, 5:7] = 100.0  # frequency 3 alone is key now
     other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
     with pytest.raises(DamagedRun, match="key frequencies"):
-        ablation_history.read(store, other)
+        restricted_history.read(store, other)
     whole = path.read_bytes()
     for place in (40, len(whole) // 3):  # inside the pages of numbers
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(DamagedRun, match=rf"{SUFFIX}: unreadable"):
-            ablation_history.read(store, tiny_run)
+            restricted_history.read(store, tiny_run)
     path.write_bytes(whole[:-9])
     with pytest.raises(DamagedRun, match=rf"{SUFFIX}: unreadable"):
-        ablation_history.read(store, tiny_run)
+        restricted_history.read(store, tiny_run)
 
 
 def test_what_does_not_fit_the_run_is_named(tiny_run, losses):
@@ -74,12 +75,12 @@ def test_a_twin_with_other_key_frequencies_is_refused(tiny_run):
     rows[-1, 5:7] = 100.0
     other = replace(tiny_run, spectra=tiny_run.spectra._replace(neuron_logit=rows))
     with pytest.raises(RunDiffers, match="key frequencies"):
-        ablation_history.compute(other, progress=False)
+        restricted_history.compute(other, progress=False)
 
 
 def test_runs_without_waves_of_their_own_are_refused_before_training(tiny, tiny_run, tiny_mixture, tiny_transfer):
     for run in (tiny_mixture, tiny_transfer):
         with pytest.raises(ValueError, match="one operation from scratch"):
-            ablation_history.compute(run, progress=False)
+            restricted_history.compute(run, progress=False)
     with pytest.raises(ValueError, match="waves of its own"):
-        ablation_history.compute(replace(tiny_run, config=tiny("a*b")), progress=False)
+        restricted_history.compute(replace(tiny_run, config=tiny("a*b")), progress=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grokbook.book.mend import mend_site, mended
+from grokbook.book.accessibility import mend_site, mended
 
 SIGNATURE = """<dt class="sig">train(
 

@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, Page
 from grokbook import paper
 from grokbook.book.build import build
 from grokbook.book.chromium import chromium as headless
-from grokbook.fourier import Spectrum, key_frequencies
-from grokbook.runs import read
-from grokbook.store import default_store
+from grokbook.fourier.transform import Spectrum, key_frequencies
+from grokbook.runs.run import read
+from grokbook.training.store import default_store
 
 LOCAL = ("file:", "data:", "blob:")
 LEFT = "net::ERR_ABORTED"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import ROOT
 
 from grokbook import figures
 from grokbook.book.execute import read_notebook
-from grokbook.claims import CLAIMS
+from grokbook.paper.claims import CLAIMS
 
-ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = [path for path in sorted((ROOT / "notebooks").glob("*.md")) if not path.stem.startswith("workshop_")]
 OPENING = ["Overview.", "What you need.", "How long it takes.", "Where in the paper.", "The question."]
 LOOK, PAPER, FOUND = "*What to look at:*", "**What the paper says", "**What we find"

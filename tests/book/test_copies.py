@@ -1,8 +1,8 @@
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
+from checkout import ROOT
 from workshop_source import CODE, exercise, notebook
 
 from grokbook.book import copies
@@ -12,7 +12,7 @@ from grokbook.book.exercises import BEGIN, END, GAP, ExerciseError, exercises
 from grokbook.book.frame import framed
 from grokbook.book.pair import relinked
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 WORKSHOPS = sorted(NOTEBOOKS.glob("workshop_*.md"))
 DIRECTIVE = re.compile(r"^(:{3,}|`{3,})\{|\{[a-z][a-z:-]*\}`", re.MULTILINE)
 """What MyST makes something of and other readers of notebooks show as it is: a directive, or a role."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly.subplots import make_subplots
 
-from grokbook.book.numbers import to_csv
+from grokbook.book.csv import to_csv
 
 
 def table(figure: go.Figure) -> pd.DataFrame:

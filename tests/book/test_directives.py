@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from book_sample import ROOT, write_sample_book
 
-from grokbook import claims, store
 from grokbook.book import directives
 from grokbook.book.build import BuildError, build
+from grokbook.paper import claims
+from grokbook.training import store
 
 pytestmark = pytest.mark.xdist_group("browser")  # one process builds the book
 

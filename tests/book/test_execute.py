@@ -7,7 +7,7 @@ import papermill
 import pytest
 from book_sample import HEADER
 
-from grokbook import RunStore, provenance
+from grokbook import RunStore
 from grokbook.book import execute
 from grokbook.book.execute import (
     NotebookError,
@@ -19,6 +19,7 @@ from grokbook.book.execute import (
     notebook_parameters,
     read_notebook,
 )
+from grokbook.runs import provenance
 
 PARAMETERS = """```{code-cell} ipython3
 :tags: [parameters]

@@ -13,8 +13,8 @@ import pytest
 
 from grokbook import RunConfig
 from grokbook.book import directives, explorer
-from grokbook.fourier import Spectrum
-from grokbook.modules import EMBEDDING
+from grokbook.fourier.transform import Spectrum
+from grokbook.model.names import EMBEDDING
 
 
 def read(script: str) -> tuple[str, dict]:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import nbformat
 import pytest
+from checkout import ROOT
 
 from grokbook import RunStore
 from grokbook.book.execute import execute_notebook, notebook_parameters, read_notebook
 from grokbook.book.exercises import exercises
 from grokbook.book.pair import stale
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("*.md"))
 PLOTLY = "application/vnd.plotly.v1+json"
 TRAINING = {"p": 5, "fraction": 0.5, "max_steps": 60, "device": "cpu"}

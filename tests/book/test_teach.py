@@ -1,15 +1,14 @@
 """The page for instructors: its plans add up, and fit the exercises that they name."""
 
 import re
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from grokbook.book.archive import START
 from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import Exercise, exercises
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book" / "teach.md").read_text("utf8")
 WORKSHOPS = sorted((ROOT / "notebooks").glob("workshop_*.md"))
 ROW = re.compile(r"^\| (\d):(\d\d) \| ?(\d*) \| (.+?) \| ([\d., ]*)\|$", re.MULTILINE)

@@ -8,12 +8,16 @@ import pytest
 from same import assert_same_run
 from typer.testing import CliRunner
 
-from grokbook import RunConfig, RunStore, ablation_history, cli, experiments, folders, outcomes, repeats, runs, training
+from grokbook import RunConfig, RunStore, cli, runs
+from grokbook.analysis import restricted_history
 from grokbook.book import build, copies, execute
-from grokbook.engine import Stack
 from grokbook.errors import RunDiffers
-from grokbook.outcomes import Outcome
-from grokbook.runs import WEIGHTS
+from grokbook.paper import experiments
+from grokbook.runs import folders, outcomes, repeats
+from grokbook.runs.outcomes import Outcome
+from grokbook.runs.run import WEIGHTS
+from grokbook.training import train as training
+from grokbook.training.engine import Stack
 
 QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
 
@@ -263,7 +267,7 @@ def test_a_run_that_comes_out_as_another_one_is_told_in_a_line(stored, mine, tin
     def differs(run, place):
         raise RunDiffers("its spectra are others")
 
-    monkeypatch.setattr(ablation_history, "keep", differs)
+    monkeypatch.setattr(restricted_history, "keep", differs)
     result = grokbook("runs", "ablations", tiny_run.config.name, "--to", str(mine.path))
     assert_short_error(result, 2, "its spectra are others")
 

@@ -11,8 +11,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from grokbook.expressions import MAX_DEGREE, MAX_LENGTH, MAX_NESTING, MAX_SIZE, MAX_TERMS
-from grokbook.operations import CATALOGUE, MAX_MODULUS, Kind, Operation, Term
+from grokbook.data.expressions import MAX_DEGREE, MAX_LENGTH, MAX_NESTING, MAX_SIZE, MAX_TERMS
+from grokbook.data.operations import CATALOGUE, MAX_MODULUS, Kind, Operation, Term
 
 A, B = sympy.symbols("a b")
 parse = Operation.parse

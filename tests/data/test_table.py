@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import data, prompts
-from grokbook.operations import CATALOGUE, Operation
+from grokbook import data
+from grokbook.data import tokens
+from grokbook.data.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 
@@ -47,8 +48,8 @@ def test_paper_and_released_code_sizes() -> None:
 @given(st.integers(2, 400), st.integers(0, 2**40), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
 def test_splits_have_their_size_and_nest(n_pairs: int, seed: int, one: float, other: float) -> None:
     small, large = (data.split(n_pairs, fraction, seed) for fraction in sorted((one, other)))
-    assert int(small.sum()) == prompts.n_train(n_pairs, min(one, other))
-    assert int(large.sum()) == prompts.n_train(n_pairs, max(one, other))
+    assert int(small.sum()) == tokens.n_train(n_pairs, min(one, other))
+    assert int(large.sum()) == tokens.n_train(n_pairs, max(one, other))
     assert not (small & ~large).any()
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from grokbook import prompts
-from grokbook.operations import CATALOGUE, Operation
+from grokbook.data import tokens as prompts
+from grokbook.data.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

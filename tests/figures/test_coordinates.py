@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook import coordinates, figures, fourier, model
-from grokbook.coordinates import RESIDUES, Logarithms, Values
-from grokbook.operations import Operation
-from grokbook.training import initial_weights
+from grokbook import figures, fourier, model
+from grokbook.analysis import coordinates
+from grokbook.analysis.coordinates import RESIDUES, Logarithms, Values
+from grokbook.data.operations import Operation
+from grokbook.training.train import initial_weights
 
 
 @pytest.fixture

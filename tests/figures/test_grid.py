@@ -3,9 +3,10 @@ import pytest
 from outcome_rows import ended, single, transfer
 from plotly.colors import sample_colorscale
 
-from grokbook import figures, grid, paper
-from grokbook.experiments import EXPERIMENTS
+from grokbook import figures, paper
 from grokbook.figures.grid import Shades, compact, percentage
+from grokbook.paper import table_5
+from grokbook.paper.experiments import EXPERIMENTS
 
 CONFIGS = EXPERIMENTS["summary-grid"].configs(fractions=[0.3, 0.4])
 OUTCOMES = [
@@ -19,7 +20,7 @@ OUTCOMES = [
 
 @pytest.fixture(scope="module")
 def cells():
-    return grid.cells(CONFIGS, OUTCOMES)
+    return table_5.cells(CONFIGS, OUTCOMES)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_text_stands_out_on_every_shade():
 
 @pytest.mark.parametrize("outcomes", [[], single("a+b", 100), single("a+b", 0.5), single("a+b", 0)])
 def test_few_cells_or_none_that_ran_make_a_figure(outcomes):
-    cells = grid.cells(EXPERIMENTS["summary-grid"].configs(fractions=[0.3]), outcomes)
+    cells = table_5.cells(EXPERIMENTS["summary-grid"].configs(fractions=[0.3]), outcomes)
     figure = figures.outcome_grid(cells)
     assert figure.layout.coloraxis.cmax - figure.layout.coloraxis.cmin >= 0.5
     assert "nan" not in figure.layout.meta["caption"]
@@ -186,7 +187,7 @@ def test_percentages_are_short_and_never_rounded_up_to_what_groks(share, text):
 
 def disagreeing():
     outcomes = [*OUTCOMES, *single("ab", 0.5, 0.61), *single("2a-b", 0.2, 12_000)]
-    return grid.cells(CONFIGS, outcomes)
+    return table_5.cells(CONFIGS, outcomes)
 
 
 def test_counts_are_a_sentence(cells):
@@ -244,7 +245,7 @@ def test_the_disagreement_table_has_both_values():
 
 def test_the_kind_table_counts_operations_that_grok():
     outcomes = [*OUTCOMES, *single("ab", 0.5), *single("ab", 900, fraction=0.4), *single("a^3+ab", 8000)]
-    table = figures.kind_outcome_table(grid.cells(CONFIGS, outcomes)).set_index("kind")
+    table = figures.kind_outcome_table(table_5.cells(CONFIGS, outcomes)).set_index("kind")
     assert table.loc["elementary"].tolist() == ["groks", 3, "some: 2 of 3 run", "all: 3 of 3 run", "a·b"]
     assert table.loc["linear"].tolist() == ["lost", 4, "none: 0 of 1 run", "none: 0 of 1 run", "–"]
     assert table.loc["linear, PG-E"].tolist() == ["groks", 4, "all: 1 of 1 run", "all: 1 of 1 run", "none"]
@@ -253,7 +254,7 @@ def test_the_kind_table_counts_operations_that_grok():
 
 
 def test_the_delay_table_has_the_ratio_of_two_steps():
-    table = figures.delay_table(grid.cells(CONFIGS, OUTCOMES)).set_index("r")  # all know their train set at step 100
+    table = figures.delay_table(table_5.cells(CONFIGS, OUTCOMES)).set_index("r")  # all know their train set at step 100
     assert table.loc["0.3"].tolist() == [3, "51", "9", "257"], "seeds of a cell count as one"
     assert table.loc["0.4"].tolist() == [0, "–", "–", "–"]
 
@@ -266,7 +267,7 @@ def test_the_origin_table_has_a_row_per_place():
         ended(paper.single("a+b", seed=1), 2000, started="2026-11-21T01:00:00+00:00", **facts),
         ended(paper.single("a+b", seed=2), 3000),
     ]
-    table = figures.origin_table(grid.cells(CONFIGS, outcomes))
+    table = figures.origin_table(table_5.cells(CONFIGS, outcomes))
     assert table.to_numpy().tolist() == [
         ["X", "2", "c", 2, "13,000", "2026-11-21", "2026-11-23"],
         ["–", "–", "–", 1, "8,000", "–", "–"],

@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from grokbook import figures, labels
+from grokbook import figures
+from grokbook.analysis import labels
+from grokbook.data.operations import Operation
 from grokbook.figures.labels import twins
-from grokbook.operations import Operation
 
 parse = Operation.parse
 NAMES = ("a+b", "2a+b", "ab", "ab+b", "(a+b)^2", "a^2+ab+b^2")

@@ -12,10 +12,11 @@ import pytest
 from book_sample import HEADER
 from same import assert_same_run
 
-from grokbook import RunStore, live
+from grokbook import RunStore
 from grokbook.book.execute import execute_notebook
 from grokbook.errors import RunsMissing
-from grokbook.folders import STORED_ONLY_VARIABLE
+from grokbook.figures import live
+from grokbook.runs.folders import STORED_ONLY_VARIABLE
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import pytest
 import torch
 from figure_runs import mixture, planted
 
-from grokbook import figures, fourier, publishing
+from grokbook import figures, fourier
 from grokbook.figures.maps import mapped
+from grokbook.runs import publish
 
 
 def test_the_map_s_peak_stands_at_its_components(wave_run):
@@ -39,7 +40,7 @@ def test_logits_without_structure_draw_an_empty_map(wave_run):
 
 
 def test_a_run_without_maps_has_no_map_to_draw_but_all_its_spectra(tiny_run):
-    bare = publishing.trimmed(tiny_run, maps="none")
+    bare = publish.trimmed(tiny_run, maps="none")
     with pytest.raises(ValueError, match=r"a\+b .* was published without maps"):
         figures.logit_map(bare)
     steps = [[frame.name for frame in figures.layer_spectra(run).frames] for run in (bare, tiny_run)]
@@ -65,7 +66,7 @@ def test_a_mixture_s_map_is_that_of_the_operation_asked_for(tiny):
 
 
 def test_a_single_map_has_no_slider_and_claims_none(tiny_run):
-    last = figures.logit_map(publishing.trimmed(tiny_run, maps="last"))
+    last = figures.logit_map(publish.trimmed(tiny_run, maps="last"))
     assert not last.layout.sliders
     assert not last.frames
     meta = last.layout.meta
@@ -125,7 +126,7 @@ def test_maps_that_cannot_stand_side_by_side_are_refused(tiny, rows, tiny_run):
         figures.logit_maps({}, name="maps", title="Maps")
     with pytest.raises(ValueError, match="one modulus"):
         figures.logit_maps(rows | {"another p": {"a+b": tiny_run}}, name="maps", title="Maps")
-    bare = {"bare": {"a+b": publishing.trimmed(tiny_run, maps="none")}}
+    bare = {"bare": {"a+b": publish.trimmed(tiny_run, maps="none")}}
     with pytest.raises(ValueError, match="without maps"):
         figures.logit_maps(bare, name="maps", title="Maps")
     assert mapped(rows | bare) == rows

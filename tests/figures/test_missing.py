@@ -2,8 +2,8 @@ import pytest
 
 from grokbook import figures, paper
 from grokbook.figures.missing import in_words
-from grokbook.gathering import Gathered
-from grokbook.modules import EMBEDDING
+from grokbook.model.names import EMBEDDING
+from grokbook.paper.gather import Gathered
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grokbook import figures
-from grokbook.fourier import Spectrum
+from grokbook.fourier.transform import Spectrum
 
 
 def test_each_frame_marks_its_step_and_shows_the_spectrum_of_that_step(any_run):

@@ -8,11 +8,13 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from grokbook import Operation, RunConfig, figures, paper, paper_results, restricted
+from grokbook import Operation, RunConfig, figures, paper
+from grokbook.analysis import restricted
+from grokbook.analysis.restricted import Ablations, decompose
 from grokbook.figures.restricted import Dissected
 from grokbook.figures.restricted_tables import multiple
-from grokbook.restricted import Ablations, decompose
-from grokbook.retraining import weights_along
+from grokbook.paper import results
+from grokbook.training.replay import weights_along
 
 
 def adder(run, p: int = 11, weak: float = 0.0) -> Dissected:
@@ -153,8 +155,8 @@ def test_runs_are_dissected_once_for_all(tiny_run):
 
 
 def test_the_paper_s_table_4_speaks_of_its_own_runs_alone():
-    assert paper_results.table_4(paper.single("b+a"))["restricted"] == 4.985e-8
-    assert paper_results.table_4(paper.single("a-b"))["(d)"] == 5.348e-6
+    assert results.table_4(paper.single("b+a"))["restricted"] == 4.985e-8
+    assert results.table_4(paper.single("a-b"))["(d)"] == 5.348e-6
     for config in (
         paper.single("a+b", p=59),
         paper.single("a+b", fraction=0.4),
@@ -163,8 +165,8 @@ def test_the_paper_s_table_4_speaks_of_its_own_runs_alone():
         RunConfig(operations=("a+b", "a-b")),
         paper.pre_grokked(paper.Transfer.parse("PG-E a+b -> a-b")),
     ):
-        assert paper_results.table_4(config) is None
-    assert all(set(rows) == set(restricted.COMBINATIONS) for rows in paper_results.TABLE_4.values())
+        assert results.table_4(config) is None
+    assert all(set(rows) == set(restricted.COMBINATIONS) for rows in results.TABLE_4.values())
 
 
 # --- over training --------------------------------------------------------------------------------

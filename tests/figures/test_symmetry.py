@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from grokbook import data, figures
-from grokbook.twins import by_mirror, classes, mirrored, share_with_twins
+from grokbook.analysis.symmetry import by_mirror, classes, mirrored, share_with_twins
 
 
 def test_the_twin_table_has_a_row_for_each_run(grokked_run, tiny_run):

@@ -1,5 +1,5 @@
 from grokbook import figures
-from grokbook.operations import CATALOGUE, Operation
+from grokbook.data.operations import CATALOGUE, Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

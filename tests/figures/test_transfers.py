@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from grokbook import figures
-from grokbook.modules import MODULES
-from grokbook.paper import Transfer
+from grokbook.model.names import MODULES
+from grokbook.paper.configs import Transfer
 
 transfer = Transfer.parse
 

@@ -3,8 +3,8 @@ import math
 import pytest
 
 from grokbook import figures
-from grokbook.claims import CLAIMS, Criterion, Judgement, Verdict
-from grokbook.claims.criteria import Value
+from grokbook.paper.claims import CLAIMS, Criterion, Judgement, Verdict
+from grokbook.paper.claims.criteria import Value
 
 
 def criterion(what: str, *values: float, start: float | None = None) -> Criterion:

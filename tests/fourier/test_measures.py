@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from jaxtyping import Float64
 from torch import Tensor
 
-from grokbook import fourier, measures
+from grokbook import fourier
+from grokbook.fourier import measures
 
 P, K = 31, 15
 

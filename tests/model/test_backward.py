@@ -4,9 +4,9 @@ import pytest
 import torch
 from small_models import CASES, SIZES, assert_same, start, textbook_gradients, train_rows
 
-from grokbook import backward
-from grokbook.plan import Plan, Rows
-from grokbook.weights import Weights, stack
+from grokbook.model import backward
+from grokbook.model.plan import Plan, Rows
+from grokbook.model.weights import Weights, stack
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

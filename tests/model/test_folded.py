@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import CASES, SIZES, assert_same, start, train_rows
 
-from grokbook import data, folded, model
-from grokbook.plan import Contexts, Plan, Rows
-from grokbook.weights import initialise, stack
+from grokbook import data, model
+from grokbook.model import folded
+from grokbook.model.plan import Contexts, Plan, Rows
+from grokbook.model.weights import initialise, stack
 
 
 @pytest.fixture(params=CASES.values(), ids=CASES.keys())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from grokbook import kernels
+from grokbook.model import kernels
 
 CPU = torch.device("cpu")
 
@@ -60,7 +60,7 @@ def test_any_other_is_told_why_not_once(trial, outcome, problem):
 
 
 def test_triton_is_not_imported_with_the_package():
-    check = "import sys, grokbook.kernels; sys.exit('triton' in sys.modules)"
+    check = "import sys, grokbook.model.kernels; sys.exit('triton' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
 
 

@@ -1,7 +1,7 @@
 import torch
 from small_models import SIZES, train_rows
 
-from grokbook.plan import Plan, Rows
+from grokbook.model.plan import Plan, Rows
 
 
 def test_rows_are_split_into_first_tokens_and_contexts():

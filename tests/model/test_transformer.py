@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from grokbook import model
-from grokbook.weights import Weights, initialise
+from grokbook.model.weights import Weights, initialise
 
 D_VOCAB, D_MODEL, N_HEADS, D_MLP = 12, 16, 2, 32
 TOKENS = torch.tensor([(0, 8, 6), (3, 8, 3), (6, 9, 0), (5, 7, 2), (0, 8, 6)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.weights import EMBEDDING, TRANSFORMER, Weights, initialise, stack
+from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights, initialise, stack
 
 
 def fresh(seed: int = 0, d_vocab: int = 102, **sizes: int) -> Weights:

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from grokbook import RunConfig, paper
-from grokbook.paper import Transfer
-from grokbook.weights import EMBEDDING
+from grokbook.model.weights import EMBEDDING
+from grokbook.paper.configs import Transfer
 
 TABLE_2 = {
     "p": 97,

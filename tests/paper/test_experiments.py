@@ -1,15 +1,16 @@
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import docutils.nodes
 import pytest
+from checkout import ROOT
 
-from grokbook import RunConfig, experiments, paper
-from grokbook.experiments import EXPERIMENTS
-from grokbook.weights import EMBEDDING
+from grokbook import RunConfig, paper
+from grokbook.model.weights import EMBEDDING
+from grokbook.paper import experiments
+from grokbook.paper.experiments import EXPERIMENTS
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 TRAINED = [name for name in EXPERIMENTS if name not in ("label-distribution", "taxonomy")]
 
 

@@ -1,8 +1,9 @@
 import pytest
 
-from grokbook import RunStore, experiments, paper
+from grokbook import RunStore, paper
 from grokbook.errors import RunsMissing
-from grokbook.gathering import gather
+from grokbook.paper import experiments
+from grokbook.paper.gather import gather
 
 
 @pytest.fixture

@@ -2,18 +2,19 @@ from itertools import product
 
 import pytest
 
-from grokbook import RunConfig, paper, paper_results
-from grokbook.operations import CATALOGUE, Operation
-from grokbook.paper import Transfer
-from grokbook.paper_results import reported, transfer_helps
-from grokbook.weights import EMBEDDING
+from grokbook import RunConfig, paper
+from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.model.weights import EMBEDDING
+from grokbook.paper import results
+from grokbook.paper.configs import Transfer
+from grokbook.paper.results import reported, transfer_helps
 
 
 def test_every_operation_of_table_5_has_its_seven_values():
     operations = {str(operation) for kind in CATALOGUE.values() for operation in kind}
-    assert set(paper_results.TABLE_5) == operations
-    assert all(len(row) == 7 for row in paper_results.TABLE_5.values())
-    for row in paper_results.TABLE_5.values():
+    assert set(results.TABLE_5) == operations
+    assert all(len(row) == 7 for row in results.TABLE_5.values())
+    for row in results.TABLE_5.values():
         failures = [value for value in row if value is not None]
         assert failures == sorted(failures), "more pairs never hurt in the paper"
         assert row == (*failures, *[None] * (7 - len(failures))), "what groks at a fraction groks at larger ones"
@@ -53,9 +54,9 @@ def test_table_5_has_columns_with_a_module_and_all_of_them_grok():
     texts = [*(f"PG-E a+b -> {target}" for target in ("2a+b", "2a-b", "2a+3b", "2a-3b")), "PG-T ab -> ab+b"]
     for text, fraction in product([*texts, "PG-T a*b -> ab-b"], paper.FRACTIONS):
         assert reported(paper.pre_grokked(Transfer.parse(text), fraction=fraction)).text == "groks"
-    assert len(paper_results.TABLE_5_PRE_GROKKED) == 6
-    assert paper_results.TABLE_1_PRE_GROKKED.keys() == {
-        Operation.parse(target).kind for _, _, target in paper_results.TABLE_5_PRE_GROKKED
+    assert len(results.TABLE_5_PRE_GROKKED) == 6
+    assert results.TABLE_1_PRE_GROKKED.keys() == {
+        Operation.parse(target).kind for _, _, target in results.TABLE_5_PRE_GROKKED
     }
 
 
@@ -77,6 +78,6 @@ def test_what_the_paper_says_of_transfers(transfer, helps):
 
 def test_operations_grok_by_the_row_of_their_fraction():
     operations = [Operation.parse(text) for text in ("a+b", "2a+b", "a+7b")]
-    assert list(paper_results.groks(operations, 97, 0.3).values()) == [True, False]
-    assert list(paper_results.groks(operations, 97, 0.5).values()) == [True, True]
-    assert paper_results.groks(operations, 59, 0.3) == paper_results.groks(operations, 97, 0.35) == {}
+    assert list(results.groks(operations, 97, 0.3).values()) == [True, False]
+    assert list(results.groks(operations, 97, 0.5).values()) == [True, True]
+    assert results.groks(operations, 59, 0.3) == results.groks(operations, 97, 0.35) == {}

@@ -7,17 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcome_rows import ended, single, transfer
 
-from grokbook import grid, paper, paper_results
-from grokbook.experiments import EXPERIMENTS
-from grokbook.grid import Group
-from grokbook.operations import CATALOGUE, Kind, Operation
+from grokbook import paper
+from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.paper import results, table_5
+from grokbook.paper.experiments import EXPERIMENTS
+from grokbook.paper.table_5 import Group
 
 CONFIGS = EXPERIMENTS["summary-grid"].configs()
 AT_03 = EXPERIMENTS["summary-grid"].configs(fractions=[0.3])
 
 
 def cell(outcomes, label):
-    (found,) = (c for c in grid.cells(AT_03, outcomes) if c.label == label)
+    (found,) = (c for c in table_5.cells(AT_03, outcomes) if c.label == label)
     return found
 
 
@@ -25,7 +26,7 @@ def cell(outcomes, label):
 
 
 def test_the_grid_has_the_cells_of_table_5_in_its_order():
-    cells = grid.cells(reversed(CONFIGS), [])
+    cells = table_5.cells(reversed(CONFIGS), [])
     assert len(cells) == 41 * 7
     assert all([config.seed for config in c.wanted] == [0, 1, 2] for c in cells)
     assert all(c.groks is c.agrees is c.best_test_accuracy is c.grok_step is None for c in cells)
@@ -76,7 +77,7 @@ def test_what_no_cell_asks_for_is_left_out():
         *single("a+b", *[None] * 3, 1),  # seed 3
         *transfer("PG-T a+b -> 2a+b", 1),
     ]
-    assert not any(c.outcomes for c in grid.cells(CONFIGS, others))
+    assert not any(c.outcomes for c in table_5.cells(CONFIGS, others))
 
 
 # --- against the paper ----------------------------------------------------------------------------
@@ -84,13 +85,13 @@ def test_what_no_cell_asks_for_is_left_out():
 
 def like_the_paper(config):
     """What Table 5 says of a run, as an outcome."""
-    said = paper_results.reported(config)
+    said = results.reported(config)
     return ended(config, 5000 if said.grokked else said.best / 100)
 
 
 def test_runs_that_do_what_table_5_says_agree_in_every_cell():
-    cells = grid.cells(CONFIGS, map(like_the_paper, CONFIGS))
-    assert grid.agreement(cells) == (
+    cells = table_5.cells(CONFIGS, map(like_the_paper, CONFIGS))
+    assert table_5.agreement(cells) == (
         287,
         287,
         287,
@@ -102,7 +103,7 @@ def test_runs_that_do_what_table_5_says_agree_in_every_cell():
     assert all(c.agrees for c in cells)
     shares = {c.label: c.best_test_accuracy for c in cells if not c.groks and c.fraction == 0.3}
     assert shares["a²+ab+b²"] == pytest.approx(0.34)
-    assert all(grid.grokking([c for c in cells if c.group.module])[op] for op in CATALOGUE[Kind.LINEAR])
+    assert all(table_5.grokking([c for c in cells if c.group.module])[op] for op in CATALOGUE[Kind.LINEAR])
 
 
 def test_each_way_to_disagree_is_counted_where_it_is():
@@ -113,36 +114,36 @@ def test_each_way_to_disagree_is_counted_where_it_is():
         *single("a^3+ab", 0.1, fraction=0.4),  # does not
         *transfer("PG-T ab -> ab+b", 0.5),  # groks
     ]
-    cells = grid.cells(CONFIGS, outcomes)
-    assert grid.agreement(cells) == (287, 5, 2, 1, 2, 1, 0)
+    cells = table_5.cells(CONFIGS, outcomes)
+    assert table_5.agreement(cells) == (287, 5, 2, 1, 2, 1, 0)
     by_label = {c.label: c.agrees for c in cells if c.agrees is not None}
     assert by_label == {"a+b": False, "a−b": True, "2a+b": False, "a³+ab": True, "ab+b, PG-T": False}
 
 
 def test_a_cell_that_fails_may_be_on_its_way():
     for ends, on_its_way in (([0.5, 0.95], True), ([0.5, 0.85], False), ([0.95, 3000], False), ([], False)):
-        (found,) = (c for c in grid.cells(AT_03, single("a+b", *ends)) if c.label == "a+b")
+        (found,) = (c for c in table_5.cells(AT_03, single("a+b", *ends)) if c.label == "a+b")
         assert found.on_its_way is on_its_way, ends
 
 
 def test_nothing_is_compared_where_the_paper_says_nothing():
     configs = EXPERIMENTS["summary-grid"].configs(moduli=[59])
-    (found,) = (c for c in grid.cells(configs, single("a+b", 100, p=59)) if c.outcomes)
+    (found,) = (c for c in table_5.cells(configs, single("a+b", 100, p=59)) if c.outcomes)
     assert (found.groks, found.reported, found.agrees) == (True, None, None)
-    assert grid.agreement([found])[:5] == (1, 1, 0, 0, 0)
+    assert table_5.agreement([found])[:5] == (1, 1, 0, 0, 0)
 
 
 # --- counting -------------------------------------------------------------------------------------
 
 
 def test_the_paper_counts_what_stands_in_two_groups_twice():
-    counted = grid.count(grid.cells(CONFIGS, single("a+b", 1, 2, 3)))
+    counted = table_5.count(table_5.cells(CONFIGS, single("a+b", 1, 2, 3)))
     assert (counted.run, counted.wanted, counted.in_table) == (3, 41 * 7 * 3, 42 * 7 * 3)
     assert counted.in_table == 882
 
 
 def test_groups_have_modules_after_their_counterpart():
-    groups = grid.by_group(grid.cells(AT_03, []))
+    groups = table_5.by_group(table_5.cells(AT_03, []))
     assert [group.label for group in groups] == [
         *("elementary", "linear", "linear, PG-E", "cross", "cross, PG-T"),
         *("univariate", "cross high", "power sum", "factorizable"),
@@ -159,18 +160,18 @@ def test_an_operation_groks_at_a_fraction_or_at_any():
         *single("a+b", 900, fraction=0.4),
         *single("a-b", 0.1, fraction=0.4),
     ]
-    cells = grid.cells(CONFIGS, outcomes)
+    cells = table_5.cells(CONFIGS, outcomes)
     plus, minus = map(Operation.parse, ("a+b", "a-b"))
-    assert grid.grokking(cells, 0.3) == {plus: False}
-    assert grid.grokking(cells, 0.4) == {plus: True, minus: False}
-    assert grid.grokking(cells) == {plus: True, minus: False}
+    assert table_5.grokking(cells, 0.3) == {plus: False}
+    assert table_5.grokking(cells, 0.4) == {plus: True, minus: False}
+    assert table_5.grokking(cells) == {plus: True, minus: False}
 
 
 @given(st.data())
 def test_counts_of_groups_add_up(data):
     chosen = data.draw(st.lists(st.sampled_from(list(product(range(len(AT_03)), [500, 0.5]))), max_size=30))
-    cells = grid.cells(AT_03, [ended(AT_03[i], end) for i, end in dict(chosen).items()])
-    total = grid.agreement(cells)
-    parts = [grid.agreement(group) for group in grid.by_group(cells).values()]
+    cells = table_5.cells(AT_03, [ended(AT_03[i], end) for i, end in dict(chosen).items()])
+    total = table_5.agreement(cells)
+    parts = [table_5.agreement(group) for group in table_5.by_group(cells).values()]
     assert tuple(map(sum, zip(*parts, strict=True))) == total
     assert total.agree + total.here_alone + total.paper_alone == total.run == sum(bool(c.outcomes) for c in cells)

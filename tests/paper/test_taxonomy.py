@@ -1,7 +1,7 @@
 import pytest
 
-from grokbook import taxonomy
-from grokbook.operations import CATALOGUE, Kind, Operation
+from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.paper import taxonomy
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 parse = Operation.parse

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grokbook import RunConfig
-from grokbook.config import canonical
-from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook.runs.config import canonical
 
 OPERATIONS = ("a+b", "a-b", "ab", "ab+b", "a^2+ab+b^2", "(a-b)^4", "2a-3b")
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from grokbook import disk
+from grokbook.runs import disk
 
 
 def test_files_and_folders_are_flushed(tmp_path, monkeypatch):

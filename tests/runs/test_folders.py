@@ -5,15 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
-from grokbook import default_store, folders
-from grokbook.folders import RunFolders, default_folders
-from grokbook.weights import EMBEDDING
+from grokbook import default_store
+from grokbook.model.weights import EMBEDDING
+from grokbook.runs import folders
+from grokbook.runs.folders import RunFolders, default_folders
 
 
 def test_the_environment_names_the_default_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "mine"))
-    root = Path(folders.__file__).parents[1]
+    root = ROOT
     assert default_folders().path == tmp_path / "mine"
     assert default_folders().published == (root / "runs",)
     monkeypatch.delenv("GROKBOOK_STORE")
@@ -31,7 +33,7 @@ def test_the_environment_can_forbid_training(monkeypatch):
 
 def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("GROKBOOK_STORE", raising=False)
-    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "folders.py"))
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "runs" / "folders.py"))
     monkeypatch.chdir(tmp_path)
     assert folders.checkout() is None
     assert default_folders().path == Path.cwd() / ".grokbook" / "runs"
@@ -39,20 +41,20 @@ def test_outside_a_checkout_runs_go_to_the_current_folder(monkeypatch, tmp_path)
 
 
 def test_an_installed_library_finds_the_checkout_that_the_current_folder_is_in(monkeypatch, tmp_path):
-    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "folders.py"))
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "site-packages" / "grokbook" / "runs" / "folders.py"))
     root = tmp_path / "unpacked"
-    for folder in ("notebooks", "runs", "student", "grokbook"):
+    for folder in ("notebooks", "runs", "student", "grokbook/runs"):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").touch()
     monkeypatch.chdir(root / "student")
     assert folders.checkout() is None, "some project that happens to have notebooks"
-    (root / "grokbook" / "folders.py").touch()
+    (root / "grokbook" / "runs" / "folders.py").touch()
     assert folders.checkout() == root
     assert default_folders().published == (root / "runs",)
 
 
 def test_new_runs_are_ignored_by_git():
-    ignored = Path(folders.__file__).parents[1].joinpath(".gitignore").read_text()
+    ignored = (ROOT / ".gitignore").read_text()
     assert re.search(r"^/?\.grokbook/?$", ignored, re.MULTILINE)
 
 
@@ -94,7 +96,7 @@ def test_whole_folders_are_those_with_weights(tmp_path, tiny):
 SLOW = {"torch", "pandas", "pyarrow", "plotly"}
 
 
-@pytest.mark.parametrize("module", ["grokbook", "grokbook.cli", "grokbook.folders", "grokbook.experiments"])
+@pytest.mark.parametrize("module", ["grokbook", "grokbook.cli", "grokbook.runs.folders", "grokbook.paper.experiments"])
 def test_nothing_slow_is_imported_before_it_is_needed(module):
     code = f"import sys, {module}; print(*sorted({SLOW} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import schedule
+from grokbook.runs import grokking
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ from grokbook import schedule
     ],
 )
 def test_log_steps(per_decade, last, expected):
-    assert schedule.log_steps(per_decade, last) == expected
+    assert grokking.log_steps(per_decade, last) == expected
 
 
 def walk(eval_every: int, last: int) -> list[int]:
     steps = [0]
     while steps[-1] < last:
-        steps.append(schedule.next_evaluation(steps[-1], eval_every, last))
+        steps.append(grokking.next_evaluation(steps[-1], eval_every, last))
     return steps
 
 
@@ -32,7 +32,7 @@ def walk(eval_every: int, last: int) -> list[int]:
 def test_evaluations_are_the_union_of_both_schedules_and_the_end(eval_every, last):
     steps = walk(eval_every, last)
     regular = set(range(0, last + 1, eval_every))
-    assert set(steps) == regular | schedule.log_steps(schedule.EVALUATIONS_PER_DECADE, last) | {last}
+    assert set(steps) == regular | grokking.log_steps(grokking.EVALUATIONS_PER_DECADE, last) | {last}
     assert steps == sorted(set(steps))
 
 
@@ -44,15 +44,15 @@ def test_a_paper_sized_run_is_evaluated_often_at_first_and_every_hundred_later()
 
 @given(st.integers(1, 100_000))
 def test_every_map_has_its_spectra_and_both_are_evaluated(last):
-    spectra = schedule.log_steps(schedule.EVALUATIONS_PER_DECADE, last)
-    maps = schedule.log_steps(schedule.MAPS_PER_DECADE, last)
+    spectra = grokking.log_steps(grokking.EVALUATIONS_PER_DECADE, last)
+    maps = grokking.log_steps(grokking.MAPS_PER_DECADE, last)
     assert maps <= spectra
-    assert all(schedule.records_spectra(step, last) for step in spectra)
-    assert all(schedule.records_map(step, last) for step in maps)
-    assert all(schedule.next_evaluation(step - 1, 10**9, last) == step for step in spectra - {0})
+    assert all(grokking.records_spectra(step, last) for step in spectra)
+    assert all(grokking.records_map(step, last) for step in maps)
+    assert all(grokking.next_evaluation(step - 1, 10**9, last) == step for step in spectra - {0})
 
 
 def test_steps_between_are_not_recorded():
-    assert not schedule.records_spectra(11, 1000)
-    assert not schedule.records_map(12, 1000)
-    assert schedule.records_spectra(12, 1000)
+    assert not grokking.records_spectra(11, 1000)
+    assert not grokking.records_map(12, 1000)
+    assert grokking.records_spectra(12, 1000)

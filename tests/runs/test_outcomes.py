@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook import DamagedRun, RunConfig, RunStore, outcomes, publishing
-from grokbook.outcomes import FACTS, FINAL, SCHEMA, Outcome
+from grokbook import DamagedRun, RunConfig, RunStore
+from grokbook.runs import outcomes, publish
+from grokbook.runs.outcomes import FACTS, FINAL, SCHEMA, Outcome
 
 FINALS = dict.fromkeys(FINAL, 0.25)
 
@@ -61,7 +62,7 @@ def test_rows_have_the_names_of_their_config_in_columns_of_their_own(tiny_transf
 
 def test_a_published_copy_has_the_same_row(tmp_path, grokked_run):
     """What is left out for size makes no difference."""
-    trimmed = publishing.trimmed(grokked_run, maps="none")
+    trimmed = publish.trimmed(grokked_run, maps="none")
     assert outcomes.differences(Outcome.of(trimmed), Outcome.of(grokked_run)) == []
 
 

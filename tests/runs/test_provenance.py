@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook import provenance
+from grokbook.runs import provenance
 
 CPU = torch.device("cpu")
 
@@ -86,9 +86,9 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     package = tmp_path / "grokbook"
-    package.mkdir()
-    (package / "provenance.py").write_text("x = 1\n")
-    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    (package / "runs").mkdir(parents=True)
+    (package / "runs" / "provenance.py").write_text("x = 1\n")
+    monkeypatch.setattr(provenance, "__file__", str(package / "runs" / "provenance.py"))
     return tmp_path
 
 
@@ -117,7 +117,7 @@ def test_the_commit_is_named_and_changes_to_the_library_are_marked(repository):
     assert provenance.commit() == head
     (repository / "README.md").write_text("a change elsewhere")
     assert provenance.commit() == head
-    (repository / "grokbook" / "provenance.py").write_text("x = 2\n")
+    (repository / "grokbook" / "runs" / "provenance.py").write_text("x = 2\n")
     assert provenance.commit() == head + "+changes"
 
 

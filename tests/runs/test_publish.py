@@ -1,14 +1,15 @@
 import pytest
 import torch
 
-from grokbook import RunStore, publishing, runs, verification
-from grokbook.runs import WEIGHTS
+from grokbook import RunStore, runs
+from grokbook.runs import publish, verify
+from grokbook.runs.run import WEIGHTS
 
 
 @pytest.mark.parametrize("maps", ["all", "last", "none"])
 @pytest.mark.parametrize("weights", [True, False])
 def test_a_published_copy_has_what_was_asked_for_and_the_rest_unchanged(tmp_path, tiny_mixture, maps, weights):
-    path = publishing.publish(tiny_mixture, tmp_path, maps=maps, weights=weights)
+    path = publish.publish(tiny_mixture, tmp_path, maps=maps, weights=weights)
     found, recorded = runs.read(path), tiny_mixture.spectra
     assert path == tmp_path / tiny_mixture.config.name
     assert found.config == tiny_mixture.config
@@ -26,26 +27,26 @@ def test_a_published_copy_has_what_was_asked_for_and_the_rest_unchanged(tmp_path
     left_out += [] if weights else ["weights"]
     assert found.provenance.get("left_out", []) == left_out
     assert {**found.provenance, "left_out": 0} == {**tiny_mixture.provenance, "left_out": 0}
-    assert verification.problems(found) == []
+    assert verify.problems(found) == []
 
 
 def test_trimming_twice_is_trimming_once(tiny_run):
-    once = publishing.trimmed(tiny_run)
-    assert publishing.trimmed(once).provenance == once.provenance
+    once = publish.trimmed(tiny_run)
+    assert publish.trimmed(once).provenance == once.provenance
 
 
 def test_what_is_published_stays(tmp_path, tiny_run):
-    path = publishing.publish(tiny_run, tmp_path, weights=True)
+    path = publish.publish(tiny_run, tmp_path, weights=True)
     before = {file.name: file.read_bytes() for file in path.iterdir()}
     with pytest.raises(FileExistsError, match="published already"):
-        publishing.publish(tiny_run, tmp_path)
+        publish.publish(tiny_run, tmp_path)
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
 
 @pytest.mark.parametrize("wanted", ["heir", "both"])
 def test_a_source_without_weights_is_trained_again_for_an_heir(tmp_path, tiny, tiny_run, tiny_transfer, wanted):
     """A published run without weights is read like any other, but nothing can start from it."""
-    publishing.publish(tiny_run, tmp_path / "published")
+    publish.publish(tiny_run, tmp_path / "published")
     store = RunStore(tmp_path / "mine", [tmp_path / "published"])
     assert tiny_run.config in store
     assert tiny_run.config not in store.whole
@@ -62,7 +63,7 @@ def test_a_source_without_weights_is_trained_again_for_an_heir(tmp_path, tiny, t
 
 def test_a_stored_heir_does_not_need_the_weights_of_its_source(tmp_path, tiny_run, tiny_transfer):
     for run in (tiny_run, tiny_transfer):
-        publishing.publish(run, tmp_path)
+        publish.publish(run, tmp_path)
     store = RunStore(tmp_path / "mine", [tmp_path], stored_only=True)
     source, heir = store.ensure([tiny_run.config, tiny_transfer.config])
     assert source.weights is heir.weights is None

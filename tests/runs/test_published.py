@@ -2,17 +2,19 @@
 
 import ast
 from itertools import chain
-from pathlib import Path
 
 import pytest
 import torch
+from checkout import ROOT
 
-from grokbook import RunStore, ablation_history, grid, outcomes, paper, repeats, runs, verification
+from grokbook import RunStore, paper, runs
+from grokbook.analysis import restricted_history
 from grokbook.book import execute
-from grokbook.experiments import EXPERIMENTS
-from grokbook.outcomes import Outcome
+from grokbook.paper import table_5
+from grokbook.paper.experiments import EXPERIMENTS
+from grokbook.runs import outcomes, repeats, verify
+from grokbook.runs.outcomes import Outcome
 
-ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "runs"
 
 
@@ -55,7 +57,7 @@ def test_the_runs_are_small_enough_to_clone():
 
 
 def test_nothing_but_runs_and_their_tables_is_published():
-    losses = {f"{folder.name}{ablation_history.SUFFIX}" for folder in FOLDERS}
+    losses = {f"{folder.name}{restricted_history.SUFFIX}" for folder in FOLDERS}
     tables = {GRID.name, outcomes.table_path(PUBLISHED, outcomes.REPEATS).name}
     names = {folder.name for folder in FOLDERS} | {"README.md"} | tables
     locks = {f".{name}.lock" for name in tables}  # what changes a table leaves one, and git ignores it
@@ -67,9 +69,9 @@ def test_nothing_but_runs_and_their_tables_is_published():
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_published_run_is_sound(folder):
     run = runs.read(folder)
-    assert verification.problems(run) == []
-    if (losses := ablation_history.read(RunStore(PUBLISHED), run)) is not None:
-        assert list(ablation_history.problems(run, losses)) == []
+    assert verify.problems(run) == []
+    if (losses := restricted_history.read(RunStore(PUBLISHED), run)) is not None:
+        assert list(restricted_history.problems(run, losses)) == []
 
     facts = run.provenance
     assert facts["commit"]
@@ -92,11 +94,11 @@ def test_a_published_run_is_sound(folder):
 def test_the_published_table_holds_and_has_every_published_run_of_the_grid():
     rows = {row.config: row for row in outcomes.read(GRID)}
     assert {row.config.name: outcomes.problems(row) for row in rows.values() if outcomes.problems(row)} == {}
-    grid = EXPERIMENTS["summary-grid"].configs()
-    asked = {outcomes.setting(config, seed=False) for config in grid}
+    table_5 = EXPERIMENTS["summary-grid"].configs()
+    asked = {outcomes.setting(config, seed=False) for config in table_5}
     assert {outcomes.setting(config, seed=False) for config in rows} <= asked
     assert all(row.facts[fact] for row in rows.values() for fact in ("device", "torch", "commit", "started", "stopped"))
-    folders = list(outcomes.stored(RunStore(PUBLISHED), grid))
+    folders = list(outcomes.stored(RunStore(PUBLISHED), table_5))
     assert folders
     for outcome in folders:
         assert outcomes.differences(rows[outcome.config], outcome) == [], outcome.config.label
@@ -128,7 +130,7 @@ def test_an_experiment_has_all_its_runs_with_one_seed_or_is_named_above(name):
 def test_what_does_not_grok_at_the_smallest_fraction_has_had_100_000_steps():
     configs = EXPERIMENTS["summary-grid"].configs(fractions=[0.3], seeds=[0])
     known = outcomes.gather(RunStore(PUBLISHED), "summary-grid", configs)
-    failed = [cell for cell in grid.cells(configs, known) if cell.groks is False]
+    failed = [cell for cell in table_5.cells(configs, known) if cell.groks is False]
     assert {cell.label: cell.budgets for cell in failed if min(cell.budgets) < 100_000} == {}
     assert len(failed) > 10
 
@@ -146,7 +148,7 @@ def test_every_training_that_was_repeated_is_of_a_published_run():
 def test_no_training_takes_the_place_of_a_first_one_that_it_contradicts():
     store, configs = RunStore(PUBLISHED), EXPERIMENTS["summary-grid"].configs()
     known = outcomes.gather(store, "summary-grid", configs)
-    counted = {outcomes.setting(each.config): each for cell in grid.cells(configs, known) for each in cell.outcomes}
+    counted = {outcomes.setting(each.config): each for cell in table_5.cells(configs, known) for each in cell.outcomes}
     groups = repeats.trained_again([*known, *repeats.read(store)])
     assert any(map(repeats.disagree, groups)), "else this shows nothing"
     for first, *_ in groups:

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 from outcome_rows import ended
 
-from grokbook import RunStore, outcomes, paper, repeats
-from grokbook.outcomes import Outcome
+from grokbook import RunStore, paper
+from grokbook.runs import outcomes, repeats
+from grokbook.runs.outcomes import Outcome
 
 
 def on(device, end, started="2026-01-01", **changes):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from same import assert_same_run
 
 from grokbook import Run, runs, train
-from grokbook.runs import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
+from grokbook.runs.run import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
 FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
 

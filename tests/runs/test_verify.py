@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from safetensors.torch import load_file, save_file
 
-from grokbook import runs, train, verification
-from grokbook.runs import HISTORY, PROVENANCE, WEIGHTS
+from grokbook import runs, train
+from grokbook.runs import verify
+from grokbook.runs.run import HISTORY, PROVENANCE, WEIGHTS
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +18,12 @@ def every_run(tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run):
 
 def test_untouched_runs_agree(every_run):
     for run in every_run:
-        assert verification.problems(run) == [], run.config.label
+        assert verify.problems(run) == [], run.config.label
 
 
 def test_what_is_recomputed_is_what_the_history_says(every_run):
     for run in every_run:
-        recomputed = verification.recompute(run)
+        recomputed = verify.recompute(run)
         assert set(recomputed) == set(run.history) - {"step"}
         for name, value in recomputed.items():
             assert value == pytest.approx(run.history[name].iloc[-1], rel=1e-4, abs=1e-6), name
@@ -51,7 +52,7 @@ def test_altered_weights_are_found_although_the_checksum_fits(grokked_run, tmp_p
         save_file(weights, path / WEIGHTS)
         return WEIGHTS
 
-    found = verification.problems(write_altered(grokked_run, tmp_path, alter))
+    found = verify.problems(write_altered(grokked_run, tmp_path, alter))
     assert any(shows in problem for problem in found), found
 
 
@@ -71,7 +72,7 @@ def test_an_altered_history_is_found_although_the_checksum_fits(tiny_run, tmp_pa
         history.to_parquet(path / HISTORY, index=False)
         return HISTORY
 
-    found = verification.problems(write_altered(tiny_run, tmp_path, alter))
+    found = verify.problems(write_altered(tiny_run, tmp_path, alter))
     assert [problem.partition(" is ")[0] for problem in found] == [column]
     assert f"{before:.4g}" in found[0]
 
@@ -80,7 +81,7 @@ def test_an_altered_history_is_found_although_the_checksum_fits(tiny_run, tmp_pa
 def test_a_spectrum_of_other_weights_is_found(tiny_run, layer):
     rows = getattr(tiny_run.spectra, layer).clone()
     rows[-1] = rows[-1].flip(0)
-    found = verification.problems(replace(tiny_run, spectra=tiny_run.spectra._replace(**{layer: rows})))
+    found = verify.problems(replace(tiny_run, spectra=tiny_run.spectra._replace(**{layer: rows})))
     assert found == [f"the last spectrum of the {layer} is not that of the weights"]
 
 
@@ -90,9 +91,9 @@ def test_measures_that_are_not_those_of_the_spectra_are_found(tiny_run, weights,
     run = tiny_run if weights else replace(tiny_run, weights=None)
     step, history = int(run.spectra.step[time]), run.history.copy()
     history.loc[history["step"] == step, "gini_embedding"] += 1e-3
-    (found,) = verification.problems(replace(run, history=history))
+    (found,) = verify.problems(replace(run, history=history))
     assert found.startswith(f"gini_embedding at step {step} is ")
-    missing = verification.problems(replace(run, history=history[history["step"] != step]))
+    missing = verify.problems(replace(run, history=history[history["step"] != step]))
     assert missing, "a step with spectra that the history does not have"
 
 
@@ -100,7 +101,7 @@ def test_measures_that_are_not_those_of_the_spectra_are_found(tiny_run, weights,
 def test_a_map_of_other_logits_is_found(tiny_mixture, operation):
     maps = tiny_mixture.spectra.logits.clone()
     maps[-1, operation] = maps[-1, operation].flip(0)
-    (found,) = verification.problems(replace(tiny_mixture, spectra=tiny_mixture.spectra._replace(logits=maps)))
+    (found,) = verify.problems(replace(tiny_mixture, spectra=tiny_mixture.spectra._replace(logits=maps)))
     assert found == f"the last map of the logits of operation {operation} is not that of the weights"
 
 
@@ -108,7 +109,7 @@ def test_a_map_of_other_logits_is_found(tiny_mixture, operation):
 def test_last_spectra_are_those_of_the_last_step(tiny_run, what):
     steps = getattr(tiny_run.spectra, what).clone()
     steps[-1] = 999
-    found = verification.problems(replace(tiny_run, spectra=tiny_run.spectra._replace(**{what: steps})))
+    found = verify.problems(replace(tiny_run, spectra=tiny_run.spectra._replace(**{what: steps})))
     assert any("are of step 999, not of 30" in problem for problem in found)
 
 
@@ -120,31 +121,31 @@ def test_a_run_that_ends_elsewhere_than_its_config_says_is_found(grokked_run):
         (replace(grokked_run.config, grok_accuracy=1.0, sustain=399), 400),
         (replace(grokked_run.config, tail=10), 100),  # the first evaluation 30 steps on or later
     ):
-        found = verification.problems(replace(grokked_run, config=config))
+        found = verify.problems(replace(grokked_run, config=config))
         assert f"the run ends at step {end}, not at {expected}" in found
 
 
 def test_without_weights_nothing_is_recomputed(tiny_run):
     run = replace(tiny_run, weights=None)
-    assert verification.recompute(run) == {}
-    assert verification.problems(run) == []
+    assert verify.recompute(run) == {}
+    assert verify.problems(run) == []
 
 
 def test_the_worst_operation_of_a_mixture_cannot_be_hidden(tiny_mixture):
     history = tiny_mixture.history.copy()
     history.loc[history.index[-1], "test_accuracy[ab+b]"] = 1.0
-    found = verification.problems(replace(tiny_mixture, history=history))
+    found = verify.problems(replace(tiny_mixture, history=history))
     assert [problem.partition(" ")[0] for problem in found] == ["test_accuracy[ab+b]"]
 
 
 def test_nan_is_a_problem(tiny_run):
     history = tiny_run.history.copy()
     history.loc[history.index[-1], "fcr_embedding"] = float("nan")
-    (found,) = verification.problems(replace(tiny_run, history=history))
+    (found,) = verify.problems(replace(tiny_run, history=history))
     assert "nan in the history" in found
 
 
 def test_a_rounding_error_is_none(tiny_run):
     history = tiny_run.history.copy()
     history.loc[history.index[-1], "fcr_embedding"] += 1e-4
-    assert verification.problems(replace(tiny_run, history=history)) == []
+    assert verify.problems(replace(tiny_run, history=history)) == []

@@ -8,12 +8,14 @@ from safetensors.torch import load_file, save_file
 from same import assert_same_run, fingerprint
 from test_schedule import walk
 
-from grokbook import checkpoints, runs, schedule, train
-from grokbook.checkpoints import Checkpoints, State
-from grokbook.engine import Stack
-from grokbook.record import Record, observe
-from grokbook.runs import DamagedRun
-from grokbook.training import initial_weights
+from grokbook import runs, train
+from grokbook.runs import grokking
+from grokbook.runs.run import DamagedRun
+from grokbook.training import checkpoints
+from grokbook.training.checkpoints import Checkpoints, State
+from grokbook.training.engine import Stack
+from grokbook.training.record import Record, observe
+from grokbook.training.train import initial_weights
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def test_a_state_of_one_s_own_goes_first(states, tiny):
 def test_an_evaluation_that_only_the_smaller_budget_asked_for_is_forgotten(states, tiny):
     states.save(tiny(max_steps=17), *trained_to(tiny(max_steps=17), 17))
     states.close(tiny(max_steps=17), 17, keep=True)
-    assert not schedule.evaluates(17, 10)
+    assert not grokking.evaluates(17, 10)
     state = states.load(tiny())
     assert (state.step, state.record.step) == (17, max(step for step in walk(10, 30) if step < 17))
 

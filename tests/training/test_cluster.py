@@ -10,16 +10,17 @@ from pathlib import Path
 
 import processes
 import pytest
+from checkout import ROOT
 from processes import Child
 from same import assert_same_run
 from test_cli import grokbook
 
 from grokbook import RunStore
-from grokbook.experiments import EXPERIMENTS
+from grokbook.paper.experiments import EXPERIMENTS
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
-TESTS = Path(__file__).parent
+TESTS = ROOT / "tests"
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(mine, tmp_path):
 def test_what_comes_with_an_extra_is_named_where_it_is_missing(mine, monkeypatch):
     monkeypatch.setenv("GROKBOOK_STORE", str(mine.path))
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "grokbook.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "grokbook.training.cluster", raising=False)
     result = grokbook("sweep", "elementary", "--p", "5", "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2
     assert (

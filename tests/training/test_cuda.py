@@ -6,10 +6,11 @@ import warnings
 import pytest
 import torch
 
-from grokbook import backward, data, folded, kernels, model, train
-from grokbook.engine import WARM_UP, Stack
-from grokbook.training import initial_weights
-from grokbook.weights import EMBEDDING
+from grokbook import data, model, train
+from grokbook.model import backward, folded, kernels
+from grokbook.model.weights import EMBEDDING
+from grokbook.training.engine import WARM_UP, Stack
+from grokbook.training.train import initial_weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CUDA = torch.device("cuda")

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook import data, memory, model
-from grokbook.engine import Stack
-from grokbook.training import initial_weights
-from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook import data, model
+from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook.training import memory
+from grokbook.training.engine import Stack
+from grokbook.training.train import initial_weights
 
 CPU = torch.device("cpu")
 

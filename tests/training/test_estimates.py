@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from grokbook import RunStore, estimates, memory, training
-from grokbook.weights import EMBEDDING
+from grokbook import RunStore
+from grokbook.model.weights import EMBEDDING
+from grokbook.training import estimates, memory
+from grokbook.training import train as training
 
 
 def test_an_estimate_trains_nothing(tiny, monkeypatch):

@@ -13,9 +13,10 @@ from processes import Child, SmallDisk
 from same import assert_same_run, fingerprint
 from test_runs import reseal
 
-from grokbook import DamagedRun, Run, RunStore, store, train
-from grokbook.checkpoints import Checkpoints
-from grokbook.runs import CONFIG, HISTORY, SPECTRA, WEIGHTS
+from grokbook import DamagedRun, Run, RunStore, train
+from grokbook.runs.run import CONFIG, HISTORY, SPECTRA, WEIGHTS
+from grokbook.training import store
+from grokbook.training.checkpoints import Checkpoints
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from filelock import Timeout
 from processes import Child
 
-from grokbook.locks import RunLocks, table_lock
+from grokbook.training.locks import RunLocks, table_lock
 
 
 def test_a_table_is_changed_by_one_at_a_time(tmp_path):

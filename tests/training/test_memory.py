@@ -4,7 +4,8 @@ import sys
 import pytest
 import torch
 
-from grokbook import RunConfig, memory
+from grokbook import RunConfig
+from grokbook.training import memory
 
 CPU = torch.device("cpu")
 
@@ -21,7 +22,9 @@ def test_the_estimate_of_memory_is_of_the_right_size():
     """By how much the peak of a real process grows once it trains and evaluates."""
     code = (
         "import re, torch; torch.set_num_threads(1)\n"
-        "import grokbook as gb; from grokbook import engine, memory; from grokbook.training import initial_weights\n"
+        "import grokbook as gb\n"
+        "from grokbook.training import engine, memory\n"
+        "from grokbook.training.train import initial_weights\n"
         # Not getrusage: its peak is inherited from whoever started the process.
         "peak = lambda: 1024 * int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
         "config = gb.RunConfig(operations=('a+b',), p=199, fraction=0.6)\n"

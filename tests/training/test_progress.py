@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from grokbook import progress
-from grokbook.progress import Progress, reporter
+from grokbook.training import progress
+from grokbook.training.progress import Progress, reporter
 
 ROW = {"train_accuracy": 1.0, "test_accuracy": 0.123, "train_loss": 0.5}
 

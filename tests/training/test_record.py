@@ -8,7 +8,7 @@ import torch
 from same import assert_same_run
 
 from grokbook import train
-from grokbook.record import Moment, Record
+from grokbook.training.record import Moment, Record
 
 
 @pytest.fixture

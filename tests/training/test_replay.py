@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grokbook.retraining import deviation, weights_along
+from grokbook.training.replay import deviation, weights_along
 
 
 def along(run, **options):

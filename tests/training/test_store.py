@@ -9,11 +9,14 @@ import torch
 from same import assert_same_run, fingerprint
 from test_training import interrupt_at
 
-from grokbook import DamagedRun, RunStore, disk, publishing, runs, training
-from grokbook.checkpoints import Checkpoints
+from grokbook import DamagedRun, RunStore
 from grokbook.errors import RunsMissing
-from grokbook.runs import WEIGHTS
-from grokbook.weights import EMBEDDING
+from grokbook.model.weights import EMBEDDING
+from grokbook.runs import disk, publish
+from grokbook.runs import run as runs
+from grokbook.runs.run import WEIGHTS
+from grokbook.training import train as training
+from grokbook.training.checkpoints import Checkpoints
 
 
 @pytest.fixture
@@ -176,7 +179,7 @@ def test_a_source_is_trained_once_and_kept(empty, tiny, trainings):
 
 
 def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_training(empty, tiny_run, no_training):
-    publishing.publish(tiny_run, empty.path)
+    publish.publish(tiny_run, empty.path)
     heir = replace(tiny_run.config, operations=("a-b",), source=tiny_run.config, transplant=EMBEDDING)
     assert empty.missing([heir]) == [tiny_run.config, heir]
     problem = f"{re.escape(tiny_run.config.name)} has no weights, and other runs start from them"

@@ -10,14 +10,18 @@ from processes import SERVER, Child
 from same import assert_same_run
 from test_cli import assert_short_error, grokbook, mine  # noqa: F401 (mine is a fixture)
 
-from grokbook import RunConfig, RunStore, experiments, memory, outcomes, publishing, sweeps, training
+from grokbook import RunConfig, RunStore
 from grokbook.errors import RunsMissing
-from grokbook.experiments import EXPERIMENTS, Experiment
-from grokbook.locks import RunLocks
-from grokbook.outcomes import Outcome
-from grokbook.runs import WEIGHTS
-from grokbook.sweeps import Done, Settings, Sweep
-from grokbook.weights import EMBEDDING
+from grokbook.model.weights import EMBEDDING
+from grokbook.paper import experiments
+from grokbook.paper.experiments import EXPERIMENTS, Experiment
+from grokbook.runs import outcomes, publish
+from grokbook.runs.outcomes import Outcome
+from grokbook.runs.run import WEIGHTS
+from grokbook.training import memory, sweeps
+from grokbook.training import train as training
+from grokbook.training.locks import RunLocks
+from grokbook.training.sweeps import Done, Settings, Sweep
 
 
 @pytest.fixture
@@ -132,7 +136,7 @@ def test_a_worker_that_dies_costs_its_run_little(empty, tiny, tmp_path):
 
 
 def test_a_source_without_weights_is_not_done_when_its_worker_dies(tmp_path, tiny, tiny_run):
-    publishing.publish(tiny_run, tmp_path / "published")
+    publish.publish(tiny_run, tmp_path / "published")
     store = RunStore(tmp_path / "mine", [tmp_path / "published"])
     heir = tiny("a-b", source=tiny_run.config, transplant=("W_E",))
     executors = [Inline(dies_at_once), Inline()]
@@ -143,7 +147,7 @@ def test_a_source_without_weights_is_not_done_when_its_worker_dies(tmp_path, tin
 
 
 def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_training(empty, tiny, tiny_run):
-    publishing.publish(tiny_run, empty.path)
+    publish.publish(tiny_run, empty.path)
     sweep = Sweep(empty.missing([tiny("a-b", source=tiny_run.config, transplant=("W_E",))]), empty)
     with pytest.raises(FileExistsError, match="has no weights, and other runs start from them"):
         sweep.run(pytest.fail, workers=1)

@@ -8,25 +8,17 @@ import torch
 from same import assert_same_run
 from test_schedule import walk
 
-from grokbook import (
-    RunStore,
-    TrainingDiverged,
-    data,
-    fourier,
-    measures,
-    model,
-    provenance,
-    runs,
-    schedule,
-    train,
-    training,
-)
-from grokbook.checkpoints import Checkpoints
-from grokbook.engine import Stack
-from grokbook.record import Record, observe
-from grokbook.runs import DamagedRun
-from grokbook.training import Trainer, initial_weights, resolve_device
-from grokbook.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook import RunStore, TrainingDiverged, data, fourier, model, runs, train
+from grokbook.fourier import measures
+from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook.runs import grokking as schedule
+from grokbook.runs import provenance
+from grokbook.runs.run import DamagedRun
+from grokbook.training import train as training
+from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.engine import Stack
+from grokbook.training.record import Record, observe
+from grokbook.training.train import Trainer, initial_weights, resolve_device
 
 
 def trained(*configs, **options):

@@ -1,8 +1,8 @@
 """Self-checks of the workshops' exercises, one module per workshop, one function per exercise.
 
 A check takes an answer and what the answer is about, computes the right one itself, and returns a
-:class:`grokbook.workshop.verdicts.Verdict`: true or false, with a message that explains a wrong answer where it knows
-what went wrong. It accepts lists, arrays and tensors, and does not raise on whatever a student hands in.
+:class:`grokbook.book.workshop.verdicts.Verdict`: true or false, with a message that explains a wrong answer where it
+knows what went wrong. It accepts lists, arrays and tensors, and does not raise on whatever a student hands in.
 
     verdicts    what a check returns; reading answers and comparing them
     watch       workshop 1: watch it grok
@@ -13,6 +13,6 @@ what went wrong. It accepts lists, arrays and tensors, and does not raise on wha
 
 from __future__ import annotations
 
-from grokbook.workshop.verdicts import Verdict
+from grokbook.book.workshop.verdicts import Verdict
 
 __all__ = ["Verdict"]

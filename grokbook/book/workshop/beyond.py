@@ -1,6 +1,6 @@
 """Workshop 3, beyond addition: logarithms, even powers, chirps, and polynomials through a + b.
 
-Shapes as in :mod:`grokbook.fourier`: p residues, a layer [p, n] with one row per residue.
+Shapes as in :mod:`grokbook.fourier.transform`: p residues, a layer [p, n] with one row per residue.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import fourier
-from grokbook.operations import Operation
-from grokbook.workshop.verdicts import (
+from grokbook.book.workshop.verdicts import (
     Mistake,
     Unreadable,
     Verdict,
@@ -31,6 +30,7 @@ from grokbook.workshop.verdicts import (
     whole_numbers,
     wrong,
 )
+from grokbook.data.operations import Operation
 
 TRIED = ("a+b", "(a+b)^2", "(a+b)^3", "(a+b)^2+a+b", "a-b", "ab", "a^2+b^2", "a^2-b^2", "(a-b)^2", "a^2+ab+b^2", "2a+b")
 """Operations that exercise 3.7 tries a function on: some through a + b, some symmetric, some divisible by a + b."""

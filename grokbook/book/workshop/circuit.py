@@ -1,6 +1,6 @@
 """Workshop 2, read the circuit: waves in the embedding, key frequencies; and the checks of :mod:`.logits`.
 
-Shapes as in :mod:`grokbook.fourier`: p residues, K = p // 2 frequencies counted from 1.
+Shapes as in :mod:`grokbook.fourier.transform`: p residues, K = p // 2 frequencies counted from 1.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import fourier
-from grokbook.workshop.logits import ablated, accuracies_alone, expected_sum, explained, rebuilt
-from grokbook.workshop.verdicts import (
+from grokbook.book.workshop.logits import ablated, accuracies_alone, expected_sum, explained, rebuilt
+from grokbook.book.workshop.verdicts import (
     Mistake,
     Verdict,
     compare,

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook.restricted import LogitWaves
-from grokbook.workshop.verdicts import (
+from grokbook.analysis.restricted import LogitWaves
+from grokbook.book.workshop.verdicts import (
     Mistake,
     Verdict,
     close,

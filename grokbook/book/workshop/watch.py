@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokbook import prompts
-from grokbook.runs import Run
-from grokbook.workshop.verdicts import (
+from grokbook.book.workshop.verdicts import (
     Mistake,
     Unreadable,
     Verdict,
@@ -24,6 +22,8 @@ from grokbook.workshop.verdicts import (
     told,
     wrong,
 )
+from grokbook.data import tokens as prompts
+from grokbook.runs.run import Run
 
 HALFWAY_COLUMNS = ("test_accuracy", "test_loss", "weight_norm", "ffs_neuron_logit", "gini_embedding")
 """Columns of a history that exercise 1.6 is about."""

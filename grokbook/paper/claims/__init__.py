@@ -1,4 +1,4 @@
-"""The paper's claims, judged by stored runs. What a verdict is, is in :mod:`grokbook.claims.criteria`."""
+"""The paper's claims, judged by stored runs. What a verdict is, is in :mod:`grokbook.paper.claims.criteria`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from grokbook.claims import learning, spectral
-from grokbook.claims.criteria import SEEDS, SHIFT, Criterion, Evidence, Verdict, verdict
-from grokbook.experiments import EXPERIMENTS
-from grokbook.store import RunStore
+from grokbook.paper.claims import learning, spectral
+from grokbook.paper.claims.criteria import SEEDS, SHIFT, Criterion, Evidence, Verdict, verdict
+from grokbook.paper.experiments import EXPERIMENTS
+from grokbook.training.store import RunStore
 
 __all__ = [
     "CLAIMS",
@@ -46,7 +46,7 @@ class Claim(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """Where the book shows it, see :attr:`grokbook.experiments.Experiment.shown`."""
+        """Where the book shows it, see :attr:`grokbook.paper.experiments.Experiment.shown`."""
         return EXPERIMENTS[self.experiments[0]].shown
 
     @property

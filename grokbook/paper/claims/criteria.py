@@ -25,9 +25,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from grokbook import paper
-from grokbook.config import RunConfig
-from grokbook.runs import Run
-from grokbook.store import RunStore
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
+from grokbook.training.store import RunStore
 
 SHIFT = 0.25
 """Share of its distance from :attr:`Criterion.null` by which a limit is moved, to see whether a verdict hangs on it."""
@@ -193,5 +193,5 @@ class Evidence:
 
 
 def grokked(run: Run) -> float:
-    """1 if a run has grokked, 0 if not; NaN where it cannot tell, see :attr:`grokbook.runs.Run.groks`."""
+    """1 if a run has grokked, 0 if not; NaN where it cannot tell, see :attr:`grokbook.runs.run.Run.groks`."""
     return math.nan if run.groks is None else float(run.groks)

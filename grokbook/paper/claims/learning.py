@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 
-from grokbook import labels, paper, paper_results, restricted
-from grokbook.claims.criteria import Configs, Criterion, Evidence, Value, alone, grokked, mixed
-from grokbook.claims.numbers import best, helped, later, mean, plateau, speed_up
-from grokbook.config import RunConfig
-from grokbook.experiments import (
+from grokbook import paper
+from grokbook.analysis import labels, restricted
+from grokbook.data.operations import CATALOGUE, Operation, pretty
+from grokbook.model.names import EMBEDDING, MODULES
+from grokbook.paper import results
+from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, Value, alone, grokked, mixed
+from grokbook.paper.claims.numbers import best, helped, later, mean, plateau, speed_up
+from grokbook.paper.configs import Transfer
+from grokbook.paper.experiments import (
     EXPERIMENTS,
     FACTORIZABLE,
     NOT_FACTORIZABLE,
@@ -18,10 +22,8 @@ from grokbook.experiments import (
     SCALED,
     SUMS,
 )
-from grokbook.modules import EMBEDDING, MODULES
-from grokbook.operations import CATALOGUE, Operation, pretty
-from grokbook.paper import Transfer
-from grokbook.runs import ON_ITS_WAY, Run
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import ON_ITS_WAY, Run
 
 Groks = Mapping[Operation, bool]
 """Which operations grok."""
@@ -137,7 +139,7 @@ def c8(evidence: Evidence) -> Iterator[Criterion]:
 def c13(evidence: Evidence) -> Iterator[Criterion]:
     """Criteria of C13, without the factorizable polynomials that the paper's own Table 5 has fail at r = 0.3."""
     factorizable = list(dict.fromkeys((*FACTORIZABLE, *SUMS)))
-    told = paper_results.groks([Operation.parse(operation) for operation in factorizable], 97, 0.3)
+    told = results.groks([Operation.parse(operation) for operation in factorizable], 97, 0.3)
     factorizable = [name for name in factorizable if told.get(Operation.parse(name), True)]
     for operations, what, expected in (
         (NOT_FACTORIZABLE, "does not factor", False),
@@ -210,7 +212,7 @@ def c21(evidence: Evidence) -> Iterator[Criterion]:
         seed: labels.survey(operations, 97, 0.3, range(SPLITS * seed, SPLITS * (seed + 1))) for seed in evidence.seeds
     }
     for judge, groks in (
-        ("the paper", paper_results.groks(operations, 97, 0.3)),
+        ("the paper", results.groks(operations, 97, 0.3)),
         ("the runs here", _groks_here(evidence, operations)),
     ):
         told = surveys if set(groks.values()) == {True, False} else {}
@@ -274,7 +276,8 @@ def _share_that_help(runs: Sequence[Run], limit: float, of_all: bool) -> float:
     """Of cases, three runs each as in :func:`_compared`, the share in which the module helps.
 
     Of all, or of those that tell: in which the run from scratch or the other one comes above
-    :data:`grokbook.runs.ON_ITS_WAY`. NaN without any, and where undecided cases decide on which side of a limit it is.
+    :data:`grokbook.runs.run.ON_ITS_WAY`. NaN without any, and where undecided cases decide on which side of a limit it
+    is.
     """
     cases = [*zip(runs[::3], runs[1::3], runs[2::3], strict=True)]
     counted = [

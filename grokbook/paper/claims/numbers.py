@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import measures, record, training
-from grokbook.config import RunConfig
-from grokbook.operations import Operation
-from grokbook.runs import Run
+from grokbook.data.operations import Operation
+from grokbook.fourier import measures
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
+from grokbook.training import record
+from grokbook.training import train as training
 
 Maps = Float[Tensor, "operation p p"]
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from grokbook import paper
-from grokbook.claims.criteria import Criterion, Evidence, alone, mixed
-from grokbook.claims.numbers import (
+from grokbook.data.operations import pretty
+from grokbook.fourier.measures import BIASED, map_correlation
+from grokbook.paper.claims.criteria import Criterion, Evidence, alone, mixed
+from grokbook.paper.claims.numbers import (
     Maps,
     apart,
     cosine_map_share,
@@ -19,11 +21,9 @@ from grokbook.claims.numbers import (
     relative,
     untrained_maps,
 )
-from grokbook.config import RunConfig
-from grokbook.experiments import POWERS, SUMS
-from grokbook.measures import BIASED, map_correlation
-from grokbook.operations import pretty
-from grokbook.runs import LAYERS, Run
+from grokbook.paper.experiments import POWERS, SUMS
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import LAYERS, Run
 
 SPARSE = 0.5
 """A layer is sparse if FFS has at least halved since the random start."""

@@ -9,7 +9,7 @@ import torch
 from garbage import assert_refused
 
 from grokbook import Operation
-from grokbook.workshop import beyond
+from grokbook.book.workshop import beyond
 
 P = 13
 X = torch.arange(P)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from garbage import assert_refused
 
-from grokbook import Operation, fourier, restricted
-from grokbook.workshop import circuit
+from grokbook import Operation, fourier
+from grokbook.analysis import restricted
+from grokbook.book.workshop import circuit
 
 P, KEY = 13, [2, 5]
 X = torch.arange(P, dtype=torch.float64)

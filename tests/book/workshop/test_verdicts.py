@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from grokbook.workshop import Verdict
-from grokbook.workshop.verdicts import (
+from grokbook.book.workshop import Verdict
+from grokbook.book.workshop.verdicts import (
     EMPTY,
     Mistake,
     Unreadable,

@@ -8,7 +8,7 @@ import pytest
 from garbage import assert_refused
 
 from grokbook import Run
-from grokbook.workshop import watch
+from grokbook.book.workshop import watch
 
 STEPS = [0, 1, 5, 20, 50, 100, 200, 300, 400, 500]
 GROKS = {

@@ -4,19 +4,19 @@ tests/test_notebooks.py executes them through papermill as well.
 """
 
 import ast
-from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 from nbformat import NotebookNode
 
 from grokbook.book.copies import instructor_copy, student_copy
 from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import exercises
-from grokbook.workshop import Verdict
-from grokbook.workshop.verdicts import EMPTY
+from grokbook.book.workshop import Verdict
+from grokbook.book.workshop.verdicts import EMPTY
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 WORKSHOPS = sorted(NOTEBOOKS.glob("workshop_*.md"))
 
 

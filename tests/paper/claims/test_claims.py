@@ -3,31 +3,30 @@ import math
 import re
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from checkout import ROOT
 from test_cli import grokbook
 
-from grokbook import RunStore, claims, publishing
-from grokbook.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, learning, numbers, spectral, verdict
-from grokbook.claims.criteria import SEEDS, Value, grokked
-from grokbook.config import RunConfig
-from grokbook.experiments import EXPERIMENTS, NOT_FACTORIZABLE
-from grokbook.operations import pretty
-from grokbook.record import layer_spectra
-from grokbook.runs import Run, Spectra, history_columns
-from grokbook.training import initial_weights
-from grokbook.weights import Weights
+from grokbook import RunStore
+from grokbook.data.operations import pretty
+from grokbook.model.weights import Weights
+from grokbook.paper import claims
+from grokbook.paper.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, learning, numbers, spectral, verdict
+from grokbook.paper.claims.criteria import SEEDS, Value, grokked
+from grokbook.paper.experiments import EXPERIMENTS, NOT_FACTORIZABLE
+from grokbook.runs import publish
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run, Spectra, history_columns
+from grokbook.training.record import layer_spectra
+from grokbook.training.train import initial_weights
 
 
 def criterion(*values: float, **limit: float) -> Criterion:
     return Criterion(what="a number", values=tuple(Value(seed, float(v)) for seed, v in enumerate(values)), **limit)
-
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -446,7 +445,7 @@ def test_a_seed_without_a_run_from_scratch_tells_whether_it_groks_with_the_modul
 
 
 def test_numbers_that_need_weights_pass_over_runs_without(tmp_path, tiny, tiny_run):
-    publishing.publish(tiny_run, tmp_path)
+    publish.publish(tiny_run, tmp_path)
     evidence = Evidence(RunStore(tmp_path), seeds=(0,))
     for weights, values in ((False, (Value(0, 30.0),)), (True, ())):
         found = evidence.criterion("x", lambda seed: [tiny()], lambda run: run.steps, at_least=1.0, weights=weights)

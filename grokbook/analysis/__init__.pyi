@@ -1,0 +1,5 @@
+from . import coordinates as coordinates
+from . import labels as labels
+from . import restricted as restricted
+from . import restricted_history as restricted_history
+from . import symmetry as symmetry

@@ -1,0 +1,14 @@
+from . import expressions as expressions
+from . import operations as operations
+from . import table as table
+from . import tokens as tokens
+from .operations import CATALOGUE as CATALOGUE
+from .operations import Kind as Kind
+from .operations import Operation as Operation
+from .operations import pretty as pretty
+from .table import Dataset as Dataset
+from .table import make as make
+from .table import over_residues as over_residues
+from .table import split as split
+from .tokens import n_operands as n_operands
+from .tokens import n_train as n_train

@@ -1,0 +1,13 @@
+from . import measures as measures
+from . import transform as transform
+from .transform import Spectrum as Spectrum
+from .transform import basis as basis
+from .transform import coefficients as coefficients
+from .transform import coefficients_2d as coefficients_2d
+from .transform import discrete_logs as discrete_logs
+from .transform import frequency_labels as frequency_labels
+from .transform import key_frequencies as key_frequencies
+from .transform import multiplicative_basis as multiplicative_basis
+from .transform import primitive_root as primitive_root
+from .transform import spectrum as spectrum
+from .transform import spectrum_2d as spectrum_2d

@@ -1,0 +1,14 @@
+from . import names as names
+from . import transformer as transformer
+from . import weights as weights
+from .names import EMBEDDING as EMBEDDING
+from .names import MODULES as MODULES
+from .names import TRANSFORMER as TRANSFORMER
+from .names import WEIGHTS as WEIGHTS
+from .transformer import layers as layers
+from .transformer import logits as logits
+from .transformer import neuron_logit_map as neuron_logit_map
+from .transformer import textbook_logits as textbook_logits
+from .weights import Weights as Weights
+from .weights import initialise as initialise
+from .weights import stack as stack
