@@ -11,7 +11,8 @@ import pandas as pd
 from grokbook.data.operations import Operation
 from grokbook.figures.style import label_of
 from grokbook.runs.config import RunConfig
-from grokbook.runs.run import OUTCOMES, Run, per_operation
+from grokbook.runs.history import OUTCOMES, per_operation
+from grokbook.runs.run import Run
 
 Group = Mapping[str, Sequence[Run]]
 """Runs under the label they are drawn with: usually one per seed."""

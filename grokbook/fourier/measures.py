@@ -1,4 +1,4 @@
-"""Progress measures: how sparse and how balanced a layer's spectrum is, and when a run has grokked.
+"""Progress measures: how sparse and how balanced a layer's spectrum is.
 
 Shapes: `p` residues, `K = p // 2` frequencies, `n` anything. With u_k, v_k the cosine and sine coefficients
 of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measures (section 7) are
@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Real
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from grokbook.fourier import transform
@@ -173,40 +172,3 @@ def map_correlation(one: Real[Tensor, "p p"], other: Real[Tensor, "p p"]) -> flo
     """
     squares = torch.stack([norms.double().square()[1:, 1:].flatten() for norms in (one, other)])
     return float(torch.corrcoef(squares)[0, 1])
-
-
-def grok_step(
-    steps: ArrayLike,
-    train_accuracy: ArrayLike,
-    test_accuracy: ArrayLike,
-    threshold: float = 0.99,
-    sustain: int = 1000,
-) -> int | None:
-    """The first evaluated step from which a run has grokked, or None while the record does not show it.
-
-    A step counts when (1) train accuracy has reached `threshold` there or earlier, (2) test accuracy is at
-    least `threshold` at this and every evaluation up to `sustain` steps later, and (3) the record reaches
-    that far. Evaluations may be irregularly spaced. A record that grows can turn None into a step, but never
-    moves a step or takes it back, so one rule stops a run and judges a finished history. NaN is below any
-    threshold.
-
-    Raises:
-        ValueError: the three records differ in length, the steps do not increase, or sustain is negative.
-    """
-    step = np.asarray(steps, dtype=np.int64)
-    train, test = np.asarray(train_accuracy, dtype=np.float64), np.asarray(test_accuracy, dtype=np.float64)
-    if step.ndim != 1 or not step.shape == train.shape == test.shape:
-        raise ValueError("steps and accuracies must be vectors of one length")
-    if (np.diff(step) <= 0).any():
-        raise ValueError("steps must increase")
-    if sustain < 0:
-        raise ValueError(f"sustain must not be negative, not {sustain}")
-    if len(step) == 0:
-        return None
-
-    never = np.iinfo(np.int64).max
-    learned = np.maximum.accumulate(train >= threshold)
-    failures = np.where(test >= threshold, never, step)
-    next_failure = np.minimum.accumulate(failures[::-1])[::-1]
-    grokked = learned & (next_failure > step + sustain) & (step + sustain <= step[-1])
-    return int(step[grokked.argmax()]) if grokked.any() else None

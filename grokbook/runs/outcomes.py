@@ -24,7 +24,8 @@ from grokbook.errors import DamagedRun
 from grokbook.runs import disk
 from grokbook.runs.config import RunConfig, canonical
 from grokbook.runs.folders import RunFolders
-from grokbook.runs.run import CONFIG, Run, ending
+from grokbook.runs.grokking import ending
+from grokbook.runs.run import CONFIG, Run
 from grokbook.runs.run import read as read_run
 
 REPEATS = "repeats"

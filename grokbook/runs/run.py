@@ -28,12 +28,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from grokbook.errors import DamagedRun
-from grokbook.fourier import measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights, shapes
-from grokbook.runs import grokking
 from grokbook.runs.config import RunConfig
 from grokbook.runs.folders import WEIGHTS_FILE
+from grokbook.runs.grokking import grok_step
+from grokbook.runs.history import history_columns
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     "config.json",
@@ -46,10 +46,6 @@ STOPPED_BY_BUDGET = "step budget"
 """What a provenance says of a run that would go on with a larger one."""
 ON_ITS_WAY = 0.9
 """Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
-LAYERS = ("embedding", "neuron_logit")
-"""Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
-OUTCOMES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-"""Columns of a history that a mixture also has for each of its operations."""
 
 
 class Spectra(NamedTuple):
@@ -139,51 +135,6 @@ class Run:
             return None
         before = np.flatnonzero((values - values[0]) / way < 0.5)
         return int(self.history["step"].iloc[before[-1] + 1])
-
-
-def grok_step(config: RunConfig, history: Mapping[str, Sequence[float]] | pd.DataFrame) -> int | None:
-    """The grok step of a history, possibly of a run still in progress.
-
-    See :func:`grokbook.fourier.measures.grok_step`. Any columns by name will do: a data frame, or plain lists.
-    """
-
-    def worst(column: str) -> np.ndarray:
-        # Histories are stored in float32: compared in that precision, a run in progress and its record agree.
-        names = per_operation(config, column) or [column]
-        return np.min([np.asarray(history[name], dtype=np.float32) for name in names], axis=0)
-
-    threshold = float(np.float32(config.grok_accuracy))
-    train, test = worst("train_accuracy"), worst("test_accuracy")
-    return measures.grok_step(np.asarray(history["step"]), train, test, threshold, config.sustain)
-
-
-def ending(config: RunConfig, grok_step: int | None) -> int:
-    """The step at which a run ends: its budget, or a tail beyond its grok step, if by then it is seen to have grokked.
-
-    That takes an evaluation at least ``sustain`` steps later, which a tail no longer than that may not reach.
-    """
-    if grok_step is None:
-        return config.max_steps
-    seen = grokking.next_evaluation(grok_step + config.sustain - 1, config.eval_every, config.max_steps)
-    return min(config.max_steps, max(grok_step + config.tail, seen))
-
-
-def history_columns(config: RunConfig) -> tuple[str, ...]:
-    """The columns of every history of this config, in their order; see :mod:`grokbook.training.record`."""
-    each = [column for total in OUTCOMES for column in per_operation(config, total)]
-    measured = [f"{measure}_{layer}" for layer in LAYERS for measure in measures.Measures._fields]
-    return ("step", *OUTCOMES, *each, *measured, "weight_norm")
-
-
-def per_operation(config: RunConfig, column: str) -> list[str]:
-    """Names of the history columns that hold ``column`` for each operation of a mixture; none for a single task."""
-    return [f"{column}[{text}]" for text in config.operations] if len(config.operations) > 1 else []
-
-
-def outcome_columns(config: RunConfig, column: str, each: Sequence[float]) -> dict[str, float]:
-    """A loss or accuracy of a run and, in a mixture, of each operation, from the values of its operations."""
-    total = sum(each) if column.endswith("loss") else sum(each) / len(each)
-    return {column: total, **dict(zip(per_operation(config, column), each, strict=False))}
 
 
 def write(run: Run, folder: Path) -> None:

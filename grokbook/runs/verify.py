@@ -18,7 +18,9 @@ from grokbook import data, fourier, model
 from grokbook.fourier import measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights
-from grokbook.runs.run import LAYERS, Run, ending, outcome_columns
+from grokbook.runs.grokking import ending
+from grokbook.runs.history import LAYERS, outcome_columns
+from grokbook.runs.run import Run
 from grokbook.training import record
 
 TOLERANCES: Mapping[str, float] = {

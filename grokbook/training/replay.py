@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from grokbook.model.weights import Weights
-from grokbook.runs.run import LAYERS, Run
+from grokbook.runs.history import LAYERS
+from grokbook.runs.run import Run
 from grokbook.training import memory
 from grokbook.training.engine import Stack
 from grokbook.training.progress import Progress

@@ -1,10 +1,13 @@
+import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grokbook.runs import grokking
+from grokbook.runs.grokking import first_sustained
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,91 @@ def test_steps_between_are_not_recorded():
     assert not grokking.records_spectra(11, 1000)
     assert not grokking.records_map(12, 1000)
     assert grokking.records_spectra(12, 1000)
+
+
+def test_the_grok_step_with_irregular_evaluations() -> None:
+    steps = [0, 10, 100, 130, 700, 1129, 1130, 5000]
+    train = [0, 1, 1, 1, 1, 1, 1, 1]
+    test = [0, 0.2, 0.98, 0.99, 1, 1, 1, 1]
+    assert first_sustained(steps, train, test) == 130
+
+
+@pytest.mark.parametrize(("end", "expected"), [(1099, None), (1100, 100)])
+def test_the_grok_step_needs_a_record_that_reaches_far_enough(end: int, expected: int | None) -> None:
+    assert first_sustained([0, 100, end], [1, 1, 1], [0, 1, 1], sustain=1000) == expected
+
+
+def test_the_grok_step_never() -> None:
+    assert first_sustained([0, 1000, 3000], [0, 1, 1], [0, 0.5, 0.98]) is None
+    assert first_sustained([], [], []) is None
+
+
+def test_the_grok_step_after_a_dip() -> None:
+    steps = [0, 500, 1000, 1500, 2000, 2500]
+    assert first_sustained(steps, [1] * 6, [0, 1, 0.9, 1, 1, 1]) == 1500
+    assert first_sustained(steps, [1] * 6, [0, 1, 0.9, 1, 1, 0.9]) is None
+    # A dip beyond the window does not undo what was sustained.
+    assert first_sustained(steps, [1] * 6, [0, 1, 1, 1, 0.9, 0.9]) == 500
+
+
+def test_a_dip_at_the_last_step_of_the_window_counts() -> None:
+    assert first_sustained([0, 1000, 1001, 3000], [1] * 4, [1, 0.9, 1, 1]) == 1001
+    assert first_sustained([0, 1001, 1002, 3000], [1] * 4, [1, 0.9, 1, 1]) == 0
+
+
+def test_the_grok_step_waits_for_the_training_set() -> None:
+    steps = [0, 100, 200, 2000]
+    assert first_sustained(steps, [0, 0.98, 0.99, 1], [1, 1, 1, 1]) == 200
+    assert first_sustained(steps, [0, 0.99, 0.5, 0.5], [1, 1, 1, 1]) == 100  # once reached is enough
+    assert first_sustained(steps, [0, 0, 0, 0.98], [1, 1, 1, 1]) is None
+
+
+def test_the_grok_step_takes_nan_for_failure() -> None:
+    assert first_sustained([0, 500, 2000], [1, 1, 1], [1, math.nan, 1]) is None
+    assert first_sustained([0, 500, 2000], [math.nan, 1, 1], [1, 1, 1]) == 500
+
+
+def test_the_grok_step_with_its_own_threshold_and_window() -> None:
+    assert first_sustained([0, 5, 9], [1, 1, 1], [0.1, 0.6, 0.4], threshold=0.5, sustain=0) == 5
+    assert first_sustained([0, 5, 9], [1, 1, 1], [0.1, 0.6, 0.4], threshold=0.5, sustain=4) is None
+
+
+@given(
+    gaps=st.lists(st.integers(1, 900), min_size=1, max_size=12),
+    data=st.data(),
+    sustain=st.integers(0, 2000),
+)
+def test_the_grok_step_never_changes_its_mind(gaps: list[int], data: st.DataObject, sustain: int) -> None:
+    steps = np.cumsum(gaps)
+    accuracies = st.lists(st.sampled_from([0.5, 0.99, 1.0]), min_size=len(gaps), max_size=len(gaps))
+    train, test = np.array(data.draw(accuracies)), np.array(data.draw(accuracies))
+    first = None
+    for end in range(1, len(steps) + 1):
+        now = first_sustained(steps[:end], train[:end], test[:end], sustain=sustain)
+        assert first is None or now == first
+        first = now
+    assert first == grok_step_by_definition(steps.tolist(), train.tolist(), test.tolist(), sustain)
+
+
+def grok_step_by_definition(steps: list[int], train: list[float], test: list[float], sustain: int) -> int | None:
+    for index, step in enumerate(steps):
+        learned = max(train[: index + 1]) >= 0.99
+        window = [test[j] for j, later in enumerate(steps) if step <= later <= step + sustain]
+        if learned and min(window) >= 0.99 and steps[-1] >= step + sustain:
+            return step
+    return None
+
+
+@pytest.mark.parametrize(
+    ("steps", "accuracy", "sustain", "message"),
+    [
+        ([0, 1], [1], 10, "length"),
+        ([0, 5, 5], [1, 1, 1], 10, "increase"),
+        ([0, 1], [1, 1], -1, "sustain"),
+    ],
+)
+def test_the_grok_step_refuses_records_that_make_no_sense(
+    steps: list[int], accuracy: list[float], sustain: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        first_sustained(steps, [1] * len(steps), accuracy, sustain=sustain)

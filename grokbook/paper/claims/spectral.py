@@ -23,7 +23,8 @@ from grokbook.paper.claims.numbers import (
 )
 from grokbook.paper.experiments import POWERS, SUMS
 from grokbook.runs.config import RunConfig
-from grokbook.runs.run import LAYERS, Run
+from grokbook.runs.history import LAYERS
+from grokbook.runs.run import Run
 
 SPARSE = 0.5
 """A layer is sparse if FFS has at least halved since the random start."""

@@ -20,7 +20,8 @@ from grokbook.paper.claims.criteria import SEEDS, Value, grokked
 from grokbook.paper.experiments import EXPERIMENTS, NOT_FACTORIZABLE
 from grokbook.runs import publish
 from grokbook.runs.config import RunConfig
-from grokbook.runs.run import Run, Spectra, history_columns
+from grokbook.runs.history import history_columns
+from grokbook.runs.run import Run, Spectra
 from grokbook.training.record import layer_spectra
 from grokbook.training.train import initial_weights
 
