@@ -12,6 +12,10 @@ class TrainingDiverged(RuntimeError):
     """The loss is no longer a finite number; the message says at which step and for which config."""
 
 
+class WeightsMissing(RuntimeError):
+    """A run that was published without its weights was asked for them; the message says how to get them."""
+
+
 class RunsMissing(KeyError):
     """Runs that are not stored, where training is not allowed; the message names them."""
 

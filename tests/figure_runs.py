@@ -36,7 +36,7 @@ def planted(tiny: Callable[..., RunConfig], p: int = 11) -> Run:
     columns |= {"step": step.numpy(), "train_accuracy": np.array([0, 1, 1, 1, 1.0])}
     columns |= {"test_accuracy": np.array([0, 0.25, 1, 1, 1.0]), "ffs_embedding": np.array([0.7, 0.7, 0.6, 0.3, 0.125])}
     weights, history = initial_weights(config, {}), pd.DataFrame(columns)
-    return Run(config=config, history=history, spectra=spectra, weights=weights, provenance={})
+    return Run(config=config, history=history, spectra=spectra, kept_weights=weights, provenance={})
 
 
 def single_frequency(tiny: Callable[..., RunConfig]) -> Run:
@@ -68,4 +68,4 @@ def mixture(tiny: Callable[..., RunConfig], fraction: float = 0.6, seed: int = 0
     columns |= {name: single.history[name] for name in ("step", "ffs_embedding")}
     spectra = single.spectra._replace(logits_step=torch.tensor([30]), logits=maps)
     weights = initial_weights(config, {})
-    return Run(config=config, history=pd.DataFrame(columns), spectra=spectra, weights=weights, provenance={})
+    return Run(config=config, history=pd.DataFrame(columns), spectra=spectra, kept_weights=weights, provenance={})

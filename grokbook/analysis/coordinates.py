@@ -127,7 +127,7 @@ def natural(operation: Operation) -> Natural | None:
 
 def of_run(run: Run) -> Natural | None:
     """The coordinates in which the layers of a run can be read; None for a mixture, and without weights."""
-    if run.weights is None or len(run.config.operations) != 1:
+    if not run.has_weights or len(run.config.operations) != 1:
         return None
     return natural(run.config.parsed_operations[0])
 
@@ -285,10 +285,8 @@ def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence
     """:func:`split` the embedding of a run, and test the rest of the model with each part.
 
     Raises:
-        ValueError: as for :func:`accuracy_with`.
+        ValueError, WeightsMissing: as for :func:`accuracy_with`.
     """
-    if run.weights is None:
-        raise ValueError(f"{run.config.label} was published without its weights")
     embedding = run.weights.W_E[: run.config.p]
     return Restriction(*(accuracy_with(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
 
@@ -299,11 +297,10 @@ def accuracy_with(run: Run, embedding: Float[Tensor, "p n"]) -> float:
     With ``operands="vocab"`` the other operands keep theirs.
 
     Raises:
-        ValueError: the run was published without its weights, or is a mixture.
+        ValueError: the run is a mixture.
+        WeightsMissing: the run was published without its weights.
     """
     config, weights = run.config, run.weights
-    if weights is None:
-        raise ValueError(f"{config.label} was published without its weights")
     if len(config.operations) != 1:
         raise ValueError(f"{config.label} has several operations: take a run on one")
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)

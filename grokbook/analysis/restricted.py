@@ -226,10 +226,9 @@ def ablations(run: Run, operation: int = 0) -> Ablations:
         operation: which of them.
 
     Raises:
-        ValueError: the operation is not linear, or the run was published without its weights.
+        ValueError: the operation is not linear.
+        WeightsMissing: the run was published without its weights.
     """
-    if run.weights is None:
-        raise ValueError(f"{run.config.label} was published without its weights")
     return ablations_of(run.config, run.weights, operation)
 
 

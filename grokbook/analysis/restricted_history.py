@@ -121,7 +121,7 @@ def problems(run: Run, frame: pd.DataFrame) -> Iterator[str]:
         # Over p classes, where the history has a few tokens more: that can only be less.
         if not (full[part] <= history[f"{part}_loss"] * (1 + TOLERANCE)).all():
             yield f"its full {part} loss is above that of the history"
-    if run.weights is None:
+    if not run.has_weights:
         return
     last = frame[frame["step"] == steps[-1]].set_index(["left", "constant"])[[*LOSSES]]
     again = restricted.over_training(run, [(steps[-1], run.weights)]).set_index(["left", "constant"])[[*LOSSES]]

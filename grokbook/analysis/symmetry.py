@@ -71,11 +71,10 @@ def by_mirror(run: Run) -> ByMirror:
     """How a run answers test pairs with and without a mirror image among its train pairs.
 
     Raises:
-        ValueError: as :func:`mirrored`, or the run was published without its weights.
+        ValueError: as :func:`mirrored`.
+        WeightsMissing: the run was published without its weights.
     """
     config, known = run.config, mirrored(run.config).reshape(-1)
-    if run.weights is None:
-        raise ValueError(f"{config.label} was published without its weights")
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
     right = (model.logits(run.weights, table.tokens[0]).argmax(-1) == table.labels[0]).numpy()
     test = ~table.train.numpy()

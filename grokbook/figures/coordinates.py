@@ -163,7 +163,6 @@ def read(groups: Group) -> list[Read]:
         for run in runs:
             own = coordinates.of_run(run)
             assert own is not None
-            assert run.weights is not None
             name = label if len(runs) == 1 else f"{label}, seed {run.config.seed}"
             found.append(Read(name, run, model.layers(run.weights, run.config.p), own))
     return found

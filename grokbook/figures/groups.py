@@ -55,7 +55,7 @@ def part(run: Run, operation: str) -> Run:
         config=replace(run.config, operations=(operations[index],)),
         history=run.history.assign(**own).drop(columns=dropped),
         spectra=run.spectra._replace(logits=run.spectra.logits[:, index : index + 1]),
-        weights=None,
+        kept_weights=None,
     )
 
 

@@ -62,7 +62,7 @@ def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
     for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
         config = run.config
         n_test = config.p**2 - n_train(config.p**2, config.fraction)
-        found = ("–", "–") if run.weights is None else tuple(f"{share:.1%}" for share in by_mirror(run))
+        found = tuple(f"{share:.1%}" for share in by_mirror(run)) if run.has_weights else ("–", "–")
         rows.append(
             {
                 "p": config.p,

@@ -29,6 +29,13 @@ class Spectrum(NamedTuple):
     cosine: Float[Tensor, "*time K"]
     sine: Float[Tensor, "*time K"]
 
+    def __repr__(self) -> str:
+        """What a layer's spectrum is about, and of a single one its key frequencies."""
+        *times, count = self.cosine.shape
+        if times:
+            return f"Spectrum({' × '.join(map(str, times))} times, {count} frequencies)"
+        return f"Spectrum({count} frequencies; key: {', '.join(map(str, key_frequencies(self))) or 'none'})"
+
     @classmethod
     def of_rows(cls, rows: Float[Tensor, "*time p"]) -> Spectrum:
         """Take apart norms in the order of :func:`basis`, one spectrum per leading index."""

@@ -31,6 +31,14 @@ class Weights(NamedTuple):
     W_out: Float[Tensor, "*run mlp model"]
     W_U: Float[Tensor, "*run model vocab"]
 
+    def __repr__(self) -> str:
+        """Sizes and count: eight matrices of numbers tell nobody anything."""
+        *stacked, d_vocab, d_model = self.W_E.shape
+        of = f"{stacked[0]} runs, each " if stacked else ""
+        count = sum(matrix.numel() for matrix in self) // (stacked[0] if stacked else 1)
+        sizes = f"d_vocab={d_vocab}, d_model={d_model}, heads={self.W_Q.shape[-3]}, d_mlp={self.W_in.shape[-1]}"
+        return f"Weights({of}{sizes}: {count:,} numbers)"
+
     @property
     def d_vocab(self) -> int:
         return self.W_E.shape[-2]

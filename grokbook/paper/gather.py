@@ -11,13 +11,16 @@ from grokbook.runs.run import Run
 from grokbook.training.store import RunStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gathered:
     """The runs that a chapter asks for, and those of them that are there."""
 
     wanted: tuple[RunConfig, ...]
     """Each once."""
     runs: Mapping[RunConfig, Run]
+
+    def __repr__(self) -> str:
+        return f"Gathered({len(self.runs)} of {len(self.wanted)} runs)"
 
     @property
     def missing(self) -> list[RunConfig]:

@@ -21,7 +21,7 @@ _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever the
 _ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")  # decide when to stop, and nothing before
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunConfig:
     """Everything that decides how a training run goes. Two equal configs are the same run.
 
@@ -81,6 +81,12 @@ class RunConfig:
         if not isinstance(self.source, RunConfig | None):
             raise TypeError(f"source must be a RunConfig, got {self.source!r}")
         self._check()
+
+    def __repr__(self) -> str:
+        """The call that makes it, with what differs from the defaults."""
+        values = [(field, getattr(self, field.name)) for field in fields(self)]
+        told = [f"{field.name}={x!r}" for field, x in values if field.name in _ALWAYS or x != field.default]
+        return f"RunConfig({', '.join(told)})"
 
     def _check(self) -> None:
         tokens.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)

@@ -40,6 +40,10 @@ class RunFolders:
         self.stored_only = stored_only
         self._whole = whole
 
+    def __repr__(self) -> str:
+        seen = f"{len(list(self.folders())):,} runs{' with their weights' if self._whole else ''}"
+        return f"{type(self).__name__}({seen} in {' and '.join(map(str, self.places))})"
+
     @property
     def in_progress(self) -> Path:
         """Where the states and locks of runs are that are being trained."""

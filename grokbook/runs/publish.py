@@ -27,10 +27,10 @@ def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False) -> Run:
     left_out = list(run.provenance.get("left_out", []))
     if first:
         left_out.append("maps of the 2-D logits" if maps == "none" else "maps of the 2-D logits but the last")
-    if not weights and run.weights is not None:
+    if not weights and run.has_weights:
         left_out.append("weights")
     facts = {**run.provenance, "left_out": left_out} if left_out else run.provenance
-    return replace(run, spectra=spectra, weights=run.weights if weights else None, provenance=facts)
+    return replace(run, spectra=spectra, kept_weights=run.kept_weights if weights else None, provenance=facts)
 
 
 def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False) -> Path:

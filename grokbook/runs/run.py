@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grokbook.errors import DamagedRun
+from grokbook.errors import DamagedRun, WeightsMissing
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights, shapes
 from grokbook.runs.config import RunConfig
@@ -66,16 +66,45 @@ class Spectra(NamedTuple):
     float16, or float32 where a norm exceeds its range. A published run may have the last one only, or none."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
-    """What crosses from training to analysis. ``history`` has one row per evaluated step; see ``record``."""
+    """A finished run: what crosses from training to analysis."""
 
     config: RunConfig
     history: pd.DataFrame
+    """One row per evaluated step; see :func:`grokbook.runs.history.history_columns`."""
     spectra: Spectra
-    weights: Weights | None
-    """The final weights; None in a run that was published without."""
+    kept_weights: Weights | None
+    """The final weights, or None in a run that was published without; :attr:`weights` is never None."""
     provenance: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        if self.grok_step is None:
+            found = f"not grokked in {self.steps:,} steps, best test accuracy {self.best_test_accuracy:.1%}"
+        else:
+            found = f"grokked at step {self.grok_step:,} of {self.steps:,}"
+        config = self.config
+        return f"Run({config.task}, p={config.p}, r={config.fraction:g}, seed {config.seed}: {found})"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are kept: some published runs come without."""
+        return self.kept_weights is not None
+
+    @property
+    def weights(self) -> Weights:
+        """The final weights.
+
+        Raises:
+            WeightsMissing: the run was published without.
+        """
+        if self.kept_weights is None:
+            again = repr(self.config).replace("RunConfig(", "gb.RunConfig(")
+            raise WeightsMissing(
+                f"{self.config.label} was published without its weights; to train it again, weights and all: "
+                f"(run,) = gb.train([{again}])"
+            )
+        return self.kept_weights
 
     @property
     def steps(self) -> int:
@@ -142,7 +171,7 @@ def write(run: Run, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(run.config.to_dict(), indent=2, sort_keys=True) + "\n")
     run.history.to_parquet(folder / HISTORY, index=False, compression="zstd")
     save_tensors(run.spectra._asdict(), folder / SPECTRA)
-    if run.weights is not None:
+    if run.has_weights:
         save_tensors(run.weights._asdict(), folder / WEIGHTS)
     checksums = {path.name: _sha256(path) for path in folder.iterdir()} | {PROVENANCE: _digest(run.provenance)}
     provenance = {**run.provenance, "sha256": checksums}
@@ -200,7 +229,7 @@ def read(folder: Path) -> Run:
         raise damaged(file, error) from error
     if config.name != folder.name:
         raise damaged(CONFIG, f"the folder should be named {config.name}")
-    run = Run(config=config, history=history, spectra=spectra, weights=weights, provenance=provenance)
+    run = Run(config=config, history=history, spectra=spectra, kept_weights=weights, provenance=provenance)
     for file, problem in _misfits(run):
         raise damaged(file, problem)
     return run
@@ -218,7 +247,7 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
     p, sizes = config.p, (config.d_vocab, config.d_model, config.n_heads, config.d_mlp)
     spectra_shapes = (times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p))
     checked: list[tuple[str, Spectra | Weights, tuple[tuple[int, ...], ...]]] = [(SPECTRA, spectra, spectra_shapes)]
-    if run.weights is not None:
+    if run.has_weights:
         checked.append((WEIGHTS, run.weights, shapes(*sizes)))
     for file, tensors, expected in checked:
         for name, tensor, shape in zip(tensors._fields, tensors, expected, strict=True):

@@ -41,9 +41,9 @@ def recompute(run: Run) -> dict[str, float]:
 
     Losses and accuracies come from the textbook forward pass, not from the folded one that recorded the history.
     """
-    config, weights = run.config, run.weights
-    if weights is None:
+    if not run.has_weights:
         return {}
+    config, weights = run.config, run.weights
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     scored = [_score(weights, *rows) for rows in zip(table.tokens, table.labels, strict=True)]
     found = {"weight_norm": math.sqrt(sum(float(w.double().square().sum()) for w in weights))}
@@ -74,7 +74,7 @@ def problems(run: Run) -> list[str]:
 
 
 def _of_weights(run: Run) -> Iterator[str]:
-    if run.weights is None:
+    if not run.has_weights:
         return
     last = run.history.iloc[-1]
     for name, value in recompute(run).items():
@@ -112,7 +112,7 @@ def _of_spectra(run: Run) -> Iterator[str]:
     rows_at = dict(zip(run.history["step"], run.history.to_dict("records"), strict=True))
     for layer in LAYERS:
         recorded_spectra = zip(run.spectra.step.tolist(), getattr(run.spectra, layer), strict=True)
-        for step, rows in [*recorded_spectra][: None if run.weights is None else -1]:
+        for step, rows in [*recorded_spectra][: -1 if run.has_weights else None]:
             for measure, value in measures.measures_of(Spectrum.of_rows(rows))._asdict().items():
                 name = f"{measure}_{layer}"
                 recorded = float(rows_at.get(step, {}).get(name, math.nan))

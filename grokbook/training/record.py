@@ -193,7 +193,7 @@ class Record:
             config=self.config,
             history=self.to_history(),
             spectra=spectra,
-            weights=weights,
+            kept_weights=weights,
             provenance={
                 **self.facts,
                 **facts,
@@ -221,7 +221,7 @@ class Moment(NamedTuple):
         steps, embedding, neuron_logit = zip(*recorded, *([now] if recorded[-1][0] != record.step else []), strict=True)
         no_maps = torch.empty(0, dtype=torch.int64), torch.empty(0, len(config.operations), config.p, config.p)
         spectra = Spectra(torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit), *no_maps)
-        return Run(config=config, history=record.to_history(), spectra=spectra, weights=None, provenance={})
+        return Run(config=config, history=record.to_history(), spectra=spectra, kept_weights=None, provenance={})
 
     def run(self) -> Run:
         """The run so far, whole: it is the one whose step budget ends here, and that is what its config says.

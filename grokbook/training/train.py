@@ -134,8 +134,6 @@ def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Weig
     if config.source is None:
         return fresh
     donor = sources[config.source].weights
-    if donor is None:
-        raise ValueError(f"{config.source.label} was published without its weights: nothing can be taken from it")
     return fresh._replace(**{name: getattr(donor, name) for name in config.transplant})
 
 

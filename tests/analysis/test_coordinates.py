@@ -9,6 +9,7 @@ from grokbook import data, fourier, model
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import RESIDUES, Logarithms, Natural, Preimages, Values
 from grokbook.data.operations import Operation
+from grokbook.errors import WeightsMissing
 from grokbook.fourier import measures
 
 P = 13
@@ -276,8 +277,8 @@ def test_without_any_wave_a_model_cannot_tell_one_operand_from_another(grokked_r
 
 
 def test_only_single_operations_with_weights_are_taken_apart(tiny_run, tiny_mixture):
-    bare = replace(tiny_run, weights=None)
-    with pytest.raises(ValueError, match="published without its weights"):
+    bare = replace(tiny_run, kept_weights=None)
+    with pytest.raises(WeightsMissing, match="published without its weights"):
         coordinates.restriction(bare, RESIDUES, [1])
     with pytest.raises(ValueError, match="several operations"):
         coordinates.restriction(tiny_mixture, RESIDUES, [1])

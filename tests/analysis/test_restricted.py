@@ -15,6 +15,7 @@ from torch.testing import assert_close
 from grokbook import Operation, fourier, model
 from grokbook.analysis import restricted
 from grokbook.analysis.restricted import COMBINATIONS, Ablations, decompose, phases
+from grokbook.errors import WeightsMissing
 from grokbook.runs import publish, verify
 from grokbook.training.replay import weights_along
 
@@ -269,8 +270,8 @@ def test_a_run_with_operands_beyond_the_residues_is_looked_at_on_the_residues(ti
 
 
 def test_a_run_without_weights_is_refused(tiny_run):
-    with pytest.raises(ValueError, match="published without its weights"):
-        restricted.ablations(replace(tiny_run, weights=None))
+    with pytest.raises(WeightsMissing, match="published without its weights"):
+        restricted.ablations(replace(tiny_run, kept_weights=None))
 
 
 def test_losses_over_training_are_those_of_each_moment(tiny_run):

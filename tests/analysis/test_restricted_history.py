@@ -64,7 +64,7 @@ def test_what_does_not_fit_the_run_is_named(tiny_run, losses):
     altered = losses.copy()
     altered.loc[last & (losses["left"] == "(d)"), "all"] *= 1.01
     assert found(tiny_run, altered) == ["its last losses are not those of the weights"]
-    assert found(replace(tiny_run, weights=None), altered) == [], "without weights nothing is left to compare with"
+    assert found(replace(tiny_run, kept_weights=None), altered) == [], "without weights nothing is left to compare with"
     altered.attrs = {**altered.attrs, "deviation": 0.02}
     assert found(tiny_run, altered) == [], "a twin has losses of its own"
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from grokbook import data, model
 from grokbook.analysis import symmetry
 from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.errors import WeightsMissing
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 
@@ -74,8 +75,8 @@ def test_mirror_images_need_a_symmetric_operation_and_weights(tiny_run, tiny_tra
         for find in (symmetry.by_mirror, lambda run: symmetry.mirrored(run.config)):
             with pytest.raises(ValueError, match="symmetric operations over residues"):
                 find(run)
-    with pytest.raises(ValueError, match="without its weights"):
-        symmetry.by_mirror(replace(tiny_run, weights=None))
+    with pytest.raises(WeightsMissing, match="without its weights"):
+        symmetry.by_mirror(replace(tiny_run, kept_weights=None))
 
 
 def test_no_data_set_no_share():

@@ -18,7 +18,7 @@ def product_run(wave_run):
     weights = initial_weights(config, {})
     wave = 3 * fourier.multiplicative_basis(config.p)[3].roll(-1).float()
     layer = torch.cat([torch.outer(wave, torch.eye(weights.W_E.shape[1])[0]), weights.W_E[config.p :]])
-    return replace(wave_run, config=config, weights=weights._replace(W_E=layer))
+    return replace(wave_run, config=config, kept_weights=weights._replace(W_E=layer))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_captions_count_and_name_what_leads(product_run, monkeypatch):
 
 def test_the_chart_has_a_mark_for_each_run_and_coordinate_and_for_a_random_start(product_run, on):
     total = on("a^2+b^2")
-    figure = figures.coordinate_chart({"product": [product_run], "sum": [total, replace(total, weights=None)]})
+    figure = figures.coordinate_chart({"product": [product_run], "sum": [total, replace(total, kept_weights=None)]})
     own, others = figure.data[:2]
     marked = {
         (x, y): text.strip() for trace in (own, others) for x, y, text in zip(trace.x, trace.y, trace.text, strict=True)
@@ -116,7 +116,7 @@ def test_seeds_have_rows_of_their_own_and_moduli_do_not_mix(on, wave_run):
     other = replace(run, config=replace(run.config, seed=3))
     assert set(figures.coordinate_chart({"a+b": [run, other]}).data[0].y) == {"a+b, seed 0", "a+b, seed 3"}
     small = replace(run.config, p=5)
-    mixed = replace(run, config=small, weights=initial_weights(small, {}))
+    mixed = replace(run, config=small, kept_weights=initial_weights(small, {}))
     with pytest.raises(ValueError, match="one modulus"):
         figures.coordinate_chart({"a+b": [run, mixed]})
 
@@ -194,7 +194,7 @@ def test_parities_are_those_of_the_leading_frequencies_over_log_x(on):
     for channel, (frequency, size) in enumerate([(2, 3.0), (3, 1.0)]):  # two circles, of 90 % and 10 %
         embedding[1:, 2 * channel] = size * (frequency * angles).cos().float()
         embedding[1:, 2 * channel + 1] = size * (frequency * angles).sin().float()
-    run = replace(run, weights=run.weights._replace(W_E=torch.cat([embedding, run.weights.W_E[p:]])))
+    run = replace(run, kept_weights=run.weights._replace(W_E=torch.cat([embedding, run.weights.W_E[p:]])))
     first, second = figures.parity_table({"ab": [run], "sum": [on("a+b")]}).to_dict("records")
     assert [row["layer"] for row in (first, second)] == ["W_E", "W_L"]
     assert (first["leading, even"], first["leading, odd"]) == ("2", "–")
@@ -205,7 +205,7 @@ def test_parities_are_those_of_the_leading_frequencies_over_log_x(on):
 
 
 def test_what_cannot_be_read_is_left_out_or_refused(product_run, on, tiny_mixture):
-    bare = replace(product_run, weights=None)
+    bare = replace(product_run, kept_weights=None)
     unknown = on("ab+b")
     groups = {"bare": [bare], "unknown": [unknown], "mixture": [tiny_mixture]}
     assert figures.readable(groups | {"good": [bare, product_run]}) == {"good": [product_run]}

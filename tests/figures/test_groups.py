@@ -67,7 +67,7 @@ def test_a_part_has_the_outcome_and_the_maps_of_its_operation(tiny):
         assert torch.equal(each.spectra.logits[:, 0], run.spectra.logits[:, index])
         assert torch.equal(each.spectra.embedding, run.spectra.embedding)
         assert each.history["ffs_embedding"].equals(run.history["ffs_embedding"])
-        assert each.weights is None
+        assert not each.has_weights
     assert "test_accuracy[a+b]" in run.history, "the mixture is left as it was"
 
 

@@ -30,7 +30,7 @@ def test_mixtures_have_no_twins(tiny_mixture):
 def test_the_mirror_table_tells_mirror_images_from_the_others(tiny_run):
     config, found = tiny_run.config, by_mirror(tiny_run)
     row, without = figures.mirror_table(
-        [tiny_run, replace(tiny_run, config=replace(config, seed=1), weights=None)]
+        [tiny_run, replace(tiny_run, config=replace(config, seed=1), kept_weights=None)]
     ).to_dict("records")
     n_test = int((~data.split(config.p**2, config.fraction, config.seed)).sum())
     share = mirrored(config).sum() / n_test
@@ -41,7 +41,7 @@ def test_the_mirror_table_tells_mirror_images_from_the_others(tiny_run):
 
 
 def test_a_run_on_what_is_not_symmetric_has_no_mirror_images_with_weights_or_without(tiny_transfer):
-    for run in (tiny_transfer, replace(tiny_transfer, weights=None)):
+    for run in (tiny_transfer, replace(tiny_transfer, kept_weights=None)):
         with pytest.raises(ValueError, match="symmetric operations over residues"):
             figures.mirror_table([run])
 

@@ -293,3 +293,10 @@ def test_a_weak_component_is_no_rounding_noise(dtype):
     spectrum = fourier.spectrum(layer)
     assert float(spectrum.sine[1]) == pytest.approx(1e-5, rel=0.05)
     assert int((spectrum.to_rows() > 0).sum()) == 2
+
+
+def test_a_spectrum_is_shown_by_its_key_frequencies():
+    layer = (fourier.basis(31)[[3, 12]] * torch.tensor([[2.0], [1.5]])).T
+    assert repr(fourier.spectrum(layer)) == "Spectrum(15 frequencies; key: 2, 6)"
+    assert repr(fourier.spectrum(torch.ones(31, 1))) == "Spectrum(15 frequencies; key: none)"
+    assert repr(fourier.Spectrum.of_rows(torch.ones(4, 31))) == "Spectrum(4 times, 15 frequencies)"

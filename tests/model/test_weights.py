@@ -67,3 +67,9 @@ def test_map_reaches_every_matrix():
 def test_the_two_modules_leave_only_the_unembedding():
     assert set(Weights._fields) - set(EMBEDDING) - set(TRANSFORMER) == {"W_U"}
     assert not set(EMBEDDING) & set(TRANSFORMER)
+
+
+def test_weights_are_shown_by_their_sizes():
+    assert repr(fresh()) == "Weights(d_vocab=102, d_model=128, heads=4, d_mlp=512: 222,720 numbers)"
+    stacked = repr(stack([fresh(), fresh(1)]))
+    assert stacked == "Weights(2 runs, each d_vocab=102, d_model=128, heads=4, d_mlp=512: 222,720 numbers)"

@@ -52,3 +52,7 @@ def test_runs_of_a_reader_s_parameters_are_trained_and_stored(store, tiny):
     with pytest.raises(RunsMissing):
         gather(RunStore(store.path, stored_only=True), [tiny(seed=6)], "cpu")
     assert gather(RunStore(store.path, stored_only=True), [FULL], "cpu").missing == [FULL], "no training, no error"
+
+
+def test_gathered_runs_are_shown_by_their_number(store, tiny_run):
+    assert repr(gather(store, [tiny_run.config, FULL], train=False)) == "Gathered(1 of 2 runs)"

@@ -279,3 +279,10 @@ def test_a_config_names_the_module_it_starts_from(tiny):
 
 def test_equal_values_have_one_canonical_text():
     assert canonical({"b": [1, 2.5], "a": "é"}) == canonical({"a": "é", "b": (1, 2.5)}) == '{"a":"\\u00e9","b":[1,2.5]}'
+
+
+def test_a_config_is_shown_as_the_short_call_that_makes_it(tiny):
+    assert repr(RunConfig(operations=("a*b",), seed=2)) == "RunConfig(operations=('ab',), p=97, fraction=0.3, seed=2)"
+    heir = tiny("a-b", source=tiny(), transplant=EMBEDDING)
+    assert eval(repr(heir), {"RunConfig": RunConfig}) == heir  # noqa: S307
+    assert "betas" not in repr(heir)

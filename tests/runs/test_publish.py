@@ -20,7 +20,7 @@ def test_a_published_copy_has_what_was_asked_for_and_the_rest_unchanged(tmp_path
     kept = {"all": slice(None), "last": slice(-1, None), "none": slice(0, 0)}[maps]
     assert torch.equal(found.spectra.logits_step, recorded.logits_step[kept])
     assert torch.equal(found.spectra.logits, recorded.logits[kept])
-    assert (found.weights is not None) == weights == (path / WEIGHTS).exists()
+    assert found.has_weights == weights == (path / WEIGHTS).exists()
     if weights:
         assert all(torch.equal(*pair) for pair in zip(found.weights, tiny_mixture.weights, strict=True))
     left_out = ["maps of the 2-D logits" + (" but the last" if maps == "last" else "")] if maps != "all" else []
@@ -57,7 +57,7 @@ def test_a_source_without_weights_is_trained_again_for_an_heir(tmp_path, tiny, t
     assert heir.history.equals(tiny_transfer.history)
     assert {folder.name for folder in (tmp_path / "mine").glob("a*")} == {tiny_run.config.name, heir.config.name}
     assert store.missing(asked) == []
-    assert store.get(tiny_run.config).weights is None, "the published one still goes first"
+    assert not store.get(tiny_run.config).has_weights, "the published one still goes first"
     assert torch.equal(store.whole.get(tiny_run.config).weights.W_E, tiny_run.weights.W_E)
 
 
@@ -66,4 +66,5 @@ def test_a_stored_heir_does_not_need_the_weights_of_its_source(tmp_path, tiny_ru
         publish.publish(run, tmp_path)
     store = RunStore(tmp_path / "mine", [tmp_path], stored_only=True)
     source, heir = store.ensure([tiny_run.config, tiny_transfer.config])
-    assert source.weights is heir.weights is None
+    assert not source.has_weights
+    assert not heir.has_weights

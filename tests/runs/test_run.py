@@ -2,6 +2,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from same import assert_same_run
 
-from grokbook import Run, runs, train
+from grokbook import Run, RunConfig, runs, train
+from grokbook.errors import WeightsMissing
 from grokbook.runs.run import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
 FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
@@ -233,7 +235,7 @@ def test_weights_are_missed_if_the_provenance_promises_them_and_only_then(folder
     facts = json.loads((folder / PROVENANCE).read_text())
     del facts["sha256"][WEIGHTS]
     (folder / PROVENANCE).write_text(json.dumps(facts))
-    assert runs.read(folder).weights is None
+    assert not runs.read(folder).has_weights
 
 
 def test_weights_that_the_provenance_does_not_name_are_not_trusted(folder):
@@ -323,3 +325,24 @@ def test_half_of_the_way_is_where_a_number_passes_it_for_good(wave_run):
     assert at([0.0, 0.6, 0.7, 0.8, 1.0]) == steps[1]
     assert at([1.0, 0.9, 0.5, 0.2, 0.0]) == steps[2], "downwards too"
     assert at([0.5, 1.0, 0.0, 1.0, 0.55]) is None, "it has gone nowhere"
+
+
+def test_a_run_without_weights_says_how_to_get_them(tiny_run):
+    bare = replace(tiny_run, kept_weights=None)
+    assert tiny_run.has_weights
+    assert not bare.has_weights
+    with pytest.raises(WeightsMissing) as error:
+        _ = bare.weights
+    command = str(error.value).partition("(run,) = ")[2]
+    config = eval(command, {"gb": SimpleNamespace(train=lambda configs: configs[0], RunConfig=RunConfig)})  # noqa: S307
+    assert config == tiny_run.config
+
+
+def test_a_run_is_shown_in_one_line(tiny_run):
+    config = replace(tiny_run.config, operations=("a*b",), p=97, fraction=0.3, seed=2, eval_every=100)
+    step = np.arange(0, 9501, 100)
+    history = pd.DataFrame({"step": step, "train_accuracy": 1.0, "test_accuracy": np.where(step < 4500, 0.625, 1.0)})
+    grokked = replace(tiny_run, config=config, history=history)
+    assert repr(grokked) == "Run(ab, p=97, r=0.3, seed 2: grokked at step 4,500 of 9,500)"
+    failed = replace(grokked, history=history[step < 4500])
+    assert repr(failed) == ("Run(ab, p=97, r=0.3, seed 2: not grokked in 4,400 steps, best test accuracy 62.5%)")

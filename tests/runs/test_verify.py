@@ -88,7 +88,7 @@ def test_a_spectrum_of_other_weights_is_found(tiny_run, layer):
 @pytest.mark.parametrize(("weights", "time"), [(True, 0), (True, -2), (False, -1), (False, 3)])
 def test_measures_that_are_not_those_of_the_spectra_are_found(tiny_run, weights, time):
     """Also where there are no weights, and also before the last step."""
-    run = tiny_run if weights else replace(tiny_run, weights=None)
+    run = tiny_run if weights else replace(tiny_run, kept_weights=None)
     step, history = int(run.spectra.step[time]), run.history.copy()
     history.loc[history["step"] == step, "gini_embedding"] += 1e-3
     (found,) = verify.problems(replace(run, history=history))
@@ -126,7 +126,7 @@ def test_a_run_that_ends_elsewhere_than_its_config_says_is_found(grokked_run):
 
 
 def test_without_weights_nothing_is_recomputed(tiny_run):
-    run = replace(tiny_run, weights=None)
+    run = replace(tiny_run, kept_weights=None)
     assert verify.recompute(run) == {}
     assert verify.problems(run) == []
 

@@ -308,3 +308,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_r
 
 def test_a_store_takes_any_path(tmp_path, tiny_run):
     assert RunStore(str(tmp_path)).put(tiny_run).parent == tmp_path
+
+
+def test_a_store_is_shown_by_what_is_in_it(empty, tiny_run):
+    empty.put(tiny_run)
+    assert repr(RunStore("mine", [empty.path])) == f"RunStore(1 runs in {empty.path} and mine)"
+    assert repr(empty.whole) == f"RunStore(1 runs with their weights in {empty.path})"

@@ -180,7 +180,7 @@ class Evidence:
         values = []
         for seed in self.seeds:
             found = [self.get(config) for config in configs(seed)]
-            if all(run is not None and not (weights and run.weights is None) for run in found):
+            if all(run is not None and not (weights and not run.has_weights) for run in found):
                 tells = not of_grokked or all(run.grok_step is not None for run in found if run is not None)
                 number = float(value(*found)) if tells else math.nan
                 values.append(Value(seed, number, None if start is None else float(start(*found))))

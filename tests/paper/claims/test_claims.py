@@ -350,7 +350,7 @@ class NothingLearned(Evidence):
         weights, spectra = nothing_learned(config.p, len(config.operations), config.seed)
         history = {name: [1.0, 1.0] for name in history_columns(config)} | {"step": [0, config.max_steps]}
         history |= {name: [1 / config.p] * 2 for name in history if name.startswith("test_accuracy")}
-        return Run(config=config, history=pd.DataFrame(history), spectra=spectra, weights=weights, provenance={})
+        return Run(config=config, history=pd.DataFrame(history), spectra=spectra, kept_weights=weights, provenance={})
 
 
 def test_models_that_learn_nothing_keep_only_what_says_that_nothing_is_learned(tmp_path):
