@@ -94,6 +94,20 @@ pd.DataFrame(np.outer(np.arange(1, 4), np.arange(1, 16) / 7))
 """
 )
 
+PARAMETERS = """```{code-cell} ipython3
+:tags: [parameters]
+
+p: int = 59  # the modulus
+fraction: float = 0.3
+operations: list[str] = ["a+b", "a*b # not a comment"]
+device = "cpu"
+limit: int | None = None
+verbose = False
+store = None
+anything = p + 1
+```
+"""
+
 INDEX = """# A sample book
 
 ::::{div} gb-hero
@@ -145,6 +159,15 @@ chapters:
   - file: notebooks/wave
   - file: look_up
 """
+
+
+def small_notebook(folder: Path, *cells: str, name: str = "chapter.md") -> Path:
+    """Write a notebook that has parameters and these code cells."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = "\n".join(f"```{{code-cell}} ipython3\n{cell}\n```\n" for cell in cells)
+    path.write_text(f"{HEADER}# A chapter\n\n{PARAMETERS}\n{code}")
+    return path
 
 
 @cache

@@ -4,6 +4,8 @@
 
 =====================  ===================================================================================
 `grokbook.book.pair`         keeps the output-free `notebooks/*.ipynb` equal to their `.md` source
+`grokbook.book.parameters`   what a notebook can be told, and a check of values before any work
+`grokbook.book.staleness`    hashes of what notebooks and site depend on
 `grokbook.book.execute`      runs notebooks through papermill, and only those that something made stale
 `grokbook.book.build`        both of these, then jupyter-book with warnings as errors
 `grokbook.book.sphinx_ext`   vendored plotly.js and MathJax, our script and stylesheet, nothing from a CDN

@@ -28,9 +28,10 @@ from packaging.utils import canonicalize_name
 
 from grokbook.book.build import BuildError, build
 from grokbook.book.copies import instructor_copy
-from grokbook.book.execute import NotebookError, read_notebook
+from grokbook.book.execute import NotebookError
 from grokbook.book.exercises import ExerciseError
 from grokbook.book.pair import paired, plain_text, relinked
+from grokbook.book.parameters import read_notebook
 from grokbook.runs import disk
 from grokbook.runs.folders import checkout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import subprocess
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from grokbook.book.execute import PACKAGE, NotebookError, execute_all
+from grokbook.book.execute import NotebookError, execute_all
+from grokbook.book.staleness import fingerprint
 from grokbook.runs.folders import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
 from grokbook.training.store import RunStore
 
@@ -65,17 +65,6 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
         _offer_sources(root / "notebooks", target / "html" / "_sources" / "notebooks")
         stamp.write_text(inputs)
     return index
-
-
-def fingerprint(root: Path) -> str:
-    """Hash every file the site is made from: configuration, pages, executed notebooks, the library."""
-    pages = [path for path in (root / "book").rglob("*") if "_build" not in path.relative_to(root).parts]
-    library = [path for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
-    digest = hashlib.sha256()
-    for path in [root / "_config.yml", root / "constraints.txt", *sorted(pages), *sorted(library)]:
-        if path.is_file() and not path.name.startswith("."):
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _jupyter_book(root: Path, target: Path) -> None:

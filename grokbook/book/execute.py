@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
-import hashlib
-import json
 import logging
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-import jupytext
 import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpec
@@ -28,113 +23,14 @@ from papermill.exceptions import PapermillExecutionError
 from grokbook.book.copies import page_copy
 from grokbook.book.exercises import ExerciseError, has_exercises
 from grokbook.book.frame import closed
+from grokbook.book.parameters import ParameterError, check_parameters, read_notebook
+from grokbook.book.staleness import cache_key, stored_key
 from grokbook.runs import provenance
-from grokbook.runs.run import PROVENANCE
-from grokbook.training.store import RunStore, default_store
-
-PACKAGE = Path(__file__).resolve().parents[1]
-LITERAL_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-    "list": (list, tuple),
-    "tuple": (list, tuple),
-    "dict": (dict,),
-    "None": (type(None),),
-}
-
-
-class ParameterError(ValueError):
-    """A parameter that the notebook does not have, or a value of the wrong type."""
+from grokbook.training.store import RunStore
 
 
 class NotebookError(RuntimeError):
     """A notebook that could not be executed to its end."""
-
-
-class Parameter(NamedTuple):
-    """One assignment of a notebook's parameters cell; `types` is empty where anything is accepted."""
-
-    name: str
-    default: str
-    types: tuple[str, ...]
-
-
-def read_notebook(source: Path) -> NotebookNode:
-    """Read a MyST `.md` or an `.ipynb` notebook."""
-    if not source.is_file():
-        raise FileNotFoundError(f"no notebook at {source}")
-    return jupytext.read(source)
-
-
-def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
-    """Return what the first cell tagged `parameters` assigns at its top level, by name.
-
-    Read with Python's own parser: papermill's inspection works line by line and overlooks `p: int | None = 3`.
-    """
-    cells = (cell for cell in notebook.cells if cell.cell_type == "code")
-    tagged = (cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
-    found = {}
-    for node in ast.parse(next(tagged, {"source": ""})["source"]).body:
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
-                found[name] = Parameter(name, ast.unparse(value), tuple(_named_types(annotation)))
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = Parameter(name, ast.unparse(value), _literal_types(value))
-    return found
-
-
-def _named_types(annotation: ast.expr) -> Iterable[str]:
-    match annotation:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            sides = [tuple(_named_types(side)) for side in (left, right)]
-            return () if () in sides else sides[0] + sides[1]
-        case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in LITERAL_TYPES:
-            return (name,)
-        case ast.Constant(value=None):
-            return ("None",)
-    return ()
-
-
-def _literal_types(value: ast.expr) -> tuple[str, ...]:
-    try:
-        literal = ast.literal_eval(value)
-    except ValueError:
-        return ()
-    return () if literal is None else (type(literal).__name__,)
-
-
-def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
-    """Refuse parameters the notebook does not have or cannot take, all of them in one message.
-
-    Args:
-        notebook: The notebook, unexecuted.
-        parameters: Values by parameter name.
-        name: How messages call the notebook.
-
-    Raises:
-        ParameterError: An unknown name (with the nearest valid ones) or an ill-typed value.
-    """
-    valid = notebook_parameters(notebook)
-    problems = []
-    for key, value in parameters.items():
-        if key not in valid:
-            near = difflib.get_close_matches(key, valid, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(valid) or 'none'}"
-            problems.append(f"{name} has no parameter {key!r}; {hint}")
-        elif not _accepts(valid[key].types, value):
-            types = " or ".join(valid[key].types)
-            problems.append(f"{name}: {key} takes {types}, not {type(value).__name__} ({value!r})")
-    if problems:
-        raise ParameterError("\n".join(problems))
-
-
-def _accepts(types: tuple[str, ...], value: object) -> bool:
-    """True where `value` fits; a bool is an int to Python but `p=True` is a mistake."""
-    if not types or (isinstance(value, bool) and "bool" in types):
-        return True
-    return not isinstance(value, bool) and any(isinstance(value, LITERAL_TYPES.get(t, object)) for t in types)
 
 
 def _kernel_manager(env: Mapping[str, str], sockets: str) -> type[AsyncKernelManager]:
@@ -258,42 +154,6 @@ def _write(notebook: NotebookNode, output: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def cache_key(
-    source: Path, parameters: Mapping[str, Any], root: Path, *, library: Path = PACKAGE, store: RunStore | None = None
-) -> str:
-    """Hash everything an executed notebook depends on.
-
-    That is the notebook's text, its parameters, every Python file of the library, `root/constraints.txt`, and the
-    stored runs (in the default store if none is given): each provenance file holds the checksums of all others of
-    its run; tables of runs that stand beside them count whole.
-    """
-    constraints = root / "constraints.txt"
-    digest = hashlib.sha256()
-
-    def add(name: str, content: bytes) -> None:
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-
-    add("notebook", source.read_bytes())
-    add("parameters", json.dumps(dict(parameters), sort_keys=True).encode())
-    add("constraints", constraints.read_bytes() if constraints.exists() else b"")
-    for path in sorted(library.rglob("*.py")):
-        add(path.relative_to(library).as_posix(), path.read_bytes())
-    store = store or default_store()
-    for folder in store.folders():
-        file = folder / PROVENANCE
-        add(folder.name, file.read_bytes() if file.is_file() else b"")
-    for table in store.tables():
-        add(table.name, table.read_bytes())
-    return digest.hexdigest()
-
-
-def _stored_key(output: Path) -> str | None:
-    try:
-        return json.loads(output.read_text("utf8"))["metadata"]["grokbook"]["cache_key"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def execute_all(
     notebooks: Path,
     out: Path,
@@ -336,7 +196,7 @@ def execute_all(
         for source in sources:
             values = (parameters or {}).get(source.stem, {})
             key = cache_key(source, values, notebooks.parent, store=store)
-            if not force and _stored_key(outputs[source]) == key:
+            if not force and stored_key(outputs[source]) == key:
                 print(f"{source.stem:<20} up to date", flush=True)
             else:
                 running[pool.submit(_execute_timed, source, outputs[source], values, key, kernel_env)] = source

@@ -20,9 +20,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from grokbook.book.copies import student_copy
-from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import has_exercises
 from grokbook.book.frame import framed
+from grokbook.book.parameters import read_notebook
 
 _PAGE = re.compile(r"(?<=\]\()\.\./(\w+)\.md")
 _CHAPTER = re.compile(r"(?<=\]\()(?!workshop_)(\w+)\.ipynb")

@@ -10,7 +10,7 @@ import yaml
 from checkout import ROOT
 
 from grokbook import figures
-from grokbook.book.execute import read_notebook
+from grokbook.book.parameters import read_notebook
 from grokbook.paper.claims import CLAIMS
 
 CHAPTERS = [path for path in sorted((ROOT / "notebooks").glob("*.md")) if not path.stem.startswith("workshop_")]

@@ -7,10 +7,10 @@ from workshop_source import CODE, exercise, notebook
 
 from grokbook.book import copies
 from grokbook.book.copies import filled, instructor_copy, page_copy, prove, student_copy
-from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import BEGIN, END, GAP, ExerciseError, exercises
 from grokbook.book.frame import framed
 from grokbook.book.pair import relinked
+from grokbook.book.parameters import read_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
 WORKSHOPS = sorted(NOTEBOOKS.glob("workshop_*.md"))

@@ -10,10 +10,11 @@ from book_sample import HEADER, ROOT, sample_site, write_sample_book
 
 from grokbook import RunStore, figures
 from grokbook.book.build import BuildError, build
-from grokbook.book.execute import PACKAGE, NotebookError
+from grokbook.book.execute import NotebookError
 from grokbook.book.executions import GAP, Execution, executions, tables
 from grokbook.book.plotly_mime import DEFAULT_HEIGHT, Placeholder, render
 from grokbook.book.sphinx_ext import MATHJAX, PLOTLY, STATIC, compiled_ahead, vendored_sources
+from grokbook.book.staleness import PACKAGE
 from grokbook.figures.style import PALETTE, TRAIN
 
 META = {"name": "A Wave!", "caption": r"Norms $\|u_k\| < 1$ & more", "alt": 'A "wave"'}

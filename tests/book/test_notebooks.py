@@ -11,9 +11,10 @@ import pytest
 from checkout import ROOT
 
 from grokbook import RunStore
-from grokbook.book.execute import execute_notebook, notebook_parameters, read_notebook
+from grokbook.book.execute import execute_notebook
 from grokbook.book.exercises import exercises
 from grokbook.book.pair import stale
+from grokbook.book.parameters import notebook_parameters, read_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("*.md"))

@@ -6,8 +6,8 @@ import pytest
 from checkout import ROOT
 
 from grokbook.book.archive import START
-from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import Exercise, exercises
+from grokbook.book.parameters import read_notebook
 
 PAGE = (ROOT / "book" / "teach.md").read_text("utf8")
 WORKSHOPS = sorted((ROOT / "notebooks").glob("workshop_*.md"))

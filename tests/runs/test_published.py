@@ -9,7 +9,7 @@ from checkout import ROOT
 
 from grokbook import RunStore, paper, runs
 from grokbook.analysis import restricted_history
-from grokbook.book import execute
+from grokbook.book.parameters import notebook_parameters, read_notebook
 from grokbook.paper import table_5
 from grokbook.paper.experiments import EXPERIMENTS
 from grokbook.runs import outcomes, repeats, verify
@@ -20,7 +20,7 @@ PUBLISHED = ROOT / "runs"
 
 def configs_of(notebook):
     """The runs that a notebook asks for with its own parameters."""
-    parameters = execute.notebook_parameters(execute.read_notebook(notebook))
+    parameters = notebook_parameters(read_notebook(notebook))
     values = {name: ast.literal_eval(parameter.default) for name, parameter in parameters.items()}
     if "device" not in values or "train" in values:  # with these parameters it trains nothing, whatever is stored
         return

@@ -11,8 +11,8 @@ from checkout import ROOT
 from nbformat import NotebookNode
 
 from grokbook.book.copies import instructor_copy, student_copy
-from grokbook.book.execute import read_notebook
 from grokbook.book.exercises import exercises
+from grokbook.book.parameters import read_notebook
 from grokbook.book.workshop import Verdict
 from grokbook.book.workshop.verdicts import EMPTY
 
