@@ -77,7 +77,7 @@ def frequency_labels(p: int) -> list[str]:
     return ["const"] + [f"{wave} {k}" for k in range(1, p // 2 + 1) for wave in ("cos", "sin")]
 
 
-def coefficients(matrix: Real[Tensor, p * n]) -> Float[Tensor, p * n]:
+def coefficients(matrix: Real[Tensor, "p *n"]) -> Float[Tensor, "p *n"]:
     """Signed Fourier coefficients along the first (residue) axis, one row per row of `basis(p)`.
 
     Computed in the dtype of `matrix`, but never below float32. Differentiable; works under `torch.func.vmap`.
@@ -91,7 +91,7 @@ def coefficients(matrix: Real[Tensor, p * n]) -> Float[Tensor, p * n]:
     return (rows @ matrix.to(dtype).reshape(p, -1)).reshape(matrix.shape)
 
 
-def spectrum(matrix: Real[Tensor, p * n]) -> Spectrum:
+def spectrum(matrix: Real[Tensor, "p *n"]) -> Spectrum:
     """Transform along the residue axis, then take the L2 norm over every other axis (paper, section 5.1).
 
     Norms that are pure rounding noise, below 16 machine epsilons of the norm of the whole matrix, come back
