@@ -10,7 +10,8 @@ import torch
 from figure_runs import planted, single_frequency
 from hypothesis import settings
 
-from grokbook import Run, RunConfig, train
+from grokbook import Run, RunConfig, RunStore, train
+from grokbook.runs import folders
 from grokbook.runs.folders import STORE_VARIABLE
 
 torch.set_num_threads(1)
@@ -62,6 +63,16 @@ def tiny_transfer(tiny, tiny_run) -> Run:
     """a-b with the embedding of the tiny a+b run, frozen."""
     config = tiny("a-b", source=tiny_run.config, transplant=("W_E",))
     return train([config], "cpu", sources=[tiny_run], progress=False)[0]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch) -> RunStore:
+    """An empty store of one's own, with no published runs behind it."""
+    monkeypatch.setattr(folders, "checkout", lambda: None)
+    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import nbformat
 import pytest
+from commands import assert_short_error, grokbook
 from same import assert_same_run
-from typer.testing import CliRunner
 
 from grokbook import RunConfig, RunStore, cli, runs
 from grokbook.analysis import restricted_history
@@ -20,29 +20,6 @@ from grokbook.training import train as training
 from grokbook.training.engine import Stack
 
 QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
-
-
-@pytest.fixture
-def mine(tmp_path, monkeypatch) -> RunStore:
-    """An empty store of one's own, with no published runs behind it."""
-    monkeypatch.setattr(folders, "checkout", lambda: None)
-    monkeypatch.setenv("GROKBOOK_STORE", str(tmp_path / "runs"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    return RunStore(tmp_path / "runs")
-
-
-def grokbook(*arguments: str):
-    return CliRunner().invoke(cli.app, arguments)
-
-
-def assert_short_error(result, code: int, *parts: str):
-    assert result.exit_code == code
-    assert result.stdout == ""
-    (line,) = result.stderr.strip().splitlines()
-    assert line.startswith("grokbook: ")
-    assert len(line) < 300
-    assert all(part in line for part in parts), line
 
 
 # --- train ----------------------------------------------------------------------------------------

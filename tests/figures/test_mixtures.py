@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from drawn import lines_and_marks
 from figure_runs import mixture
 
 from grokbook import figures
@@ -37,19 +38,6 @@ def test_the_order_of_operations_does_not_make_another_mixture(tiny):
 def test_runs_of_several_moduli_make_no_tasks(tiny, tiny_run):
     with pytest.raises(ValueError, match="one modulus"):
         figures.mixture_tasks(["a+b", "a-b"], [0.6], [mixture(tiny), tiny_run])
-
-
-def lines_and_marks(figure, row):
-    axis = "x" if row == 1 else f"x{row}"
-    of_row = [trace for trace in figure.data if (trace.xaxis or "x") == axis and trace.x != (None,)]
-    lines = {trace.name: (list(trace.x), list(trace.y)) for trace in of_row if trace.mode == "lines"}
-    marks = [
-        (trace.legendgroup, trace.marker.symbol, *place)
-        for trace in of_row
-        if trace.mode == "markers"
-        for place in zip(trace.x, trace.y, strict=True)
-    ]
-    return lines, marks
 
 
 def test_accuracy_is_drawn_against_r_for_each_operation(tasks):

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from test_figures_mixtures import lines_and_marks
+from drawn import lines_and_marks
 
 from grokbook import figures
 from grokbook.figures.modulus import training_pairs

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from schedule import walk
 
 from grokbook.runs import grokking
 from grokbook.runs.grokking import first_sustained
@@ -22,13 +23,6 @@ from grokbook.runs.grokking import first_sustained
 )
 def test_log_steps(per_decade, last, expected):
     assert grokking.log_steps(per_decade, last) == expected
-
-
-def walk(eval_every: int, last: int) -> list[int]:
-    steps = [0]
-    while steps[-1] < last:
-        steps.append(grokking.next_evaluation(steps[-1], eval_every, last))
-    return steps
 
 
 @given(st.integers(1, 300), st.integers(1, 3000))

@@ -1,4 +1,3 @@
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from same import assert_same_run
+from seals import reseal
 
 from grokbook import Run, RunConfig, runs, train
 from grokbook.errors import WeightsMissing
@@ -24,14 +24,6 @@ def folder(tmp_path, tiny_run):
     path.mkdir()
     runs.write(tiny_run, path)
     return path
-
-
-def reseal(folder):
-    """Record the checksums anew, as someone would who wanted the damage to go unnoticed."""
-    facts = json.loads((folder / PROVENANCE).read_text())
-    files = set(facts["sha256"]) - {PROVENANCE}
-    facts["sha256"] |= {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
-    (folder / PROVENANCE).write_text(json.dumps(facts))
 
 
 def assert_damaged(folder, file, problem=""):

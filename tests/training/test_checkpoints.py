@@ -6,7 +6,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from same import assert_same_run, fingerprint
-from test_schedule import walk
+from schedule import walk
 
 from grokbook import runs, train
 from grokbook.runs import grokking

@@ -11,9 +11,9 @@ from pathlib import Path
 import processes
 import pytest
 from checkout import ROOT
+from commands import grokbook
 from processes import Child
 from same import assert_same_run
-from test_cli import grokbook
 
 from grokbook import RunStore
 from grokbook.paper.experiments import EXPERIMENTS
@@ -21,11 +21,6 @@ from grokbook.paper.experiments import EXPERIMENTS
 pytestmark = pytest.mark.xdist_group("cluster")
 
 TESTS = ROOT / "tests"
-
-
-@pytest.fixture
-def mine(tmp_path) -> RunStore:
-    return RunStore(tmp_path / "runs")
 
 
 def dask(stack: ExitStack, place: Path, *arguments: str, first: str = "") -> None:

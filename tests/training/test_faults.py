@@ -11,17 +11,12 @@ import processes
 import pytest
 from processes import Child, SmallDisk
 from same import assert_same_run, fingerprint
-from test_runs import reseal
+from seals import reseal
 
 from grokbook import DamagedRun, Run, RunStore, train
 from grokbook.runs.run import CONFIG, HISTORY, SPECTRA, WEIGHTS
 from grokbook.training import store
 from grokbook.training.checkpoints import Checkpoints
-
-
-@pytest.fixture
-def mine(tmp_path) -> RunStore:
-    return RunStore(tmp_path / "runs")
 
 
 def in_progress(store: RunStore) -> set[str]:

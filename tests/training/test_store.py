@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from same import assert_same_run, fingerprint
-from test_training import interrupt_at
+from stacks import interrupt_at
 
 from grokbook import DamagedRun, RunStore
 from grokbook.errors import RunsMissing

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import processes
 import pytest
+from commands import assert_short_error, grokbook
 from processes import SERVER, Child
 from same import assert_same_run
-from test_cli import assert_short_error, grokbook, mine  # noqa: F401 (mine is a fixture)
 
 from grokbook import RunConfig, RunStore
 from grokbook.errors import RunsMissing
@@ -518,7 +518,7 @@ def few(tiny, monkeypatch) -> list[RunConfig]:
     return configs
 
 
-def test_sweep_reports_failures_with_their_configs_and_exits_with_1(mine, few):  # noqa: F811
+def test_sweep_reports_failures_with_their_configs_and_exits_with_1(mine, few):
     result = grokbook("sweep", "few", "--workers", "1", "--device", "cpu")
     assert result.exit_code == 1
     first, *_, last = result.stdout.splitlines()
@@ -530,7 +530,7 @@ def test_sweep_reports_failures_with_their_configs_and_exits_with_1(mine, few): 
     assert few[0] in mine
 
 
-def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):  # noqa: F811
+def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):
     few.pop(1)
     mine.put(tiny_run)
     monkeypatch.setattr(sweeps, "LocalExecutor", no_executor)
@@ -547,7 +547,7 @@ def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):  # 
     ],
 )
 def test_where_only_ends_count_a_row_of_the_table_stands_for_a_run(
-    mine,  # noqa: F811
+    mine,
     tiny_run,
     few,
     monkeypatch,
@@ -563,7 +563,7 @@ def test_where_only_ends_count_a_row_of_the_table_stands_for_a_run(
     assert all(config in mine for config in few) == (not first.endswith(" 0 to train"))
 
 
-def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):  # noqa: F811
+def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):
     monkeypatch.setattr(sweeps, "LocalExecutor", no_executor)
     wanted = ("--p", "5", "--p", "7", "--fraction", "0.5", "--max-steps", "1000", "--workers", "2", "--device", "cpu")
     result = grokbook("sweep", "elementary", "random-embedding", "--dry-run", *wanted)
@@ -577,7 +577,7 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):  # noq
     assert not mine.path.exists()
 
 
-def test_sweep_refuses_what_it_does_not_know(mine):  # noqa: F811
+def test_sweep_refuses_what_it_does_not_know(mine):
     assert grokbook("sweep", "elementary", "--workers", "0").exit_code == 2
     assert_short_error(grokbook("sweep", "elementary", "--all"), 2, "leave out elementary")
     dry = grokbook("sweep", "elementary", "--dry-run", "--scheduler", "tcp://localhost:1")
@@ -588,7 +588,7 @@ def test_sweep_refuses_what_it_does_not_know(mine):  # noqa: F811
     assert not mine.path.exists()
 
 
-def test_sweep_lists_experiments_and_what_is_stored(mine, tiny_run, few):  # noqa: F811
+def test_sweep_lists_experiments_and_what_is_stored(mine, tiny_run, few):
     mine.put(tiny_run)
     (row,) = [line.split() for line in grokbook("sweep", "--list").stdout.splitlines() if "few" in line]
     assert row == ["few", "Fig", "0", "2", "1"]

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import torch
 from same import assert_same_run
-from test_schedule import walk
+from schedule import walk
+from stacks import begins, interrupt_at
 
 from grokbook import RunStore, TrainingDiverged, data, fourier, model, runs, train
 from grokbook.fourier import measures
@@ -274,20 +275,6 @@ def test_initial_weights_depend_on_the_seed_alone(tiny):
 # --- interrupts, checkpoints, divergence ----------------------------------------------------------
 
 
-def interrupt_at(monkeypatch, step: int, *, midway: bool = False) -> None:
-    """Press Ctrl-C before the stack moves on from ``step``; midway, one update later."""
-    advance = Stack.advance
-
-    def interrupted(self: Stack, steps: int) -> None:
-        if self.steps[0] >= step:
-            if midway:
-                advance(self, 1)
-            raise KeyboardInterrupt
-        advance(self, steps)
-
-    monkeypatch.setattr(Stack, "advance", interrupted)
-
-
 @pytest.mark.parametrize("midway", [False, True])
 @pytest.mark.parametrize("step", [1, 10, 20])
 def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, monkeypatch, step, midway):
@@ -297,11 +284,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             trained(tiny(), checkpoints=tmp_path)
     assert [file.suffix for file in tmp_path.iterdir()] == [".safetensors"]
-    seen = []
-    advance = Stack.advance
-    monkeypatch.setattr(Stack, "advance", lambda self, steps: (seen.append(self.steps[0]), advance(self, steps)))
+    begun = begins(monkeypatch)
     assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
-    assert seen[0] == step, "the run went on from its checkpoint"
+    assert begun == [step], "the run went on from its checkpoint"
     assert not (tmp_path / f"{tiny().name}.safetensors").exists(), "a finished run is no longer in progress"
 
 
@@ -381,11 +366,9 @@ def test_a_damaged_checkpoint_is_named_and_refused(tiny, tmp_path, damage):
 @pytest.mark.parametrize("budget", [10, 17, 20])
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(tiny, tiny_run, tmp_path, monkeypatch, budget):
     trained(tiny(max_steps=budget), checkpoints=tmp_path)
-    began = []
-    advance = Stack.advance
-    monkeypatch.setattr(Stack, "advance", lambda self, steps: (began.append(self.steps[0]), advance(self, steps)))
+    begun = begins(monkeypatch)
     assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
-    assert began[0] == budget
+    assert begun == [budget]
 
 
 def test_a_smaller_budget_starts_anew(tiny, tiny_run, tmp_path):

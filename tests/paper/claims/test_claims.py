@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from checkout import ROOT
-from test_cli import grokbook
+from commands import grokbook
 
 from grokbook import RunStore
 from grokbook.data.operations import pretty
