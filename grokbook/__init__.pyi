@@ -1,4 +1,5 @@
 from . import analysis as analysis
+from . import book as book
 from . import data as data
 from . import figures as figures
 from . import fourier as fourier
@@ -6,10 +7,12 @@ from . import model as model
 from . import paper as paper
 from . import runs as runs
 from . import training as training
+from .book import workshop as workshop
 from .data.operations import Operation as Operation
 from .errors import DamagedRun as DamagedRun
 from .errors import RunsMissing as RunsMissing
 from .errors import TrainingDiverged as TrainingDiverged
+from .errors import WeightsMissing as WeightsMissing
 from .figures import live as live
 from .fourier import measures as measures
 from .paper.gather import gather as gather

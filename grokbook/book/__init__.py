@@ -14,3 +14,9 @@
 
 Importing this package imports none of them: the training path must run where plotly and Jupyter are missing.
 """
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -25,7 +25,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 GAP = "# your code here"
 """How every line of a gap ends."""
 CHECK = "check"
-"""What the module of self-checks is called in a workshop: ``from grokbook.book.workshop import circuit as check``."""
+"""What the module of self-checks is called in a workshop: ``check = gb.workshop.circuit``."""
 
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (\S.*)$", re.MULTILINE)
 EFFORT = re.compile(r"^(★{1,3})(☆{0,2}) · ([1-9]\d*) minutes$", re.MULTILINE)

@@ -48,7 +48,6 @@ from .modulus import modulus_accuracy as modulus_accuracy
 from .modulus import modulus_labels_table as modulus_labels_table
 from .modulus import modulus_table as modulus_table
 from .opening import opening as opening
-from .origin import note as note
 from .restricted import ablated_losses as ablated_losses
 from .restricted import dissect as dissect
 from .restricted import losses_over_training as losses_over_training
@@ -58,6 +57,8 @@ from .restricted_tables import key_threshold_table as key_threshold_table
 from .restricted_tables import restricted_ratio_table as restricted_ratio_table
 from .restricted_tables import restricted_table as restricted_table
 from .restricted_tables import shares_table as shares_table
+from .sentences import markdown as markdown
+from .sentences import note as note
 from .snapshot import snapshot as snapshot
 from .spectra import layer_spectra as layer_spectra
 from .spectra import overview as overview

@@ -13,6 +13,6 @@ knows what went wrong. It accepts lists, arrays and tensors, and does not raise 
 
 from __future__ import annotations
 
-from grokbook.book.workshop.verdicts import Verdict
+import lazy_loader
 
-__all__ = ["Verdict"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
