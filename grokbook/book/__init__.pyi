@@ -1,1 +1,2 @@
+from . import pages as pages
 from . import workshop as workshop

@@ -57,8 +57,10 @@ def sweep(
         }
         configs = list(dict.fromkeys(chain.from_iterable(found.values())))
         if not configs:
-            pages = dict.fromkeys(experiment.page for experiment in chosen.values())
-            print(f"no runs: computed without training by {' and '.join(f'grokbook notebook {x}' for x in pages)}")
+            from grokbook.book import pages
+
+            computed = dict.fromkeys(f"grokbook notebook {pages.EXPERIMENTS[name].page}" for name in chosen)
+            print(f"no runs: computed without training by {' and '.join(computed)}")
             return
         left = store.missing(experiments.longest(chain.from_iterable(_lacking(store, *each) for each in found.items())))
         sources = len(set(left) - set(configs))

@@ -43,10 +43,15 @@ def criteria_table(judgement: Judgement) -> pd.DataFrame:
     )
 
 
-def claim_section(judgement: Judgement) -> HTML:
-    """A claim with its verdict, its criteria, where its figures are, and how to run it again."""
+def claim_section(judgement: Judgement, address: str, title: str) -> HTML:
+    """A claim with its verdict, its criteria, where its figures are, and how to run it again.
+
+    Args:
+        judgement: what became of the claim.
+        address: of its figures, for a link.
+        title: the link's words.
+    """
     claim = judgement.claim
-    page, _, anchor = claim.shown.partition("#")
     notes = [f"With {name} limits: {other.value}." for name, other in judgement.elsewhere.items()]
     notes += [f"Seeds disagree on: {criterion.what}." for criterion in judgement.disagreeing]
     return HTML(
@@ -55,7 +60,7 @@ def claim_section(judgement: Judgement) -> HTML:
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
-        + f'<p>Figures: <a href="{page}.html#{anchor}">{page.replace("pre_", "pre-").replace("_", " ")}</a>. '
+        + f'<p>Figures: <a href="{escape(address)}">{escape(title)}</a>. '
         f"To train what is missing of its runs: <code>{escape(claim.rerun)}</code></p></section>"
     )
 

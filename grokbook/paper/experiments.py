@@ -34,13 +34,11 @@ FACTORIZABLE = ("(a+b)^2", "(a+b)^3", "(a+b)^4", "(a-b)^2", "(a-b)^3", "(a-b)^4"
 class Experiment(NamedTuple):
     """One of the paper's experiments: its tasks, each of them at every modulus, fraction and seed.
 
-    One without tasks takes no training: its page computes it.
+    One without tasks takes no training.
     """
 
     where: str
     """Figures, tables and sections of the paper."""
-    shown: str
-    """Where the book shows it: a notebook and the anchor of one of its headings, like "claims#at-a-glance"."""
     from_scratch: tuple[str, ...] = ()
     mixtures: tuple[tuple[str, ...], ...] = ()
     transfers: tuple[Transfer, ...] = ()
@@ -55,11 +53,6 @@ class Experiment(NamedTuple):
     """Nothing but how its runs end is shown: a row of its table stands for a run
     (:func:`grokbook.runs.outcomes.unknown`), and where steps cost much, above
     :data:`grokbook.paper.configs.LATE_FRACTION`, runs have the shortest tail there is."""
-
-    @property
-    def page(self) -> str:
-        """The notebook of :attr:`shown`."""
-        return self.shown.partition("#")[0]
 
     def configs(
         self,
@@ -115,52 +108,39 @@ def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable
 _LINEAR_TRANSFERS = (*_transfers(["PG-E"], ["a+b"], SCALED), *_transfers(["PG-T"], ["ab"], ["ab+b", "ab-b"]))
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    "elementary": Experiment("Fig 3, §5.1–5.2", "elementary#two-layers-in-the-fourier-basis", from_scratch=ELEMENTARY),
+    "elementary": Experiment("Fig 3, §5.1–5.2", from_scratch=ELEMENTARY),
     "pregrokked-elementary": Experiment(
         "Fig 2, §5",
-        "pre_grokked#every-source-every-target",
         from_scratch=ELEMENTARY,
         transfers=_transfers(MODULES, ELEMENTARY, ELEMENTARY),
     ),
-    "restricted-loss": Experiment(
-        "Fig 13, Table 4, Appendix E", "restricted_loss#keeping-only-some-parts", from_scratch=("a+b", "a-b")
-    ),
-    "random-embedding": Experiment(
-        "Fig 14, Appendix F", "random_embedding#grokking-without-a-learned-embedding", random_embedding=ELEMENTARY
-    ),
-    "mixture-elementary": Experiment(
-        "Fig 4, §5.3", "mixtures#three-operations-in-one-run", mixtures=(ELEMENTARY,), fractions=FRACTIONS
-    ),
+    "restricted-loss": Experiment("Fig 13, Table 4, Appendix E", from_scratch=("a+b", "a-b")),
+    "random-embedding": Experiment("Fig 14, Appendix F", random_embedding=ELEMENTARY),
+    "mixture-elementary": Experiment("Fig 4, §5.3", mixtures=(ELEMENTARY,), fractions=FRACTIONS),
     "simple-polynomials": Experiment(
         "Fig 5 and 6, §6.1",
-        "polynomials#which-of-them-grok",
         from_scratch=("a^2+b", "a^2-b", "a^3+2b", "a^3-2b", "ab+a+b", "a^2+b^2", "a^2-b^2"),
     ),
     "high-degree": Experiment(
         "Fig 7 and 8, §6.2",
-        "polynomials#which-of-them-grok",
         from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE, *POWERS),
     ),
     "pregrokked-linear": Experiment(
         "Fig 9, §6.3",
-        "pre_grokked#linear-expressions",
         from_scratch=(*SCALED, "ab+b", "ab-b"),
         transfers=_LINEAR_TRANSFERS,
     ),
     "progress-measures": Experiment(
         "Fig 10 and 19, §7, Appendix H",
-        "progress_measures#sums-of-powers",
         from_scratch=(*ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
     ),
     "progress-measures-ab+b": Experiment(
         "Fig 10 and 19, §7: ab+b, at the smallest r at which Table 5 has it grok",
-        "progress_measures#elementary-operations",
         from_scratch=("ab+b",),
         fractions=(0.5,),
     ),
     "mixture-polynomials": Experiment(
         "Fig 11 and 12, Appendix D",
-        "mixtures#mixtures-of-polynomials",
         mixtures=(
             ("a+b", "ab+b"),
             ("a^2+b^2", "a^2+ab+b^2", "(a+b)^2"),
@@ -170,7 +150,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "summary-grid": Experiment(
         "Table 5, Appendix I",
-        "summary#the-grid",
         from_scratch=tuple(str(operation) for kind in CATALOGUE.values() for operation in kind),
         transfers=_LINEAR_TRANSFERS,
         fractions=FRACTIONS,
@@ -178,25 +157,22 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "modulus": Experiment(
         "Fig 20, Appendix J",
-        "modulus#accuracy-against-the-number-of-pairs",
         from_scratch=("a^2+ab+b^2",),
         moduli=(59, 97, 113),
         fractions=(0.3, 0.5, 0.7, 0.9),
     ),
     "operand-range": Experiment(
         "the released code's operands beside the text's",
-        "deviations#does-the-range-of-operands-matter",
         from_scratch=ELEMENTARY,
         all_tokens=ELEMENTARY,
     ),
     "pregrokked-polynomials": Experiment(
         "Table 6, Appendix L",
-        "pre_grokked#quadratic-and-cubic-polynomials",
         from_scratch=QUADRATICS_AND_CUBICS,
         transfers=_transfers(MODULES, ELEMENTARY, QUADRATICS_AND_CUBICS),
     ),
-    "label-distribution": Experiment("Fig 21, Appendix K", "labels#how-train-and-test-labels-differ"),
-    "taxonomy": Experiment("Tables 1 and 3", "labels#what-the-formula-says"),
+    "label-distribution": Experiment("Fig 21, Appendix K"),
+    "taxonomy": Experiment("Tables 1 and 3"),
 }
 """By the names that ``grokbook sweep`` takes."""
 

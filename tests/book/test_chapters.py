@@ -10,6 +10,7 @@ import yaml
 from checkout import ROOT
 
 from grokbook import figures
+from grokbook.book import pages
 from grokbook.book.parameters import read_notebook
 from grokbook.paper.claims import CLAIMS
 
@@ -93,11 +94,10 @@ def test_every_figure_comes_with_what_to_look_at_and_what_to_compare_it_with(cha
     assert FOUND in whole
 
 
-@pytest.mark.parametrize("page", sorted({claim.shown.partition("#")[0] for claim in CLAIMS}))
+@pytest.mark.parametrize("page", sorted({pages.of_claim(claim).page for claim in CLAIMS}))
 def test_a_chapter_that_shows_claims_ends_with_their_verdicts(page):
     *_, (_, text, code) = sections(ROOT / "notebooks" / f"{page}.md")
-    assert f'page="{page}"' in code[-1]
-    assert "claims.judge(" in code[-1]
+    assert re.search(rf'pages\.judgements\([^"]*, "{page}"\)', code[-1])
     assert "[the claims](claims.ipynb)" in text
 
 

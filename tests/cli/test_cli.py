@@ -292,7 +292,7 @@ def table(stored, tmp_path, tiny, monkeypatch):
     published = RunStore(tmp_path / "runs", [tmp_path / "published"])
     for module in (folders, cli.runs):
         monkeypatch.setattr(module, "default_folders", lambda: published)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "summary-grid", experiments.Experiment("here", "page#anchor"))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "summary-grid", experiments.Experiment("here"))
     configs = [tiny(), tiny("a-b", "ab+b", "a^2+b", seed=1)]
     monkeypatch.setattr(experiments.Experiment, "configs", lambda self: configs)
     return tmp_path / "published" / "summary-grid.parquet"

@@ -49,13 +49,17 @@ def test_a_run_without_a_number_is_no_number():
     assert (none["median"], none["range"], none["kept by"]) == ("none", "–", "1 undecided")
 
 
+def section(judgement: Judgement) -> str:
+    return figures.claim_section(judgement, "page.html#heading", "this & that").data
+
+
 def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
-    whole, split, _ = (figures.claim_section(judgement).data for judgement in judgements)
+    whole, split, _ = (section(judgement) for judgement in judgements)
     assert '<section id="c1" class="claim"><h3>C1: reproduced (by 2 seeds)</h3>' in whole
-    assert (figures.claim_section(judgements[2]).data.count("seed"), judgements[2].verdict) == (0, Verdict.NOT_YET_RUN)
+    assert (section(judgements[2]).count("seed"), judgements[2].verdict) == (0, Verdict.NOT_YET_RUN)
     assert "x &lt; y" in whole
     assert f"grokbook sweep {CLAIMS[0].experiments[0]}" in whole
-    assert 'href="elementary.html#two-layers-in-the-fourier-basis"' in whole
+    assert '<a href="page.html#heading">this &amp; that</a>' in whole
     assert "disagree" not in whole
     assert "Seeds disagree on: w." in split
     assert "With more lenient limits: reproduced." in split

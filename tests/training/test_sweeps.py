@@ -513,7 +513,7 @@ def few(tiny, monkeypatch) -> list[RunConfig]:
         def configs(self, *, seeds=(), **_):
             return [replace(config, seed=seed) for seed in seeds or [0] for config in configs]
 
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"few": Few("Fig 0", "page#anchor")})
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"few": Few("Fig 0")})
     monkeypatch.setattr(sweeps, "LocalExecutor", lambda workers: Inline())
     return configs
 

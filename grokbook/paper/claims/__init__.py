@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from grokbook.paper.claims import learning, spectral
 from grokbook.paper.claims.criteria import SEEDS, SHIFT, Criterion, Evidence, Verdict, verdict
-from grokbook.paper.experiments import EXPERIMENTS
 from grokbook.training.store import RunStore
 
 __all__ = [
@@ -38,23 +37,16 @@ class Claim(NamedTuple):
     where: str
     """Where the paper makes it."""
     experiments: tuple[str, ...]
-    """What it is about; the figures of the first one show it."""
+    """What it is about, the one whose figures show it first."""
     criteria: Callable[[Evidence], Iterator[Criterion]]
     """What it is judged by."""
     options: str = ""
     """Options of the command, where it is about a part of the experiments' runs."""
 
     @property
-    def shown(self) -> str:
-        """Where the book shows it, see :attr:`grokbook.paper.experiments.Experiment.shown`."""
-        return EXPERIMENTS[self.experiments[0]].shown
-
-    @property
     def rerun(self) -> str:
-        """The command that runs it again; where there is nothing to train, that of its chapter."""
-        if any(EXPERIMENTS[name].configs() for name in self.experiments):
-            return " ".join(["grokbook sweep", *self.experiments, *self.options.split()])
-        return f"grokbook notebook {EXPERIMENTS[self.experiments[0]].page}"
+        """The command that trains what is missing of its runs."""
+        return " ".join(["grokbook sweep", *self.experiments, *self.options.split()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,11 +289,10 @@ CLAIMS: tuple[Claim, ...] = (
 """In the order of the specification."""
 
 
-def judge(store: RunStore, seeds: Iterable[int] = SEEDS, *, page: str | None = None) -> list[Judgement]:
-    """Judge all claims by the runs in a store, or those that a notebook of the book shows; nothing is trained."""
+def judge(store: RunStore, seeds: Iterable[int] = SEEDS, *, about: Iterable[Claim] = CLAIMS) -> list[Judgement]:
+    """Judge claims by the runs in a store; nothing is trained."""
     evidence = Evidence(store, seeds)
-    shown = [claim for claim in CLAIMS if page is None or claim.shown.partition("#")[0] == page]
-    return [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in shown]
+    return [Judgement(claim=claim, criteria=tuple(claim.criteria(evidence))) for claim in about]
 
 
 def kept(criteria: Iterable[Criterion]) -> str:
