@@ -20,7 +20,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from grokbook import data, fourier, model
-from grokbook.data.operations import Operation
+from grokbook.data.operations import Operation, Polynomial
 from grokbook.runs.run import Run
 
 VANISHED = 1e-6
@@ -110,9 +110,11 @@ def natural(operation: Operation) -> Natural | None:
     ab + d(a + b) + m      log(x + d)        log(x + d² - m)
     =====================  ================  =======================
 
-    None for all others, ab+b among them: its two operands need logarithms of different numbers. Coefficients count as
-    the whole numbers they are: p should divide none but zeros.
+    None for all others: ab+b, whose two operands need logarithms of different numbers, and tables, which have no
+    formula. Coefficients count as the whole numbers they are: p should divide none but zeros.
     """
+    if not isinstance(operation, Polynomial):
+        return None
     if operation.outer is not None:
         return Natural(RESIDUES, Preimages(operation.outer))
     terms = operation.coefficients

@@ -67,8 +67,7 @@ def survey(operations: Sequence[Operation], p: int, fraction: float, seeds: Sequ
     if not len(seeds):
         raise ValueError("at least one seed is needed")
     check(operations, p, fraction, min(seeds))
-    a, b = np.repeat(np.arange(p), p), np.tile(np.arange(p), p)
-    tables = [operation(a, b, p) for operation in operations]
+    tables = [operation.labels(p).reshape(-1) for operation in operations]
     inside = np.empty((len(tables), len(seeds), p), dtype=np.int64)
     for k, seed in enumerate(seeds):
         train = data.split(p * p, fraction, seed).numpy()

@@ -38,7 +38,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook import data, fourier, model
-from grokbook.data.operations import Operation
+from grokbook.data.operations import Operation, Polynomial
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights
 from grokbook.runs.config import RunConfig
@@ -133,7 +133,7 @@ def phases(operation: Operation, p: int) -> Int64[Tensor, "{p} {p}"]:
     Raises:
         ValueError: the operation is not of the form c₁a + c₂b + c₀, or does not take every value equally often mod p.
     """
-    if not operation.linear:
+    if not isinstance(operation, Polynomial) or not operation.linear:
         raise ValueError(f"restricted loss is for operations c₁a + c₂b + c₀; {operation} has no waves of its own")
     coefficients = operation.coefficients
     over_a, over_b = coefficients.get((1, 0), 0), coefficients.get((0, 1), 0)

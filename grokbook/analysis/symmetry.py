@@ -36,8 +36,7 @@ def classes(operation: Operation, p: int) -> tuple[Int64[np.ndarray, " p"], Int6
 
     The numbers are 0, 1, … without gaps; an operation that tells all values apart has p of them.
     """
-    a, b = np.repeat(np.arange(p), p), np.tile(np.arange(p), p)
-    table = operation(a, b, p).reshape(p, p)
+    table = operation.labels(p)
     of_a, of_b = (np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1) for rows in (table, table.T))
     return of_a, of_b
 

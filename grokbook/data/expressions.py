@@ -14,11 +14,11 @@ MAX_TERMS: Final = 64
 MAX_SIZE: Final = 10**18  # of the sum of the absolute values of all coefficients
 MAX_NESTING: Final = 16
 
-Polynomial = dict[tuple[int, int], int]
+Coefficients = dict[tuple[int, int], int]
 """Coefficients by exponents: {(2, 0): 1, (1, 1): -3} is a² - 3ab. No zero is stored."""
 
 
-def read(text: str) -> Polynomial:
+def read(text: str) -> Coefficients:
     """The coefficients of the polynomial that `text` spells, zero and constants included.
 
     Raises:
@@ -36,45 +36,45 @@ def clip(text: str, place: int, reach: int = 12) -> str:
 # --- arithmetic -----------------------------------------------------------------------------------
 
 
-def add(f: Polynomial, g: Polynomial) -> Polynomial:
+def add(f: Coefficients, g: Coefficients) -> Coefficients:
     """Sum f + g."""
     total = {key: f.get(key, 0) + g.get(key, 0) for key in f | g}
     return {key: coefficient for key, coefficient in total.items() if coefficient}
 
 
-def scale(f: Polynomial, factor: int) -> Polynomial:
+def scale(f: Coefficients, factor: int) -> Coefficients:
     """Multiple factor · f."""
     return {key: factor * coefficient for key, coefficient in f.items() if factor}
 
 
-def multiply(f: Polynomial, g: Polynomial) -> Polynomial:
+def multiply(f: Coefficients, g: Coefficients) -> Coefficients:
     """Product f · g, expanded."""
-    product: Polynomial = {}
+    product: Coefficients = {}
     for (i, j), x in f.items():
         for (k, m), y in g.items():
             product[i + k, j + m] = product.get((i + k, j + m), 0) + x * y
     return {key: coefficient for key, coefficient in product.items() if coefficient}
 
 
-def power(f: Polynomial, exponent: int) -> Polynomial:
+def power(f: Coefficients, exponent: int) -> Coefficients:
     """Power f^exponent, expanded; 1 for exponent 0, whatever f."""
-    result: Polynomial = {(0, 0): 1}
+    result: Coefficients = {(0, 0): 1}
     for _ in range(exponent):
         result = multiply(result, f)
     return result
 
 
-def degree(f: Polynomial) -> int:
+def degree(f: Coefficients) -> int:
     """Total degree; 0 for the zero polynomial."""
     return max((i + j for i, j in f), default=0)
 
 
-def size(f: Polynomial) -> int:
+def size(f: Coefficients) -> int:
     """Sum of the absolute coefficients: it bounds each of them, and at most multiplies in a product."""
     return sum(map(abs, f.values()))
 
 
-def excess(f: Polynomial) -> str:
+def excess(f: Coefficients) -> str:
     """What makes f too large for an operation, in words; empty where nothing does."""
     return _excess(degree(f), size(f)) or (f"more than {MAX_TERMS} terms" if len(f) > MAX_TERMS else "")
 
@@ -168,7 +168,7 @@ class _Parser:
             if match:
                 tokens.append(_Token(_SIGNS.get(match[0]) or str(match.lastgroup), match[0], place))
             elif self.text[place] not in " \t":
-                why = ": division is not supported" if self.text[place] in "/÷:" else ""
+                why = ": a quotient is no polynomial, see Operation.from_table" if self.text[place] in "/÷:" else ""
                 self.fail(f"unexpected character {self.text[place]!r}{why}", place)
             place = match.end() if match else place + 1
         return [*tokens, _Token("end", "", place)]
@@ -198,7 +198,7 @@ class _Parser:
             self.fail(f"{what} above {limit}", token.place)
         return value
 
-    def checked(self, polynomial: Polynomial, token: _Token) -> Polynomial:
+    def checked(self, polynomial: Coefficients, token: _Token) -> Coefficients:
         self.refuse(excess(polynomial), token)
         return polynomial
 
@@ -206,19 +206,19 @@ class _Parser:
         if problem:
             self.fail(f"too large: {problem}", token.place)
 
-    def parse(self) -> Polynomial:
+    def parse(self) -> Coefficients:
         polynomial = self.sum()
         self.expect("an operator or the end", "end")
         return polynomial
 
-    def sum(self) -> Polynomial:
+    def sum(self) -> Coefficients:
         total = self.product()
         while token := self.take("+", "-"):
             right = self.product()
             total = self.checked(add(total, scale(right, -1 if token.kind == "-" else 1)), token)
         return total
 
-    def product(self) -> Polynomial:
+    def product(self) -> Coefficients:
         product = self.factor()
         while self.next.kind in ("*", "a", "b", "("):
             token = self.take("*") or self.next
@@ -227,13 +227,13 @@ class _Parser:
             product = self.checked(multiply(product, right), token)
         return product
 
-    def factor(self) -> Polynomial:
+    def factor(self) -> Coefficients:
         sign = 1
         while token := self.take("+", "-"):
             sign = -sign if token.kind == "-" else sign
         return scale(self.power(), sign)
 
-    def power(self) -> Polynomial:
+    def power(self) -> Coefficients:
         base = self.atom()
         token = self.take("^", "power")
         if token is None:
@@ -243,12 +243,12 @@ class _Parser:
         if self.next.kind in ("^", "power"):
             self.fail("a power of a power needs parentheses", self.next.place)
         self.refuse(_excess(degree(base) * exponent, size(base) ** exponent), token)
-        result: Polynomial = {(0, 0): 1}
+        result: Coefficients = {(0, 0): 1}
         for _ in range(exponent):  # checked at each step: (a+b+1)^32 stops at its tenth
             result = self.checked(multiply(result, base), token)
         return result
 
-    def atom(self) -> Polynomial:
+    def atom(self) -> Coefficients:
         token = self.expect("a number, a, b or '('", "number", "a", "b", "(")
         if token.kind == "number":
             return scale({(0, 0): 1}, self.number(token, "number", MAX_SIZE))

@@ -1,102 +1,48 @@
-"""Integer polynomials in two operands, a and b: reading, evaluating mod p, naming and classifying them.
+"""What is learned: a label f(a, b) mod p for each pair of operands, given by a polynomial or by a table.
 
-An `Operation` is its expanded polynomial over the integers, and nothing else: ``a+b`` and ``b + a`` are one
-operation, so are ``ab``, ``b*a`` and ``a·b``, or ``(a+b)^2`` and ``a^2+2ab+b^2``; ``a-b`` and ``b-a`` are
-two. Identity does not depend on the modulus: ``98a+b`` is not ``a+b``, although the two agree mod 97.
+A `Polynomial` is its expanded form over the integers, and nothing else: ``a+b`` and ``b + a`` are one operation, so are
+``ab``, ``b*a`` and ``a·b``, or ``(a+b)^2`` and ``a^2+2ab+b^2``; ``a-b`` and ``b-a`` are two. Identity does not depend
+on the modulus: ``98a+b`` is not ``a+b``, although the two agree mod 97. A `Table` is its name and its labels.
 
     >>> op = Operation.parse("a*a + b*a + b**2")
     >>> str(op), op.kind.value, op(96, 2, 97)
     ('a^2+ab+b^2', 'cross_high', 3)
+    >>> division = Operation.from_function("a/b", lambda a, b: a * pow(b, -1, 5) % 5 if b else 0, p=5)
+    >>> str(division), division.kind.value, division(3, 2, 5)
+    ('a/b', 'table', 4)
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
-from operator import index
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import numpy as np
+from jaxtyping import Int64
 
-from grokbook.data.expressions import (
-    LATEX,
-    MAX_LENGTH,
-    TEXT,
-    UNICODE,
-    Polynomial,
-    Summand,
-    add,
-    clip,
-    excess,
-    power,
-    read,
-    scale,
-    write,
-)
+from grokbook.data import polynomials, tables
+from grokbook.data.expressions import LATEX, UNICODE, Coefficients, clip, degree, read, write
+from grokbook.data.operands import is_tensor, reduced
+from grokbook.data.polynomials import Kind, Term, sorted_terms
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_MODULUS: Final = 2**31  # (p-1)² + (p-1) must fit into int64
 
+class Operation(ABC):
+    """A function of two residues to be learned: a `Polynomial`, or a `Table`.
 
-class Kind(StrEnum):
-    """Where a polynomial stands in the paper's taxonomy (Tables 1 and 3); the first kind that fits."""
-
-    ELEMENTARY = "elementary"
-    """a+b, a-b or ab, exactly."""
-    LINEAR = "linear"
-    """Total degree 1, a constant allowed: 2a-3b, b-a, a+b+1."""
-    POWER_SUM = "power_sum"
-    """±aⁿ ± bⁿ with n >= 2."""
-    UNIVARIATE = "univariate"
-    """Every term holds one operand only, degree >= 2, no power sum: a²+b, a³-2b."""
-    FACTORIZABLE = "factorizable"
-    """Factors through a±b: f(a+b) or f(a-b) for some f of degree >= 2: (a-b)³, (a+b)²+a+b."""
-    CROSS = "cross"
-    """c·ab plus terms of degree <= 1: ab+b, ab+a+b."""
-    CROSS_HIGH = "cross_high"
-    """Any other polynomial with a cross term: a²+ab+b², a³+ab."""
-
-
-class Term(NamedTuple):
-    """One monomial, coefficient · a^a · b^b."""
-
-    coefficient: int
-    a: int
-    b: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Operation:
-    """A polynomial f(a, b) with integer coefficients that depends on a or b, of total degree at most 32.
-
-    Equality and hash are those of the expanded polynomial; `str` is its canonical name. A constant is no
-    operation: with nothing to compute from a and b there is nothing to learn.
+    Equal operations are of one form and have the same terms, or the same name and labels. `str` is a canonical name.
+    A constant is no operation: with nothing to compute from a and b there is nothing to learn.
     """
 
-    terms: tuple[Term, ...]
-    """Non-zero, by falling total degree, then falling power of a: as `from_coefficients` makes them."""
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.terms != _sorted_terms(self.coefficients):
-            raise ValueError("terms are not in canonical order: use Operation.from_coefficients")
-        if any(min(t.a, t.b) < 0 for t in self.terms):
-            raise ValueError("an operation has no negative powers")
-        if self.degree < 1:
-            raise ValueError("an operation must depend on a or b, this one is constant")
-        problem = excess(self.coefficients)
-        if not problem and len(str(self)) > MAX_LENGTH:
-            problem = f"its name would be longer than {MAX_LENGTH} characters"
-        if problem:
-            raise ValueError(f"operation too large: {problem}")
-
-    @classmethod
-    def parse(cls, text: Any) -> Operation:
+    @staticmethod
+    def parse(text: Any) -> Polynomial:
         """Read an expression such as ``2a - 3b``, ``a*b+b``, ``(a-b)**4``, ``a² − 2·a×b``.
 
         Numbers, a, b, ``+ - *``, powers ``^`` or ``**`` or superscripts, parentheses, and products without a
@@ -110,15 +56,51 @@ class Operation:
             raise ValueError(f"an operation is read from a string, not from {type(text).__name__}")
         return _parsed(text)
 
-    @classmethod
-    def from_coefficients(cls, coefficients: Mapping[tuple[int, int], int]) -> Operation:
+    @staticmethod
+    def from_coefficients(coefficients: Mapping[tuple[int, int], int]) -> Polynomial:
         """The operation Σ coefficients[i, j] · aⁱ · bʲ; zeros may be given.
 
         Raises:
             TypeError: a coefficient is no integer.
             ValueError: the polynomial is constant, has negative powers or exceeds a limit.
         """
-        return cls(terms=_sorted_terms(coefficients))
+        return Polynomial(terms=sorted_terms(coefficients))
+
+    @staticmethod
+    def from_table(name: str, table: Any) -> Table:
+        """The operation whose labels stand in a table, such as the multiplication table of a group of p elements.
+
+        Args:
+            name: how it is called, in up to 30 printable characters that do not read as a polynomial.
+            table: p × p whole numbers in 0..p-1, a along the rows: an array, a tensor or nested lists.
+
+        Raises:
+            ValueError: it is no such table, or has one label only; the message names the first wrong place.
+        """
+        tables.check_name(name)
+        labels = tables.checked(name, table)
+        return Table(name=name, p=len(labels), packed=tables.pack(labels))
+
+    @staticmethod
+    def from_function(name: str, function: Callable[[int, int], int], p: int) -> Table:
+        """The operation whose label at residues a and b is ``function(a, b)``, an integer in 0..p-1; see `from_table`.
+
+        Raises:
+            ValueError: as `from_table`, or the function fails; the message names the first wrong pair.
+        """
+        tables.check_name(name)
+        return Operation.from_table(name, tables.filled(name, function, p))
+
+    @staticmethod
+    def of(value: Any) -> Operation:
+        """An operation as it is, read from an expression, or from its own :attr:`plain` form.
+
+        Raises:
+            ValueError: as `parse` and `from_table`; or the labels of a plain form are not those of its SHA-256.
+        """
+        if isinstance(value, Operation):
+            return value
+        return Operation.from_table(*tables.from_plain(value)) if isinstance(value, Mapping) else Operation.parse(value)
 
     @overload
     def __call__(self, a: int, b: int, p: int) -> int: ...
@@ -130,80 +112,111 @@ class Operation:
         """f(a, b) mod p, exactly, in 0..p-1.
 
         Args:
-            a: integer, integer numpy array or integer torch tensor, of any dtype but torch.uint64.
+            a: integer, integer numpy array or integer torch tensor, of any dtype but torch.uint64; it counts mod p.
             b: likewise, of a shape that broadcasts with a's. Arrays do not mix with tensors.
-            p: modulus, 2..2³¹, prime or not.
+            p: modulus, 2..2³¹, prime or not; of a table its own.
 
         Returns:
             An int for two integers, else int64 of the broadcast shape.
 
         Raises:
             TypeError: an operand or p is not integer.
-            ValueError: p is out of range.
+            ValueError: p is out of range, or not that of the table.
         """
-        p = index(p)
-        if not 2 <= p <= MAX_MODULUS:
-            raise ValueError(f"modulus p = {p} is not in 2..{MAX_MODULUS}")
-        if any(map(_is_tensor, (a, b))) and any(isinstance(x, np.ndarray) for x in (a, b)):
-            raise TypeError("operands mix a numpy array with a torch tensor")
-        a, b = _residues(a, p), _residues(b, p)
-        powers_a = _powers(a, max(term.a for term in self.terms), p)
-        powers_b = _powers(b, max(term.b for term in self.terms), p)
-        total = 0 * (a + b)  # carries the broadcast shape even where f does not depend on b
-        for term in self.terms:
-            monomial = powers_a[term.a] * powers_b[term.b] % p
-            total = (total + term.coefficient % p * monomial) % p
-        return total
+        return self._evaluate(*reduced(a, b, p))
 
-    def __str__(self) -> str:
-        """Canonical name, without spaces; `parse` reads it back to the same operation.
-
-        f(a±b) of degree >= 2 is written in powers of (a±b), its linear part expanded: ``(a+b)^2+a+b``.
-        All else is expanded, the first positive term in front, the others in the order of `terms`: ``b-a``.
-        """
-        return _name(self)
+    def labels(self, p: int) -> Int64[np.ndarray, "{p} {p}"]:
+        """The labels of all pairs of residues, a along the rows."""
+        a, b = np.ogrid[:p, :p]
+        return self(a, b, p)
 
     def __repr__(self) -> str:
         return f"Operation.parse({str(self)!r})"
 
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def pretty(self) -> str:
+        """Its name in Unicode for figures: ``a²+ab+b²``, ``a−b``, and ``a·b`` for the product."""
+
+    @property
+    @abstractmethod
+    def plain(self) -> str | dict[str, Any]:
+        """All there is to it as plain values, for JSON; `of` reads it back."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """The kind of polynomial, from its algebra alone, or that it is a table; see `Kind`."""
+
+    @property
+    @abstractmethod
+    def symmetric(self) -> bool:
+        """Whether f(a, b) = f(b, a)."""
+
+    @abstractmethod
+    def check(self, p: int, operands: str = "residues") -> None:
+        """Raise ValueError if there is nothing to learn mod a prime p, or no label for what the operands run over."""
+
+    @abstractmethod
+    def _evaluate(self, a: Any, b: Any, p: int) -> Any:
+        """Labels at operands that are residues."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Polynomial(Operation):
+    """A polynomial f(a, b) with integer coefficients that depends on a or b, of total degree at most 32.
+
+    Its canonical name has no spaces, and `parse` reads it back. f(a±b) of degree >= 2 is written in powers of (a±b),
+    its linear part expanded: ``(a+b)^2+a+b``. All else is expanded, the first positive term in front, the others in
+    the order of `terms`: ``b-a``.
+    """
+
+    terms: tuple[Term, ...]
+    """Non-zero, by falling total degree, then falling power of a: as `from_coefficients` makes them."""
+
+    def __post_init__(self) -> None:
+        polynomials.check(self.terms)
+
+    def _evaluate(self, a: Any, b: Any, p: int) -> Any:
+        return polynomials.evaluate(self.terms, a, b, p)
+
+    def __str__(self) -> str:
+        return polynomials.name(self.terms)
+
     @property
     def latex(self) -> str:
         """The canonical form as LaTeX, without dollar signs: ``a^{2}+ab+b^{2}``."""
-        return write(self._summands(), LATEX)
+        return write(polynomials.summands(self.terms), LATEX)
 
     @property
     def pretty(self) -> str:
-        """The canonical form in Unicode for labels: ``a²+ab+b²``, ``a−b``, and ``a·b`` for the product."""
-        return "a·b" if self == _PRODUCT else write(self._summands(), UNICODE)
+        return "a·b" if self.coefficients == {(1, 1): 1} else write(polynomials.summands(self.terms), UNICODE)
+
+    @property
+    def plain(self) -> str:
+        return str(self)
 
     @property
     def kind(self) -> Kind:
-        """The kind of polynomial, from its algebra alone; see `Kind`."""
-        if self.elementary:
-            return Kind.ELEMENTARY
-        if self.linear:
-            return Kind.LINEAR
-        if not self.has_cross_term:
-            return Kind.POWER_SUM if self._is_power_sum() else Kind.UNIVARIATE
-        if self.factorizable:
-            return Kind.FACTORIZABLE
-        only_ab = all(term.a + term.b <= 1 or (term.a, term.b) == (1, 1) for term in self.terms)
-        return Kind.CROSS if only_ab else Kind.CROSS_HIGH
+        return polynomials.kind_of(self.coefficients)
 
     @property
-    def coefficients(self) -> Polynomial:
+    def coefficients(self) -> Coefficients:
         """Coefficients of the expanded form by exponents (of a, of b)."""
         return {(term.a, term.b): term.coefficient for term in self.terms}
 
     @property
     def degree(self) -> int:
         """Total degree: 3 for a³+ab and for a²b."""
-        return max((term.a + term.b for term in self.terms), default=0)
+        return degree(self.coefficients)
 
     @property
     def elementary(self) -> bool:
         """Whether this is a+b, a-b or ab (in this order of the operands)."""
-        return self in (_SUM, _DIFFERENCE, _PRODUCT)
+        return self.coefficients in polynomials.ELEMENTARY
 
     @property
     def linear(self) -> bool:
@@ -217,7 +230,6 @@ class Operation:
 
     @property
     def symmetric(self) -> bool:
-        """Whether f(a, b) = f(b, a)."""
         return self.coefficients == {(t.b, t.a): t.coefficient for t in self.terms}
 
     @property
@@ -237,140 +249,101 @@ class Operation:
         Not the same as having a+b or a-b for a factor (`divisible_by_sum`, `divisible_by_difference`):
         a²-b² = (a+b)(a-b) has both and is no g(a±b), (a+b)²+1 is one and has neither.
         """
-        return self._inner() is not None
+        return self.outer is not None
 
     @property
-    def outer(self) -> Operation | None:
+    def outer(self) -> Polynomial | None:
         """The g of degree >= 2 with f(a, b) = g(a±b), as a polynomial in a; None where there is none."""
-        inner = self._inner()
-        return None if inner is None else Operation.from_coefficients({(k, 0): c for k, c in inner[1].items()})
+        found = polynomials.outer(self.coefficients)
+        return None if found is None else Operation.from_coefficients({(k, 0): c for k, c in found[1].items()})
 
     @property
     def divisible_by_sum(self) -> bool:
         """Whether a+b divides f over the integers, that is f(a, -a) = 0 for every a."""
-        return self._vanishes_on_line(-1)
+        return polynomials.vanishes_on_line(self.coefficients, -1)
 
     @property
     def divisible_by_difference(self) -> bool:
         """Whether a-b divides f over the integers, that is f(a, a) = 0 for every a."""
-        return self._vanishes_on_line(1)
+        return polynomials.vanishes_on_line(self.coefficients, 1)
 
-    def _vanishes_on_line(self, slope: int) -> bool:
-        by_degree = [0] * (self.degree + 1)
-        for term in self.terms:
-            by_degree[term.a + term.b] += term.coefficient * slope**term.b
-        return not any(by_degree)
-
-    def _is_power_sum(self) -> bool:
-        n = self.degree
-        return {key: abs(c) for key, c in self.coefficients.items()} == {(n, 0): 1, (0, n): 1}
-
-    def _inner(self) -> tuple[int, dict[int, int]] | None:
-        """(s, g) with f(a, b) = Σ g[k] (a + s·b)^k, s = ±1 and degree >= 2; None where there is none."""
-        if self.degree < 2:
-            return None
-        g = {term.a: term.coefficient for term in self.terms if term.b == 0}  # the coefficients of f(a, 0)
-        for sign in (1, -1):
-            expanded: Polynomial = {}
-            for k, coefficient in g.items():
-                expanded = add(expanded, scale(power({(1, 0): 1, (0, 1): sign}, k), coefficient))
-            if expanded == self.coefficients:
-                return sign, g
-        return None
-
-    def _summands(self) -> list[Summand]:
-        inner = self._inner()
-        if inner is None:
-            lead = next((term for term in self.terms if term.coefficient > 0), self.terms[0])
-            ordered = [lead, *(term for term in self.terms if term is not lead)]
-            return [Summand(t.coefficient, (("a", t.a), ("b", t.b))) for t in ordered]
-        sign, g = inner
-        base = "(a+b)" if sign > 0 else "(a-b)"
-        high = [Summand(g[k], ((base, k),)) for k in sorted(g, reverse=True) if k > 1]
-        low = [Summand(t.coefficient, (("a", t.a), ("b", t.b))) for t in self.terms if t.a + t.b <= 1]
-        return high + low
+    def check(self, p: int, operands: str = "residues") -> None:
+        """Raise ValueError if it is constant mod a prime p; it has labels for all operands, which count mod p."""
+        if polynomials.is_constant(self.coefficients, p):
+            raise ValueError(f"{self} has the same value at every pair mod {p}: there must be something to learn")
 
 
-# --- evaluation -----------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Table(Operation):
+    """An operation that is known by its labels alone; `Operation.from_table` and `from_function` make it.
+
+    What follows from a formula (degree, factors, kinds of terms) a table does not have, whatever its labels are.
+    """
+
+    name: str
+    p: int
+    """The one modulus that there are labels for."""
+    packed: bytes
+    """The labels as :func:`grokbook.data.tables.pack` writes them."""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        return tables.to_plain(self.name, self.p, self.packed)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the packed labels, which names a table beside its name."""
+        return tables.digest(self.packed)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(Polynomial, name):
+            raise AttributeError(f"table {self.name!r} has no {name}: that follows from a formula")
+        raise AttributeError(f"an operation has no {name}")
+
+    def _evaluate(self, a: Any, b: Any, p: int) -> Any:
+        self.check(p)
+        labels = tables.unpack(self.packed, p)
+        tensor = next((x for x in (a, b) if is_tensor(x)), None)
+        found = (labels if tensor is None else tensor.new_tensor(labels))[a, b]
+        return int(found) if isinstance(a, int) and isinstance(b, int) else found
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<table {self.name!r}, {self.p} × {self.p}, {self.digest[:8]}>"
+
+    @property
+    def pretty(self) -> str:
+        return self.name
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.TABLE
+
+    @property
+    def symmetric(self) -> bool:
+        labels = tables.unpack(self.packed, self.p)
+        return bool((labels == labels.T).all())
+
+    def check(self, p: int, operands: str = "residues") -> None:
+        """Raise ValueError unless p is its own and the operands are residues: it says nothing of other tokens."""
+        if p != self.p:
+            raise ValueError(f"table {self.name!r} is {self.p} × {self.p}: it has no labels for p = {p}")
+        if operands != "residues":
+            raise ValueError(f"table {self.name!r} has labels for residues alone: operands cannot be {operands!r}")
 
 
 # A grid of 861 runs reads 2,800 expressions, of which 60 differ.
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> Operation:
-    polynomial = read(text)
+def _parsed(text: str) -> Polynomial:
+    coefficients = read(text)
     try:
-        return Operation.from_coefficients(polynomial)
+        return Operation.from_coefficients(coefficients)
     except ValueError as error:
         raise ValueError(f"cannot read {clip(text, 0)}: column 1: {error}") from None
 
 
-@lru_cache(maxsize=1024)
-def _name(operation: Operation) -> str:
-    return write(operation._summands(), TEXT)
-
-
-def _residues(x: Any, p: int) -> Any:
-    """`x` mod p as an int or as int64."""
-    if isinstance(x, int | np.integer) and not isinstance(x, bool):
-        return int(x) % p
-    if isinstance(x, np.ndarray) and x.dtype == np.uint64:  # reduce before widening: it need not fit into int64
-        return np.asarray(x % np.uint64(p)).astype(np.int64)
-    if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer):
-        return x.astype(np.int64) % p
-    if _is_tensor(x) and str(x.dtype).removeprefix("torch.") in _TENSOR_INTEGERS:
-        return x.long() % p
-    kind = x.dtype if isinstance(x, np.ndarray) or _is_tensor(x) else type(x).__name__
-    raise TypeError(f"operands must be integers or integer arrays, not {kind}")
-
-
-_TENSOR_INTEGERS: Final = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "int64"})
-
-
-def _is_tensor(x: Any) -> bool:
-    """Whether `x` is a torch tensor; asked without importing torch, which takes longer than all else here."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(x, torch.Tensor)
-
-
-def _powers(x: Any, highest: int, p: int) -> list[Any]:
-    """[1, x, x², …] mod p up to x^highest; every product of two residues is reduced at once: no overflow."""
-    powers: list[Any] = [1]
-    for _ in range(highest):
-        powers.append(powers[-1] * x % p)
-    return powers
-
-
-def pretty(text: str) -> str:
-    """How an operation is written on pages: :attr:`Operation.pretty` of what the text says."""
-    return Operation.parse(text).pretty
-
-
-def _sorted_terms(polynomial: Mapping[tuple[int, int], int]) -> tuple[Term, ...]:
-    terms = (Term(index(c), i, j) for (i, j), c in polynomial.items() if c)
-    return tuple(sorted(terms, key=lambda term: (-term.a - term.b, -term.a)))
-
-
-# --- the paper's operations -----------------------------------------------------------------------
-
-_SUM: Final = Operation(terms=(Term(1, 1, 0), Term(1, 0, 1)))
-_DIFFERENCE: Final = Operation(terms=(Term(1, 1, 0), Term(-1, 0, 1)))
-_PRODUCT: Final = Operation(terms=(Term(1, 1, 1),))
-
-CATALOGUE: Final[Mapping[Kind, tuple[Operation, ...]]] = MappingProxyType(
-    {
-        kind: tuple(map(Operation.parse, names.split()))
-        for kind, names in {
-            Kind.ELEMENTARY: "a+b a-b ab",
-            Kind.LINEAR: "2a+b 2a-b 2a+3b 2a-3b",
-            Kind.CROSS: "ab+a+b ab+b ab-b",
-            Kind.UNIVARIATE: "a^2+b a^2-b a^3+2b a^3-2b",
-            Kind.CROSS_HIGH: "a^2+ab+b^2 a^2+ab+b^2+a a^3+ab a^3+ab^2+b",
-            Kind.POWER_SUM: "a^2+b^2 a^2-b^2 a^3+b^3 a^4+b^4 a^5+b^5 a^6+b^6 a^7+b^7",
-            Kind.FACTORIZABLE: "(a+b)^2 (a+b)^2+a+b (a-b)^2 (a+b)^3 (a-b)^3 (a+b)^4 (a-b)^4 (a+b)^5 (a+b)^6 (a+b)^7",
-        }.items()
-    }
-)
-"""The 35 operations of the paper's Table 5, in the order of its groups. Its 42 columns are these, six of them
-once more with a pre-grokked module, and a²-b² once more as factorizable. Which sums of powers and which
-factorizable polynomials it holds is a reconstruction: the published text gives only their groups and numbers.
-"""
+def pretty(operation: str | Operation) -> str:
+    """How an operation, or what an expression says, is written on pages: :attr:`Operation.pretty`."""
+    return Operation.of(operation).pretty

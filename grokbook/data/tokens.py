@@ -7,7 +7,6 @@ arithmetic on what defines a run: nothing here needs more than Python.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -46,7 +45,7 @@ def op_tokens(operations: Sequence[Operation], p: int) -> tuple[int, ...]:
 
 
 def d_vocab(operations: Sequence[Operation], p: int) -> int:
-    """Size of the vocabulary: p + 5, and one more for each polynomial after the first."""
+    """Size of the vocabulary: p + 5, and one more for each operation without a sign after the first."""
     return max(p + len(SPECIAL_TOKENS), *(token + 1 for token in op_tokens(operations, p)))
 
 
@@ -59,7 +58,7 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
     """Refuse what makes no data set, before any work; the arguments may hold anything.
 
     Args:
-        operations: at least one `Operation`, all different, none of them constant mod p.
+        operations: at least one `Operation`, all of different names, none of them constant mod p; tables are p × p.
         p: a prime, 3..10007.
         fraction: of all pairs to train on, in (0, 1), large enough for one pair.
         seed: a whole number from 0.
@@ -73,14 +72,13 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
     for k, operation in enumerate(operations):
         if not isinstance(operation, Operation):
             raise ValueError(f"operations must be Operation objects, not {type(operation).__name__}")
-        if operation in operations[:k]:
+        if str(operation) in map(str, operations[:k]):
             raise ValueError(f"operation {operation} is given twice")
     check_modulus(p)
-    for operation in operations:
-        if is_constant(operation, p):
-            raise ValueError(f"{operation} has the same value at every pair mod {p}: there must be something to learn")
     if operands not in OPERANDS:
         raise ValueError(f"operands must be one of {', '.join(OPERANDS)}, not {operands!r}")
+    for operation in operations:
+        operation.check(p, operands)
     if not _is_int(seed) or seed < 0:
         raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
     check_fraction(fraction, n_operands(p, operands) ** 2)
@@ -92,15 +90,6 @@ def check_modulus(p: Any) -> None:
         raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
     if not is_prime(p):
         raise ValueError(f"p must be prime, {p} is not")
-
-
-def is_constant(operation: Operation, p: int) -> bool:
-    """Whether the operation takes one value only mod p, like ``97a + 97b`` at p = 97 or ``a^3 - a`` at p = 3."""
-    # x^p = x for residues, and a polynomial with all exponents below p is constant only if it looks so.
-    reduced: Counter[tuple[int, int]] = Counter()
-    for (i, j), coefficient in operation.coefficients.items():
-        reduced[tuple((e - 1) % (p - 1) + 1 if e else 0 for e in (i, j))] += coefficient  # type: ignore[index]
-    return not any(coefficient % p for exponents, coefficient in reduced.items() if exponents != (0, 0))
 
 
 def check_fraction(fraction: Any, n_pairs: int) -> None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from grokbook.data.operations import Kind
+from grokbook.data.polynomials import Kind
 from grokbook.figures.style import arrange, describe
 from grokbook.paper.table_5 import Agreement, Cell, agreement, count
 from grokbook.runs.outcomes import Outcome

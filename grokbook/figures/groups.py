@@ -22,17 +22,23 @@ def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Group runs under their operations' pretty names, in the order in which they come.
 
     A run that comes twice counts once: a+b and b+a, say, are one config.
+
+    Raises:
+        ValueError: two tables with different labels have one name.
     """
     distinct: dict[RunConfig, Run] = {}
     for run in runs:
         distinct.setdefault(run.config, run)
     groups: dict[str, list[Run]] = {}
     for run in distinct.values():
-        groups.setdefault(label_of(run), []).append(run)
+        group = groups.setdefault(label_of(run), [run])
+        if group[0].config.operations != run.config.operations:
+            raise ValueError(f"two different tables are called {label_of(run)}: give one of them another name")
+        group += [run] if run is not group[0] else []
     return groups
 
 
-def part(run: Run, operation: str) -> Run:
+def part(run: Run, operation: str | Operation) -> Run:
     """A mixture as one of its operations saw it: losses, accuracies and maps of its logits are those of the operation.
 
     So figures of single runs draw it, and its grok step is that of the operation. Layers and their measures are shared
@@ -42,12 +48,12 @@ def part(run: Run, operation: str) -> Run:
     Raises:
         ValueError: the run is not on that operation.
     """
-    operations = run.config.operations
-    if operations == (str(Operation.parse(operation)),):
+    operations, wanted = run.config.parsed_operations, Operation.of(operation)
+    if operations == (wanted,):
         return run
-    if str(Operation.parse(operation)) not in operations:
+    if wanted not in operations:
         raise ValueError(f"{run.config.label} has no {operation}")
-    index = operations.index(str(Operation.parse(operation)))
+    index = operations.index(wanted)
     own = {column: run.history[per_operation(run.config, column)[index]] for column in OUTCOMES}
     dropped = [column for total in OUTCOMES for column in per_operation(run.config, total)]
     return replace(

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.analysis.labels import Labels, by_histogram, separation
-from grokbook.data.operations import Kind, Operation
+from grokbook.data.operations import Operation
+from grokbook.data.polynomials import Kind
 from grokbook.figures.groups import Group
 from grokbook.figures.style import PALETTE, TRAIN, arrange, describe
 

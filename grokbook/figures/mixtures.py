@@ -10,11 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook.data.operations import pretty
+from grokbook.data.operations import Operation, pretty
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps, part
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import PALETTE, arrange, describe
-from grokbook.runs.config import RunConfig
+from grokbook.runs.config import as_kept
 from grokbook.runs.run import Run
 
 TOGETHER, ALONE = "in one run", "alone"
@@ -24,8 +24,8 @@ NOT_YET_RUN = "not yet run"
 class Task(NamedTuple):
     """An operation at one share of the pairs: as part of a mixture, and alone. One run per seed, in both."""
 
-    operation: str
-    mixture: tuple[str, ...]
+    operation: str | Operation
+    mixture: tuple[str | Operation, ...]
     """All operations of the mixture."""
     fraction: float
     together: Sequence[Run]
@@ -33,7 +33,7 @@ class Task(NamedTuple):
     alone: Sequence[Run]
 
 
-def mixture_tasks(operations: Sequence[str], fractions: Iterable[float], runs: Iterable[Run]) -> list[Task]:
+def mixture_tasks(operations: Sequence[str | Operation], fractions: Iterable[float], runs: Iterable[Run]) -> list[Task]:
     """A task for each fraction and each operation of a mixture, with those of the runs that belong to it.
 
     Args:
@@ -44,12 +44,12 @@ def mixture_tasks(operations: Sequence[str], fractions: Iterable[float], runs: I
     Raises:
         ValueError: there are runs of several moduli.
     """
-    mixture = RunConfig(operations=tuple(operations)).operations
+    mixture = as_kept(operations)
     found = {run.config: run for run in runs if not run.config.frozen_weights}.values()
     if len({run.config.p for run in found}) > 1:
         raise ValueError("mixture_tasks needs runs of one modulus")
 
-    def at(fraction: float, of: tuple[str, ...]) -> list[Run]:
+    def at(fraction: float, of: tuple[str | Operation, ...]) -> list[Run]:
         return [run for run in found if run.config.fraction == fraction and run.config.operations == of]
 
     return [

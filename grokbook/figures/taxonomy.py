@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from grokbook.data.operations import Kind, Operation
+from grokbook.data.operations import Operation, Polynomial
+from grokbook.data.polynomials import Kind
 from grokbook.paper import taxonomy
 
 _YES_NO = {True: "yes", False: "–"}
 
 
-def formula_table(operations: Sequence[Operation]) -> pd.DataFrame:
+def formula_table(operations: Sequence[Polynomial]) -> pd.DataFrame:
     """One row per operation: properties that follow from its formula."""
     rows = []
     for operation in operations:
@@ -37,7 +38,7 @@ def taxonomy_table(operations: Sequence[Operation]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "operation": operation.pretty,
-            "words of Table 3": ", ".join(taxonomy.terms(operation)),
+            "words of Table 3": ", ".join(taxonomy.terms(operation)) or "–",
             "kind": _name(operation.kind),
             "group in Table 5": taxonomy.verdict(operation),
         }

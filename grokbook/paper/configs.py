@@ -87,10 +87,10 @@ class Transfer(NamedTuple):
         return f"{self.module} from {Operation.parse(self.source).pretty}"
 
 
-def budget(operation: str, fraction: float = 0.3) -> int:
+def budget(operation: str | Operation, fraction: float = 0.3) -> int:
     """The step budget of an operation from scratch."""
     late = BUDGETS if fraction <= LATE_FRACTION else {}
-    return late.get(str(Operation.parse(operation)), DEFAULT_BUDGET)
+    return late.get(str(Operation.of(operation)), DEFAULT_BUDGET)
 
 
 def ending_tail(fraction: float) -> int:
@@ -99,7 +99,7 @@ def ending_tail(fraction: float) -> int:
 
 
 def single(
-    operation: str,
+    operation: str | Operation,
     *,
     p: int = 97,
     fraction: float = 0.3,
@@ -124,7 +124,7 @@ def single(
 
 
 def mixture(
-    operations: Sequence[str],
+    operations: Sequence[str | Operation],
     *,
     p: int = 97,
     fraction: float = 0.3,

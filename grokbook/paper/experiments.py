@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from grokbook.data.operations import CATALOGUE
+from grokbook.data.catalogue import CATALOGUE
 from grokbook.model.names import EMBEDDING, MODULES
 from grokbook.paper.configs import (
     ELEMENTARY,

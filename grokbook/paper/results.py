@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
+from grokbook.data.polynomials import Kind
 from grokbook.model.names import EMBEDDING, TRANSFORMER
 from grokbook.paper.configs import FRACTIONS, single
 from grokbook.runs.config import RunConfig
@@ -136,9 +138,9 @@ def reported(config: RunConfig) -> Reported | None:
     if config.p != 97 or config.frozen or len(config.operations) > 1:
         return None
     if config.source is None:
-        row = TABLE_5.get(config.operations[0])
+        row = TABLE_5.get(str(config.operations[0]))
     else:
-        row = TABLE_5_PRE_GROKKED.get((config.transplant, config.source.operations[0], config.operations[0]))
+        row = TABLE_5_PRE_GROKKED.get((config.transplant, str(config.source.operations[0]), str(config.operations[0])))
     if row is None or config.fraction not in FRACTIONS:
         return None
     best = row[FRACTIONS.index(config.fraction)]
@@ -147,7 +149,7 @@ def reported(config: RunConfig) -> Reported | None:
 
 def groks(operations: Iterable[Operation], p: int, fraction: float) -> dict[Operation, bool]:
     """Whether each operation groks from scratch by Table 5; without those of which it does not tell."""
-    found = {operation: reported(single(str(operation), p=p, fraction=fraction)) for operation in operations}
+    found = {operation: reported(single(operation, p=p, fraction=fraction)) for operation in operations}
     return {operation: result.grokked for operation, result in found.items() if result is not None}
 
 
@@ -155,7 +157,7 @@ def transfer_helps(config: RunConfig) -> bool | None:
     """What the paper says of a pre-grokked run on one operation; None where it says nothing."""
     if config.source is None:
         return None
-    return TRANSFER_HELPS.get((config.transplant, config.source.operations[0], config.operations[0]))
+    return TRANSFER_HELPS.get((config.transplant, str(config.source.operations[0]), str(config.operations[0])))
 
 
 def table_4(config: RunConfig) -> Mapping[str, float] | None:
@@ -163,4 +165,4 @@ def table_4(config: RunConfig) -> Mapping[str, float] | None:
     scratch = config.source is None and not config.frozen and len(config.operations) == 1
     if config.p != 97 or config.fraction != 0.3 or not scratch:
         return None
-    return TABLE_4.get(config.operations[0])
+    return TABLE_4.get(str(config.operations[0]))

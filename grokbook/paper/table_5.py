@@ -15,12 +15,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
+from grokbook.data.polynomials import Kind
 from grokbook.paper import results
 from grokbook.paper.results import Reported
 from grokbook.runs.config import RunConfig
 from grokbook.runs.outcomes import Outcome, setting
 from grokbook.runs.run import ON_ITS_WAY
+
+_KINDS = [*CATALOGUE, Kind.TABLE]
+"""Kinds in the order of Table 5."""
 
 
 class Group(NamedTuple):
@@ -153,10 +158,9 @@ def _rank(outcome: Outcome) -> tuple[int, int, str]:
 
 def _place(cell: Cell) -> tuple[int, int, str, str, float]:
     """Where a cell stands in Table 5; operations that the paper does not have come last in their kind."""
-    kinds = list(CATALOGUE)
-    of_kind = CATALOGUE[cell.operation.kind]
+    of_kind = CATALOGUE.get(cell.operation.kind, ())
     place = of_kind.index(cell.operation) if cell.operation in of_kind else len(of_kind)
-    return kinds.index(cell.operation.kind), place, str(cell.operation), cell.group.module or "", cell.fraction
+    return _KINDS.index(cell.operation.kind), place, str(cell.operation), cell.group.module or "", cell.fraction
 
 
 # --- counting -------------------------------------------------------------------------------------
@@ -218,8 +222,7 @@ def by_group(grid: Iterable[Cell]) -> dict[Group, list[Cell]]:
     found: dict[Group, list[Cell]] = {}
     for cell in grid:
         found.setdefault(cell.group, []).append(cell)
-    kinds = list(CATALOGUE)
-    return {group: found[group] for group in sorted(found, key=lambda g: (kinds.index(g.kind), g.module or ""))}
+    return {group: found[group] for group in sorted(found, key=lambda g: (_KINDS.index(g.kind), g.module or ""))}
 
 
 def grokking(grid: Iterable[Cell], fraction: float | None = None) -> dict[Operation, bool]:

@@ -1,7 +1,7 @@
 """The paper's words for polynomials (Tables 1 and 3), computed from the formula, beside the groups of its Table 5.
 
 The published text has the words and has lost the formulas that explain them: the definitions are the ones of
-:class:`grokbook.data.operations.Kind`, and `terms` says how they make up the words of Table 3.
+:class:`grokbook.data.polynomials.Kind`, and `terms` says how they make up the words of Table 3.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation, Polynomial
+from grokbook.data.polynomials import Kind
 from grokbook.paper.configs import FRACTIONS
 from grokbook.paper.results import RECONSTRUCTED_COLUMNS, SECOND_COLUMN, TABLE_1, TABLE_5
 
@@ -29,8 +31,10 @@ MEANINGS: Final = {
 def terms(operation: Operation) -> tuple[str, ...]:
     """The words of Table 3 that hold for the operation, from its formula; several may hold.
 
-    The table has a word for each degree from 1 to 4; above, the degree is given as a number.
+    The table has a word for each degree from 1 to 4; above, the degree is given as a number. A table has no formula.
     """
+    if not isinstance(operation, Polynomial):
+        return ()
     if operation.elementary:
         return ("elementary",)
     words = {

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from grokbook.data import tokens
-from grokbook.data.operations import Operation
+from grokbook.data.operations import Operation, Polynomial, Table
 from grokbook.model import names
 from grokbook.model.names import EMBEDDING, WEIGHTS
 
@@ -28,8 +28,9 @@ class RunConfig:
     Defaults are the paper's Table 2. Bad values raise ``ValueError`` (wrong types ``TypeError``) at construction.
     """
 
-    operations: tuple[str, ...]
-    """One expression, or several for a multi-task mixture (paper §5.3). Kept in canonical form."""
+    operations: tuple[str | Operation, ...]
+    """One operation, or several for a multi-task mixture (paper §5.3): expressions, kept in canonical form, or tables.
+    ``parsed_operations`` has all of them as operations."""
     p: int = 97
     """Prime modulus, at least 3."""
     fraction: float = 0.3
@@ -67,7 +68,7 @@ class RunConfig:
             if isinstance(value, str) or not isinstance(value, Sequence):
                 raise TypeError(f"{name} must be a sequence, got {value!r}")
             set_(self, name, tuple(value))
-        set_(self, "operations", tuple(str(Operation.parse(text)) for text in self.operations))
+        set_(self, "operations", as_kept(self.operations))
         for name in ("transplant", "frozen"):  # sets of names: one order, so that equal runs have equal hashes
             unknown = [weight for weight in getattr(self, name) if weight not in WEIGHTS]
             if unknown:
@@ -122,8 +123,8 @@ class RunConfig:
 
     @cached_property
     def parsed_operations(self) -> tuple[Operation, ...]:
-        """The operations as polynomials, in the order of their names."""
-        return tuple(Operation.parse(text) for text in self.operations)
+        """The operations themselves, in their order."""
+        return tuple(map(Operation.of, self.operations))
 
     @property
     def d_vocab(self) -> int:
@@ -146,9 +147,9 @@ class RunConfig:
 
         In brackets stands what tells it from the paper's usual runs on the same operations.
         """
-        text = ", ".join(self.operations)
+        text = ", ".join(map(str, self.operations))
         if self.source is not None:
-            source = ", ".join(self.source.operations)
+            source = ", ".join(map(str, self.source.operations))
             other = []
             if self.source.seed != self.seed:
                 other.append(f"seed {self.source.seed}")
@@ -184,6 +185,8 @@ class RunConfig:
                 continue
             if isinstance(value, RunConfig):
                 value = value.to_dict()
+            if name == "operations":
+                value = tuple(operation.plain for operation in self.parsed_operations)
             kept[name] = list(value) if isinstance(value, tuple) else value
         return kept
 
@@ -211,10 +214,17 @@ class RunConfig:
     @cached_property
     def name(self) -> str:
         """Name of the run in a store: a readable beginning, then the hash."""
-        readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in self.operations)
+        named = (f"{op.name}-{op.digest[:8]}" if isinstance(op, Table) else str(op) for op in self.parsed_operations)
+        readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in named)
         readable = re.sub(r"^-", "0-", readable)  # a name that begins with a minus reads as an option
         kind = "-pg" if self.source is not None else ""
         return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
+
+
+def as_kept(operations: Iterable[Any]) -> tuple[str | Operation, ...]:
+    """Operations as a config keeps them: the canonical names of polynomials, and tables as they are."""
+    parsed = map(Operation.of, operations)
+    return tuple(str(each) if isinstance(each, Polynomial) else each for each in parsed)
 
 
 def canonical(values: Mapping[str, Any]) -> str:

@@ -148,9 +148,9 @@ def _names(config: RunConfig) -> dict[str, Any]:
     return {
         "hash": config.hash,
         "name": config.name,
-        "operation": ", ".join(config.operations),
+        "operation": ", ".join(map(str, config.operations)),
         "module": config.module,
-        "source": None if source is None else ", ".join(source.operations),
+        "source": None if source is None else ", ".join(map(str, source.operations)),
         "p": config.p,
         "fraction": config.fraction,
         "seed": config.seed,

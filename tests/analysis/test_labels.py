@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from grokbook import data
 from grokbook.analysis import labels
-from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from grokbook import data, model
 from grokbook.analysis import symmetry
-from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
 from grokbook.errors import WeightsMissing
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]

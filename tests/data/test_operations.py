@@ -11,8 +11,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from grokbook.data.catalogue import CATALOGUE
 from grokbook.data.expressions import MAX_DEGREE, MAX_LENGTH, MAX_NESTING, MAX_SIZE, MAX_TERMS
-from grokbook.data.operations import CATALOGUE, MAX_MODULUS, Kind, Operation, Term
+from grokbook.data.operands import MAX_MODULUS
+from grokbook.data.operations import Operation, Polynomial
+from grokbook.data.polynomials import Kind, Term
 
 A, B = sympy.symbols("a b")
 parse = Operation.parse
@@ -255,11 +258,11 @@ def test_limits_are_the_stated_ones() -> None:
 
 def test_construction_refuses_what_is_not_canonical() -> None:
     with pytest.raises(ValueError, match="canonical order"):
-        Operation(terms=(Term(1, 0, 1), Term(1, 1, 0)))
+        Polynomial(terms=(Term(1, 0, 1), Term(1, 1, 0)))
     with pytest.raises(ValueError, match="canonical order"):
-        Operation(terms=(Term(1, 1, 0), Term(1, 1, 0)))
+        Polynomial(terms=(Term(1, 1, 0), Term(1, 1, 0)))
     with pytest.raises(ValueError, match="canonical order"):
-        Operation(terms=(Term(0, 1, 0),))
+        Polynomial(terms=(Term(0, 1, 0),))
     with pytest.raises(ValueError, match="negative powers"):
         Operation.from_coefficients({(2, -1): 1})
     with pytest.raises(ValueError, match="constant"):

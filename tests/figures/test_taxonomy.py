@@ -1,5 +1,6 @@
 from grokbook import figures
-from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 

@@ -3,7 +3,8 @@ from itertools import product
 import pytest
 
 from grokbook import RunConfig, paper
-from grokbook.data.operations import CATALOGUE, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
 from grokbook.model.weights import EMBEDDING
 from grokbook.paper import results
 from grokbook.paper.configs import Transfer

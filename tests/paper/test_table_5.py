@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from outcome_rows import ended, single, transfer
 
 from grokbook import paper
-from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
+from grokbook.data.polynomials import Kind
 from grokbook.paper import results, table_5
 from grokbook.paper.experiments import EXPERIMENTS
 from grokbook.paper.table_5 import Group

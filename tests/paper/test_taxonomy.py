@@ -1,6 +1,8 @@
 import pytest
 
-from grokbook.data.operations import CATALOGUE, Kind, Operation
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation
+from grokbook.data.polynomials import Kind
 from grokbook.paper import taxonomy
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]

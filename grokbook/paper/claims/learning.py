@@ -8,7 +8,8 @@ from itertools import product
 
 from grokbook import paper
 from grokbook.analysis import labels, restricted
-from grokbook.data.operations import CATALOGUE, Operation, pretty
+from grokbook.data.catalogue import CATALOGUE
+from grokbook.data.operations import Operation, pretty
 from grokbook.model.names import EMBEDDING, MODULES
 from grokbook.paper import results
 from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, Value, alone, grokked, mixed
