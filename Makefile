@@ -25,7 +25,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book pdf workshop test bench browser lint format pair lock clean
+.PHONY: help book lab pdf workshop test bench browser lint format pair lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,16 +33,18 @@ help:  ## Show this list
 book: .venv/installed-book  ## Execute the notebooks and build the site; prints the path of index.html
 	@$(BIN)/python -m grokbook book
 
+# Options of JupyterLab: `make lab LAB="--no-browser --port 8890"`. GROKBOOK_STORE and the like reach the notebooks.
+LAB ?=
+lab: .venv/installed-book  ## Open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB)
+
 pdf: browser .venv/installed-test  ## Print the whole book into one PDF; needs Chromium
 	@GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" $(BIN)/python -m grokbook.book.pdf
 
 workshop: .venv/installed-book  ## Pack book, notebooks, runs and the list of wheels into one archive for a room without network
 	@$(BIN)/python -m grokbook.book.archive
 
-test: browser .venv/installed-test  ## Run linter, type checker and tests; needs Chromium
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: browser lint  ## Run linters, type checker and tests; needs Chromium
 	GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
 
 # What to measure: `make bench BENCH="--rounds 9"`, `make bench BENCH=--scaling`, `make bench BENCH=--help`.
@@ -50,10 +52,13 @@ BENCH ?=
 bench: .venv/bench/installed  ## Measure the speed of training beside plain PyTorch and TransformerLens
 	@.venv/bench/bin/python -m benchmarks.bench --strict $(BENCH)
 
-lint: .venv/installed-test  ## Run linter and type checker only
+# .pre-commit-config.yaml has the same commands.
+lint: .venv/installed-test  ## Run linters and type checker only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/book.yml .github/workflows/tests.yml
+	$(BIN)/zizmor --quiet --offline .github
 
 format: .venv/installed-test  ## Sort imports, fix what can be fixed, format
 	$(BIN)/ruff check --fix .
@@ -66,7 +71,7 @@ pair: .venv/installed-book  ## Write notebooks/*.ipynb anew from their .md sourc
 # version (+cpu, +cu…) is dropped, and the CUDA wheels are left to torch, which pins them itself.
 lock: .venv/created  ## Resolve pyproject.toml afresh and rewrite both constraints.txt
 	$(BIN)/python -m venv --clear .venv/lock
-	.venv/lock/bin/python -m pip install --quiet -e '.[book,test]' torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	.venv/lock/bin/python -m pip install --quiet -e '.[book,jupyter,test]' torch==$$(sed -n 's/^torch==//p' constraints.txt)
 	{ sed '/^[^#]/d' constraints.txt; \
 	  .venv/lock/bin/python -m pip freeze --all --exclude-editable \
 	  | grep -Ev '^(pip|triton|nvidia-|cuda-)' | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.new
@@ -102,12 +107,12 @@ browser:
 .venv/installed-book: $(REQUIREMENTS) | .venv/created
 	@echo "Installing what the book needs into .venv (1 to 3 minutes, about 2 GB)"
 	@$(INSTALL) setuptools
-	@$(INSTALL) $(EDITABLE) '.[book]'
+	@$(INSTALL) $(EDITABLE) '.[book,jupyter]'
 	@touch $@
 
 .venv/installed-test: .venv/installed-book
 	@echo "Installing what the tests need into .venv"
-	@$(INSTALL) $(EDITABLE) '.[book,test]'
+	@$(INSTALL) $(EDITABLE) '.[book,jupyter,test]'
 	@touch $@
 
 # transformer-lens brings a hundred packages along that nothing else here needs: an environment of its own.

@@ -21,10 +21,11 @@ from packaging.version import Version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
-BOOK, CLUSTER, TEST, BENCH = (
+BOOK, JUPYTER, CLUSTER, TEST, BENCH = (
     [Requirement(line) for line in PROJECT["optional-dependencies"][extra]]
-    for extra in ("book", "cluster", "test", "bench")
+    for extra in ("book", "jupyter", "cluster", "test", "bench")
 )
+ALL = CORE + BOOK + JUPYTER + TEST
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf8"))
 
 
@@ -52,11 +53,11 @@ def test_environment_has_the_requirements_of_pyproject() -> None:
     assert python.specifier == SpecifierSet(PROJECT["requires-python"])
     assert pip["pip"][:2] == ["-c constraints.txt", "-e ."]
     listed = sorted(str(Requirement(line)) for line in pip["pip"][2:])
-    assert listed == sorted(map(str, CORE + BOOK + TEST))
+    assert listed == sorted(set(map(str, ALL)))
 
 
 def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
-    for requirement in CORE + BOOK + TEST:
+    for requirement in ALL:
         pin = PINS.get(canonicalize_name(requirement.name))
         assert pin is not None, f"{requirement} has no pin in constraints.txt"
         assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}"
@@ -91,7 +92,7 @@ def test_what_the_benchmark_adds_is_pinned_apart() -> None:
     for name, version in BENCH_PINS.items():
         assert Version(version).local is None, f"{name}=={version} names one particular build"
         assert not name.startswith(LEFT_TO_TORCH)
-    assert not names(BENCH) & names(CORE + BOOK + CLUSTER + TEST), "the tests do without it"
+    assert not names(BENCH) & names(ALL + CLUSTER), "the tests do without it"
 
 
 def installed_closure(requirements: Iterable[Requirement]) -> Iterator[tuple[str, Requirement]]:
@@ -113,7 +114,7 @@ def installed_closure(requirements: Iterable[Requirement]) -> Iterator[tuple[str
 
 
 def test_everything_the_requirements_bring_along_is_pinned() -> None:
-    for parent, requirement in installed_closure(CORE + BOOK + TEST):
+    for parent, requirement in installed_closure(ALL):
         pin = PINS.get(canonicalize_name(requirement.name))
         assert pin is not None, f"{requirement.name}, needed by {parent}, has no pin in constraints.txt"
         allowed = requirement.specifier.contains(pin, prereleases=True)
@@ -204,7 +205,26 @@ def test_citation_fits_the_package() -> None:
 def test_both_installs_are_by_path() -> None:
     makefile = (ROOT / "Makefile").read_text("utf8")
     assert re.search(r"^EDITABLE := .*--config-settings editable_mode=compat -e$", makefile, re.MULTILINE)
-    assert re.findall(r"\$\(EDITABLE\) '(.*)'", makefile) == [".[book]", ".[book,test]"]
+    assert re.findall(r"\$\(EDITABLE\) '(.*)'", makefile) == [".[book,jupyter]", ".[book,jupyter,test]"]
+
+
+def recipe(target: str) -> list[str]:
+    """The commands of a target of the Makefile, with names filled in."""
+    folder = ROOT / ".venv"
+    dry = run(["make", "--dry-run", f"--old-file={folder.name}/installed-test", target], ROOT, PATH=os.environ["PATH"])
+    return dry.stdout.splitlines()
+
+
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))["repos"]
+    assert [hook["entry"] for hook in local["hooks"]] == recipe("lint")
+    assert all(hook["language"] == "system" and not hook["pass_filenames"] for hook in local["hooks"])
+
+
+def test_every_workflow_is_checked() -> None:
+    names = {path.name for path in (ROOT / ".github" / "workflows").iterdir()}
+    (command,) = (command for command in recipe("lint") if "check-jsonschema" in command)
+    assert {Path(word).name for word in command.split() if word.endswith(".yml")} == names
 
 
 def test_the_library_is_found_from_the_folder_around_the_clone(tmp_path: Path) -> None:

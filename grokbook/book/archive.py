@@ -37,7 +37,7 @@ from grokbook.runs.folders import checkout
 
 NAME = "grokbook-workshop"
 FOLDERS = ("grokbook", "notebooks", "runs")
-FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "LICENSE", "CITATION.cff")
+FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff")
 SKIPPED = ("__pycache__", ".ipynb_checkpoints")
 TOOLS = ("jupyterlab", "setuptools")
 """What a workshop needs beside the package's own requirements: a place to open notebooks, and what installs it."""

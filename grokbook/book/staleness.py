@@ -51,8 +51,9 @@ def fingerprint(root: Path) -> str:
     """Hash every file the site is made from: configuration, pages, executed notebooks, the library."""
     pages = [path for path in (root / "book").rglob("*") if "_build" not in path.relative_to(root).parts]
     library = [path for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
-    files = [root / "_config.yml", root / "constraints.txt", *sorted(pages), *sorted(library)]
-    return _hashed((path.name, path.read_bytes()) for path in files if path.is_file() and not path.name.startswith("."))
+    beside = [root / name for name in ("_config.yml", "constraints.txt", "CHANGELOG.md")]
+    files = (path for path in [*beside, *sorted(pages), *sorted(library)] if path.is_file())
+    return _hashed((path.name, path.read_bytes()) for path in files if not path.name.startswith("."))
 
 
 def _content(file: Path) -> bytes:
