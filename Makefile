@@ -34,9 +34,11 @@ book: .venv/installed-book  ## Execute the notebooks and build the site; prints 
 	@$(BIN)/python -m grokbook book
 
 # Options of JupyterLab: `make lab LAB="--no-browser --port 8890"`. GROKBOOK_STORE and the like reach the notebooks.
+# It looks up neither updates nor extensions.
 LAB ?=
 lab: .venv/installed-book  ## Open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB)
+	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly $(LAB)
 
 pdf: browser .venv/installed-test  ## Print the whole book into one PDF; needs Chromium
 	@GROKBOOK_CHROMIUM="$(GROKBOOK_CHROMIUM)" $(BIN)/python -m grokbook.book.pdf

@@ -39,8 +39,9 @@ NAME = "grokbook-workshop"
 FOLDERS = ("grokbook", "notebooks", "runs")
 FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff")
 SKIPPED = ("__pycache__", ".ipynb_checkpoints")
-TOOLS = ("jupyterlab", "setuptools")
-"""What a workshop needs beside the package's own requirements: a place to open notebooks, and what installs it."""
+EXTRAS = ("book", "jupyter")
+INSTALLER = "setuptools"
+"""What installs the package without a network."""
 
 _SYSTEM = re.compile(r"\b(sys_platform|os_name|platform_\w+)\b")
 """The variables of a requirement's marker that tell systems apart."""
@@ -121,12 +122,13 @@ def _files(folder: Path) -> list[Path]:
 def wheels(root: Path) -> str:
     """Every package that notebooks need, with the version that is installed here, one per line.
 
-    These are the requirements of ``.[book]`` in the pyproject.toml below ``root`` and theirs in turn, as the installed
-    packages declare them, and :data:`TOOLS`, with the version that is installed if they are. What some systems alone
-    need, like the libraries of a CUDA build, is left to pip: elsewhere there are no wheels of it to download.
+    These are the requirements of the package with :data:`EXTRAS` in the pyproject.toml below ``root`` and theirs in
+    turn, as the installed packages declare them, with the version that is installed if they are. What some systems
+    alone need, like the libraries of a CUDA build, is left to pip: elsewhere there are no wheels of it to download.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
-    queue = [*map(Requirement, project["dependencies"] + project["optional-dependencies"]["book"] + list(TOOLS))]
+    extras = (line for extra in EXTRAS for line in project["optional-dependencies"][extra])
+    queue = [*map(Requirement, [*project["dependencies"], *extras, INSTALLER])]
     seen: set[tuple[str, str]] = set()
     found: dict[str, str] = {}
     while queue:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from shutil import copyfile
 
 import jupytext
 import nbformat
@@ -32,6 +33,21 @@ def test_a_pair_is_a_valid_notebook_with_the_same_cells_and_no_output(chapter):
     assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in framed(source.cells)]
     assert notebook.cells[2].metadata.tags == ["parameters"]
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
+
+
+def test_jupyterlab_opens_pair_and_source_each_as_it_is(tmp_path, monkeypatch):
+    """Jupytext, which opens the sources there, would show a workshop's solutions in the pair if it knew of it."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    source, pair = (ROOT / "notebooks" / f"workshop_1_watch_it_grok.{suffix}" for suffix in ("md", "ipynb"))
+    for file in (ROOT / "jupytext.toml", source, pair):
+        copyfile(file, tmp_path / file.name)
+    jupyter = jupytext.TextFileContentsManager(root_dir=str(tmp_path))
+    opened = jupyter.get(source.name)
+    jupyter.save(opened, source.name)
+    assert (tmp_path / pair.name).read_text() == pair.read_text()
+    shown = jupyter.get(pair.name)["content"].cells
+    for cells, file in ((shown, pair), (jupytext.read(tmp_path / source.name).cells, source)):
+        assert [cell.source for cell in cells] == [cell.source for cell in jupytext.read(file).cells]
 
 
 def test_links_lead_to_the_pages_from_where_a_notebook_is(tmp_path):
