@@ -11,6 +11,9 @@ from figure_runs import planted, single_frequency
 from hypothesis import settings
 
 from grokbook import Run, RunConfig, RunStore, train
+from grokbook.fourier import measures
+from grokbook.fourier.measures import Measure
+from grokbook.fourier.transform import Spectrum
 from grokbook.runs import folders
 from grokbook.runs.folders import STORE_VARIABLE
 
@@ -73,6 +76,19 @@ def mine(tmp_path, monkeypatch) -> RunStore:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def toy_measure(monkeypatch) -> Measure:
+    """A measure more than there are, entered in the one place where measures are."""
+
+    def of(spectrum: Spectrum) -> float:
+        norms = spectrum.to_rows()[1:]
+        return float(norms.min() / norms.max())
+
+    toy = Measure("flatness", of, "Flatness", "of no paper", tolerance=1e-3)
+    monkeypatch.setattr(measures, "MEASURES", (*measures.MEASURES, toy))
+    return toy
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import runs
 from grokbook.data.operations import pretty
 from grokbook.figures.groups import brief_outcome
 from grokbook.figures.maps import percent, without_constant
 from grokbook.figures.style import label_of
+from grokbook.fourier.layers import LAYERS
 from grokbook.fourier.transform import frequency_labels
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
@@ -97,7 +97,7 @@ def spectra_script(run: Run) -> str:
             },
         },
         "step": run.spectra.step.tolist(),
-        **{layer: _quantised(getattr(run.spectra, layer).float()) for layer in runs.LAYERS},
+        **{layer: _quantised(getattr(run.spectra, layer).float()) for layer in LAYERS},
     }
     return _script(f"run-{key_of(run)}", value)
 
@@ -126,7 +126,7 @@ def maps_script(run: Run) -> str:
 def spectra_csv(run: Run) -> str:
     """The norms of cosine and sine for every recorded step and frequency, in both layers."""
     columns: dict[str, np.ndarray] = {}
-    for layer in runs.LAYERS:
+    for layer in LAYERS:
         spectrum = run.spectrum(layer, slice(None))
         columns[f"{layer}_cosine"], columns[f"{layer}_sine"] = (
             norms.flatten().numpy() for norms in (spectrum.cosine, spectrum.sine)

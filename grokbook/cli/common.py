@@ -72,6 +72,9 @@ def summary(run: Run, folder: Path | None) -> dict[str, Any]:
 
 def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     """Print how a run ended and its measures, as text or as JSON."""
+    from grokbook.fourier.layers import LAYERS
+    from grokbook.fourier.measures import MEASURES
+
     facts = summary(run, folder)
     if as_json:
         print(json.dumps(facts, indent=2))
@@ -80,9 +83,11 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step:,}"
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
-    table = Table("", "FFS", "FCR", "Gini", title=f"measures at step {run.steps}")
-    for layer, title in (("embedding", "embedding W_E"), ("neuron_logit", "neuron–logit map W_L")):
-        table.add_row(title, *(f"{final[f'{measure}_{layer}']:.3f}" for measure in ("ffs", "fcr", "gini")))
+    titles = [f"{measure.title}\n{measure.section}" for measure in MEASURES]
+    table = Table("", *titles, title=f"measures at step {run.steps}")
+    for name, layer in LAYERS.items():
+        values = [final.get(f"{measure.name}_{name}") for measure in MEASURES]
+        table.add_row(f"{layer.title} {layer.symbol}", *("–" if x is None else f"{x:.3f}" for x in values))
     console.print(table)
     for part in ("train", "test"):
         console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")

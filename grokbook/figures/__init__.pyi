@@ -65,7 +65,6 @@ from .spectra import overview as overview
 from .spectra import spectrogram as spectrogram
 from .style import LAYERS as LAYERS
 from .style import PLAIN_LAYERS as PLAIN_LAYERS
-from .style import Layer as Layer
 from .style import pretty as pretty
 from .symmetry import mirror_table as mirror_table
 from .symmetry import paper_mirror_table as paper_mirror_table

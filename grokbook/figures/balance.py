@@ -9,9 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from grokbook.figures.groups import Group, outcome
-from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
-from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.fourier.measures import BIASED, cosine_share_of
+from grokbook.figures.style import LAYER_SYMBOLS, LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
+from grokbook.fourier.measures import BIASED, cosine_share
 from grokbook.runs.run import Run
 
 
@@ -20,7 +19,7 @@ def balance_table(groups: Group) -> pd.DataFrame:
     rows = []
     for label, runs in groups.items():
         for run in runs:
-            shares = {symbol: cosine_share_of(run.spectrum(layer)) for layer, symbol in LAYER_SYMBOLS.items()}
+            shares = {symbol: cosine_share(run.spectrum(layer)) for layer, symbol in LAYER_SYMBOLS.items()}
             shown = {f"cosines {symbol}": f"{share:.0%}" for symbol, share in shares.items()}
             rows.append({"run": label, "seed": run.config.seed, **shown})
     return pd.DataFrame(rows)
@@ -38,7 +37,7 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
     """
     if len({(run.config.operations, run.config.p, run.config.fraction) for run in runs}) != 1:
         raise ValueError("this takes runs on one operation, with one modulus and one fraction")
-    shares = {layer: [cosine_share_of(run.spectrum(layer)) for run in runs] for layer in LAYERS}
+    shares = {layer: [cosine_share(run.spectrum(layer)) for run in runs] for layer in LAYERS}
     figure = go.Figure()
     for grokked, symbol in ((True, "circle"), (False, "diamond-open")):
         shown = [i for i, run in enumerate(runs) if (run.grok_step is not None) is grokked]

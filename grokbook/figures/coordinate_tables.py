@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from grokbook import fourier, model
+from grokbook import fourier
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
-from grokbook.figures.style import LAYERS
-from grokbook.figures.tables import LAYER_SYMBOLS
-from grokbook.fourier import measures
+from grokbook.figures.style import LAYER_SYMBOLS, LAYERS
+from grokbook.fourier import layers, measures
 from grokbook.training.train import initial_weights
 
 DRAWS = 5
@@ -27,7 +26,7 @@ def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.95)) -> 
     """How many frequencies it takes for some shares of each layer: over its own coordinate, over x, at the start."""
     rows = []
     for each in read(groups):
-        start = model.layers(initial_weights(each.run.config, {}), each.run.config.p)
+        start = layers.matrices(initial_weights(each.run.config, {}), each.run.config.p)
         for layer, symbol in LAYER_SYMBOLS.items():
             own, matrix = each.coordinate(layer), each.layers[layer]
             untrained = coordinates.averaged(start[layer], own)
@@ -111,9 +110,9 @@ def parity_table(groups: Group) -> pd.DataFrame:
                     "leading, even": listed([k for k in frequencies if k % 2 == 0]) or "–",
                     "leading, odd": listed([k for k in frequencies if k % 2]) or "–",
                     "even": f"{even:.0%}",
-                    "cosines over x": f"{measures.cosine_share_of(spectrum):.0%}",
+                    "cosines over x": f"{measures.cosine_share(spectrum):.0%}",
                     "FCR from even": f"{measures.fcr_at(even):.2f}",
-                    "FCR": f"{measures.fcr_of(spectrum):.2f}",
+                    "FCR": f"{measures.fcr(spectrum):.2f}",
                 }
             )
     return pd.DataFrame(rows)

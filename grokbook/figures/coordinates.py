@@ -12,11 +12,11 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from grokbook import model
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
 from grokbook.figures.groups import Group, outcome
-from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, Layer, arrange, describe, label_of
+from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, arrange, describe, label_of
+from grokbook.fourier import layers
 from grokbook.runs.run import Run
 from grokbook.training.train import initial_weights
 
@@ -35,11 +35,11 @@ class Read(NamedTuple):
     layers: Mapping[str, Float[Tensor, "p n"]]
     natural: Natural
 
-    def coordinate(self, layer: Layer) -> Coordinate:
+    def coordinate(self, layer: str) -> Coordinate:
         found: Coordinate = getattr(self.natural, layer)
         return found
 
-    def leading(self, layer: Layer, share: float = MOST) -> Leading:
+    def leading(self, layer: str, share: float = MOST) -> Leading:
         """The leading frequencies of a layer over the operation's own coordinate."""
         return leading(self.layers[layer], self.coordinate(layer), share)
 
@@ -164,7 +164,7 @@ def read(groups: Group) -> list[Read]:
             own = coordinates.of_run(run)
             assert own is not None
             name = label if len(runs) == 1 else f"{label}, seed {run.config.seed}"
-            found.append(Read(name, run, model.layers(run.weights, run.config.p), own))
+            found.append(Read(name, run, layers.matrices(run.weights, run.config.p), own))
     return found
 
 
@@ -201,11 +201,11 @@ class _Cell(NamedTuple):
     """Whether it is the coordinate of the run's operation."""
 
 
-def _cells(runs: Sequence[Read], layer: Layer, share: float) -> list[_Cell]:
+def _cells(runs: Sequence[Read], layer: str, share: float) -> list[_Cell]:
     """Each run, and last a random start, over the residues and over each coordinate of one of the runs."""
     every = list(dict.fromkeys([RESIDUES, *(each.coordinate(layer) for each in runs)]))
     first = runs[0].run.config
-    start = model.layers(initial_weights(first, {}), first.p)[layer]
+    start = layers.matrices(initial_weights(first, {}), first.p)[layer]
     cells = [
         _Cell(
             each.label,

@@ -15,7 +15,6 @@ from grokbook.figures.style import (
     PLAIN_LAYERS,
     STEP_AXIS,
     TRAIN,
-    Layer,
     arrange,
     describe,
     share_step_axis,
@@ -105,7 +104,7 @@ def accuracy_panels(
     )
 
 
-def progress_measures(groups: Group, layer: Layer = "embedding", *, name: str | None = None) -> go.Figure:
+def progress_measures(groups: Group, layer: str = "embedding", *, name: str | None = None) -> go.Figure:
     """FFS, FCR and test accuracy against step on one time axis (paper Fig 10 and 19); grok steps as vertical lines."""
     figure = _stacked(groups, {f"ffs_{layer}": "FFS", f"fcr_{layer}": "FCR", "test_accuracy": "test accuracy"})
     summary = "; ".join(

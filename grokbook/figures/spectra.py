@@ -19,7 +19,6 @@ from grokbook.figures.style import (
     PLAIN_LAYERS,
     SINE,
     TRAIN,
-    Layer,
     arrange,
     describe,
     label_of,
@@ -67,7 +66,7 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     )
 
 
-def spectrogram(run: Run, layer: Layer = "embedding", *, name: str | None = None) -> go.Figure:
+def spectrogram(run: Run, layer: str = "embedding", *, name: str | None = None) -> go.Figure:
     """Cosine and sine norms of one layer against frequency and step: all of training in one picture."""
     label, spectrum = label_of(run), _after_start(run, layer)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=["cosine", "sine"])
@@ -123,12 +122,12 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
     return describe(figure, name=name, title=title, caption=text, alt=text)
 
 
-def _rows(run: Run, layer: Layer) -> Float[Tensor, "time p"]:
+def _rows(run: Run, layer: str) -> Float[Tensor, "time p"]:
     """The recorded norms of a layer in float32, in the order of :func:`grokbook.fourier.transform.basis`."""
     return getattr(run.spectra, layer).float()
 
 
-def _after_start(run: Run, layer: Layer) -> Spectrum:
+def _after_start(run: Run, layer: str) -> Spectrum:
     """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
     return run.spectrum(layer, run.spectra.step > 0)
 
@@ -138,7 +137,7 @@ def _largest(spectrum: Spectrum) -> float:
     return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
 
 
-def _final(run: Run, measure: str, layer: Layer) -> float:
+def _final(run: Run, measure: str, layer: str) -> float:
     return float(run.history[f"{measure}_{layer}"].iloc[-1])
 
 
@@ -151,7 +150,7 @@ def _bars(run: Run, time: int) -> list[go.Bar]:
     ]
 
 
-def wave_bars(run: Run, layer: Layer, time: int, *, axes: tuple[str, str]) -> list[go.Bar]:
+def wave_bars(run: Run, layer: str, time: int, *, axes: tuple[str, str]) -> list[go.Bar]:
     """The norms of cosines (upwards) and of sines (downwards, hatched) of a layer at one of the recorded times."""
     spectrum = run.spectrum(layer, time)
     return [

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import plotly.graph_objects as go
 
 from grokbook.data.operations import pretty as pretty
+from grokbook.fourier import layers
 from grokbook.runs.run import Run
 
-Layer = Literal["embedding", "neuron_logit"]
-
-LAYERS: Mapping[Layer, str] = {
-    "embedding": "embedding W<sub>E</sub>",
-    "neuron_logit": "neuron–logit map W<sub>L</sub>",
+PLAIN_LAYERS: Mapping[str, str] = {name: layer.title for name, layer in layers.LAYERS.items()}
+LAYER_SYMBOLS: Mapping[str, str] = {name: layer.symbol for name, layer in layers.LAYERS.items()}
+LAYERS: Mapping[str, str] = {
+    name: f"{title} {LAYER_SYMBOLS[name].replace('_', '<sub>')}</sub>" for name, title in PLAIN_LAYERS.items()
 }
-PLAIN_LAYERS: Mapping[Layer, str] = {"embedding": "embedding", "neuron_logit": "neuron–logit map"}
 PALETTE = ("#144a94", "#a5400c", "#063a22", "#e23bb0", "#0f7486", "#a88300", "#4f33e8", "#9f7c72")
 """Distinct in lightness as well as in hue, for colour-blind readers and grey print. They are for light pages; the
 book's style sheet names them, and what takes their place on dark ones."""

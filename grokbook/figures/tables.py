@@ -9,17 +9,16 @@ import pandas as pd
 from IPython.display import HTML
 
 from grokbook.figures.groups import Group, grok_or_best, outcome
-from grokbook.figures.style import Layer
+from grokbook.figures.style import LAYER_SYMBOLS
 from grokbook.fourier import measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.paper import results
 from grokbook.runs.run import Run
 
-LAYER_SYMBOLS: Mapping[Layer, str] = {"embedding": "W_E", "neuron_logit": "W_L"}
 SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
-    "FFS": measures.ffs_of,
-    "FCR": measures.fcr_of,
-    "weighted FCR": measures.weighted_fcr_of,
+    "FFS": measures.ffs,
+    "FCR": measures.fcr,
+    "weighted FCR": measures.weighted_fcr,
 }
 
 

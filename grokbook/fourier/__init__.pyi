@@ -1,3 +1,4 @@
+from . import layers as layers
 from . import measures as measures
 from . import transform as transform
 from .transform import Spectrum as Spectrum

@@ -8,126 +8,109 @@ of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measur
 
 A low FFS means few key frequencies, a low FCR a bias to cosines or to sines. Both are free of scale and blind
 to the constant. FCR counts all frequencies alike, also those that carry next to nothing; beside it stands a variant
-of this book, `weighted_fcr_of`, in which a frequency counts as much as it carries. Norms that are pure rounding
+of this book, `weighted_fcr`, in which a frequency counts as much as it carries. Norms that are pure rounding
 noise count as zero (see `fourier.spectrum`). NaN or infinity anywhere in a layer gives NaN, never a number that
 looks like a result.
+
+Every measure takes the spectrum of one layer at one time, as in ``ffs(gb.fourier.spectrum(matrix))``. A matrix raises
+``TypeError``, the spectra of several layers or times ``ValueError``.
+
+To record one more in every history from now on: write the function, and enter it in `MEASURES`.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
-import numpy as np
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Real
 from torch import Tensor
 
-from grokbook.fourier import transform
 from grokbook.fourier.transform import Spectrum
 
-Matrix = Real[Tensor | np.ndarray, "p *n"]
+_Options = ParamSpec("_Options")
 
 
-class Measures(NamedTuple):
-    """The spectral measures of one layer, each between 0 and 1."""
+def _of_one_layer(
+    formula: Callable[Concatenate[Spectrum, _Options], float],
+) -> Callable[Concatenate[Spectrum, _Options], float]:
+    """A formula for finite norms in float64 as a measure of any one spectrum; what is none of one is refused."""
 
-    ffs: float
-    fcr: float
-    gini: float
+    @wraps(formula)
+    def measure(spectrum: object, /, *args: _Options.args, **options: _Options.kwargs) -> float:
+        if not isinstance(spectrum, Spectrum):
+            name, given = formula.__name__, type(spectrum).__name__
+            raise TypeError(f"{name} takes a spectrum, not a {given}: {name}(gb.fourier.spectrum(matrix))")
+        spectrum.check_single()
+        norms = Spectrum(*(part.detach().double().cpu() for part in spectrum))
+        value = formula(norms, *args, **options)
+        return value if norms.cosine.isfinite().all() and norms.sine.isfinite().all() else math.nan
 
-
-def ffs(matrix: Matrix, eta: float = 0.5) -> float:
-    """Fourier Frequency Sparsity of a layer with one row per residue; see `ffs_of`.
-
-    Raises:
-        ValueError: p is even or below 3, or eta lies outside [0, 1).
-    """
-    return ffs_of(transform.spectrum(torch.as_tensor(matrix)), eta)
-
-
-def fcr(matrix: Matrix) -> float:
-    """Fourier Coefficient Ratio of a layer with one row per residue; see `fcr_of`.
-
-    Raises:
-        ValueError: p is even or below 3.
-    """
-    return fcr_of(transform.spectrum(torch.as_tensor(matrix)))
+    return measure
 
 
-def layer_measures(matrix: Matrix, eta: float = 0.5) -> Measures:
-    """All measures of one layer from one transform; errors as in `ffs`."""
-    return measures_of(transform.spectrum(torch.as_tensor(matrix)), eta)
-
-
-def measures_of(spectrum: Spectrum, eta: float = 0.5) -> Measures:
-    """FFS, FCR and the Gini coefficient of the 2K norms (cosines and sines, no constant); errors as in `ffs_of`."""
-    spectrum.check_single()
-    norms = torch.cat([spectrum.cosine, spectrum.sine])
-    return Measures(ffs=ffs_of(spectrum, eta), fcr=fcr_of(spectrum), gini=gini(norms))
-
-
-def ffs_of(spectrum: Spectrum, eta: float = 0.5) -> float:
-    """The share of cosines and sines whose norm exceeds η times the largest of their own kind.
+@_of_one_layer
+def ffs(spectrum: Spectrum, eta: float = 0.5) -> float:
+    """Fourier Frequency Sparsity: the share of cosines and sines whose norm exceeds η times the largest of their kind.
 
     Cosines and sines have separate maxima, and the inequality is strict, so a kind that is absent counts
     nothing: the FFS of a constant layer is 0.
 
     Raises:
-        ValueError: eta lies outside [0, 1), or these are the spectra of several layers or times.
+        ValueError: eta lies outside [0, 1).
     """
     if not 0 <= eta < 1:
         raise ValueError(f"eta must be in [0, 1), not {eta}")
-    cosine, sine = _one(spectrum)
-    if not (cosine.isfinite().all() and sine.isfinite().all()):
-        return math.nan
-    above = (cosine > eta * cosine.max()).sum() + (sine > eta * sine.max()).sum()
-    return int(above) / (2 * len(cosine))
+    above = sum(int((norms > eta * norms.max()).sum()) for norms in (spectrum.cosine, spectrum.sine))
+    return above / (2 * len(spectrum.cosine))
 
 
-def fcr_of(spectrum: Spectrum) -> float:
-    """The mean over frequencies of the smaller norm over the larger one.
+@_of_one_layer
+def fcr(spectrum: Spectrum) -> float:
+    """Fourier Coefficient Ratio: the mean over frequencies of the smaller norm over the larger one.
 
     A frequency with neither cosine nor sine is biased to neither: its ratio is 1. One with only a cosine, or
     only a sine, has ratio 0.
-
-    Raises:
-        ValueError: these are the spectra of several layers or times.
     """
-    cosine, sine = _one(spectrum)
-    if not (cosine.isfinite().all() and sine.isfinite().all()):
-        return math.nan
-    larger = torch.maximum(cosine, sine)
-    ratio = torch.where(larger > 0, torch.minimum(cosine, sine) / larger, torch.ones_like(larger))
-    return float(ratio.mean())
+    smaller, larger = torch.minimum(spectrum.cosine, spectrum.sine), torch.maximum(spectrum.cosine, spectrum.sine)
+    return float(torch.where(larger > 0, smaller / larger, torch.ones_like(larger)).mean())
 
 
-def weighted_fcr_of(spectrum: Spectrum) -> float:
+@_of_one_layer
+def weighted_fcr(spectrum: Spectrum) -> float:
     """FCR with each frequency weighted by its larger norm: Σ_k min(‖u_k‖, ‖v_k‖) / Σ_k max(‖u_k‖, ‖v_k‖).
 
     Not in the paper. In a sparse layer most frequencies are noise with some ratio of their own, and the plain mean of
-    `fcr_of` is mostly about them; here they weigh little. A layer without any frequency is biased to neither: 1.
-
-    Raises:
-        ValueError: these are the spectra of several layers or times.
+    `fcr` is mostly about them; here they weigh little. A layer without any frequency is biased to neither: 1.
     """
-    cosine, sine = _one(spectrum)
-    if not (cosine.isfinite().all() and sine.isfinite().all()):
-        return math.nan
-    larger = torch.maximum(cosine, sine).sum()
-    return float(torch.minimum(cosine, sine).sum() / larger) if larger > 0 else 1.0
+    larger = torch.maximum(spectrum.cosine, spectrum.sine).sum()
+    return float(torch.minimum(spectrum.cosine, spectrum.sine).sum() / larger) if larger > 0 else 1.0
+
+
+@_of_one_layer
+def gini(spectrum: Spectrum) -> float:
+    """Gini coefficient of the n = 2K norms of cosines and sines: 0 if all are equal, 1 - 1/n if one is alone.
+
+    Not in the paper; a common measure of the sparsity of spectra that needs no threshold. Sorted increasingly,
+    G = Σ_i (2i - n - 1) x_i / (n Σ_i x_i) for i = 1..n. A layer without any frequency is even: 0.
+    """
+    x = torch.cat([spectrum.cosine, spectrum.sine]).sort().values
+    n, total = len(x), x.sum()
+    ranks = torch.arange(1 - n, n, 2, dtype=torch.float64)
+    return float((ranks * x).sum() / (n * total)) if total > 0 else 0.0
+
+
+@_of_one_layer
+def cosine_share(spectrum: Spectrum) -> float:
+    """The share of the squared norms that cosines have, against sines; 1/2 is balanced. Not in the paper."""
+    cosine, sine = (float(norms.square().sum()) for norms in (spectrum.cosine, spectrum.sine))
+    return 0.5 if cosine + sine == 0 else cosine / (cosine + sine)
 
 
 BIASED = 2 / 3
 """A layer counts as biased to cosines if these have twice the squared norm of sines. Not in the paper."""
-
-
-def cosine_share_of(spectrum: Spectrum) -> float:
-    """The share of the squared norms that cosines have, against sines; 1/2 is balanced. Not in the paper.
-
-    Raises:
-        ValueError: these are the spectra of several layers or times.
-    """
-    cosine, sine = (float(norms.square().sum()) for norms in _one(spectrum))
-    return 0.5 if cosine + sine == 0 else cosine / (cosine + sine)
 
 
 def fcr_at(share: float) -> float:
@@ -136,32 +119,33 @@ def fcr_at(share: float) -> float:
     return math.sqrt(min(share, 1 - share) / max(share, 1 - share))
 
 
-def _one(spectrum: Spectrum) -> tuple[Float[Tensor, " K"], Float[Tensor, " K"]]:
-    """Cosine and sine norms of one layer in float64; summed over several, a measure would look like a number of one."""
-    spectrum.check_single()
-    return spectrum.cosine.double(), spectrum.sine.double()
+@dataclass(frozen=True)
+class Measure:
+    """A number that every history has of each layer, at each evaluation, in the column ``name_layer``."""
+
+    name: str
+    of: Callable[[Spectrum], float]
+    title: str
+    section: str
+    """Where the paper defines it, or "not in the paper"."""
+    tolerance: float
+    """How far it may be off when it is computed again on another machine."""
+    low: float = 0.0
+    high: float = 1.0
 
 
-def gini(values: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> float:
-    """Gini coefficient of a nonnegative vector: 0 when its n entries are equal, 1 - 1/n when one is alone.
+MEASURES: tuple[Measure, ...] = (
+    # A rounding error can move a norm over the threshold, and FFS counts in units of 1/(2K), about 0.01 at p = 97.
+    Measure("ffs", ffs, "FFS", "§7", tolerance=0.03),
+    Measure("fcr", fcr, "FCR", "§7", tolerance=1e-3),
+    Measure("gini", gini, "Gini", "not in the paper", tolerance=1e-3),
+)
+"""What is recorded while a run trains. A run from before a measure was entered lacks it, and is as good as others."""
 
-    A common measure of the sparsity of spectra; it needs no threshold. Sorted increasingly,
-    G = Σ_i (2i - n - 1) x_i / (n Σ_i x_i) for i = 1..n. A vector of zeros is even: 0. NaN gives NaN.
 
-    Raises:
-        ValueError: the vector is empty or has a negative entry.
-    """
-    x = torch.as_tensor(values).detach().double().cpu().sort().values
-    n = len(x)
-    if n == 0 or bool((x < 0).any()):
-        raise ValueError("the Gini coefficient needs at least one value and none below zero")
-    if not x.isfinite().all():
-        return math.nan
-    total = x.sum()
-    if total == 0:
-        return 0.0
-    ranks = torch.arange(1 - n, n, 2, dtype=torch.float64)
-    return float((ranks * x).sum() / (n * total))
+def recorded(spectrum: Spectrum) -> dict[str, float]:
+    """All of `MEASURES` of one spectrum, by name."""
+    return {measure.name: measure.of(spectrum) for measure in MEASURES}
 
 
 def map_correlation(one: Real[Tensor, "p p"], other: Real[Tensor, "p p"]) -> float:

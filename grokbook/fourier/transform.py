@@ -14,12 +14,16 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64, Real
 from torch import Tensor
 
 # A norm below this many machine epsilons of the whole is what rounding leaves behind, not a coefficient.
 ROUNDING_UNITS = 16
+
+Matrix = Real[Tensor | np.ndarray, "p *n"]
+"""One row per residue; a vector is a matrix of one column."""
 
 
 class Spectrum(NamedTuple):
@@ -77,7 +81,7 @@ def frequency_labels(p: int) -> list[str]:
     return ["const"] + [f"{wave} {k}" for k in range(1, p // 2 + 1) for wave in ("cos", "sin")]
 
 
-def coefficients(matrix: Real[Tensor, "p *n"]) -> Float[Tensor, "p *n"]:
+def coefficients(matrix: Matrix) -> Float[Tensor, "p *n"]:
     """Signed Fourier coefficients along the first (residue) axis, one row per row of `basis(p)`.
 
     Computed in the dtype of `matrix`, but never below float32. Differentiable; works under `torch.func.vmap`.
@@ -85,13 +89,14 @@ def coefficients(matrix: Real[Tensor, "p *n"]) -> Float[Tensor, "p *n"]:
     Raises:
         ValueError: the first axis has an even length, or fewer than 3 entries.
     """
+    matrix = torch.as_tensor(matrix)
     p = matrix.shape[0]
     dtype = torch.promote_types(matrix.dtype, torch.float32)
     rows = _cached_basis(p, dtype, matrix.device)
     return (rows @ matrix.to(dtype).reshape(p, -1)).reshape(matrix.shape)
 
 
-def spectrum(matrix: Real[Tensor, "p *n"]) -> Spectrum:
+def spectrum(matrix: Matrix) -> Spectrum:
     """Transform along the residue axis, then take the L2 norm over every other axis (paper, section 5.1).
 
     Norms that are pure rounding noise, below 16 machine epsilons of the norm of the whole matrix, come back

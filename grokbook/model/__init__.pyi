@@ -5,7 +5,6 @@ from .names import EMBEDDING as EMBEDDING
 from .names import MODULES as MODULES
 from .names import TRANSFORMER as TRANSFORMER
 from .names import WEIGHTS as WEIGHTS
-from .transformer import layers as layers
 from .transformer import logits as logits
 from .transformer import neuron_logit_map as neuron_logit_map
 from .transformer import textbook_logits as textbook_logits

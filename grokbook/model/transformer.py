@@ -17,7 +17,6 @@ __all__ = [
     "TRANSFORMER",
     "Weights",
     "initialise",
-    "layers",
     "logits",
     "neuron_logit_map",
     "stack",
@@ -63,9 +62,3 @@ def neuron_logit_map(weights: Weights) -> Float[Tensor, "vocab mlp"]:
     [d_vocab, d_mlp]; for analysis take the first p rows.
     """
     return (weights.W_out @ weights.W_U).T
-
-
-def layers(weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:
-    """The two layers that the paper looks at, over the residues: W_E as "embedding", W_L as "neuron_logit"."""
-    matrices = {"embedding": weights.W_E, "neuron_logit": neuron_logit_map(weights)}
-    return {layer: matrix[:p] for layer, matrix in matrices.items()}

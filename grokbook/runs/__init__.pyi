@@ -7,11 +7,12 @@ from .folders import RunFolders as RunFolders
 from .folders import default_folders as default_folders
 from .grokking import ending as ending
 from .grokking import grok_step as grok_step
-from .history import LAYERS as LAYERS
 from .history import OUTCOMES as OUTCOMES
 from .history import history_columns as history_columns
+from .history import measured as measured
 from .history import outcome_columns as outcome_columns
 from .history import per_operation as per_operation
+from .history import required_columns as required_columns
 from .outcomes import Outcome as Outcome
 from .run import CONFIG as CONFIG
 from .run import HISTORY as HISTORY

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from grokbook.fourier import measures
+from grokbook.fourier.layers import LAYERS
+from grokbook.fourier.measures import Measure
 from grokbook.runs.config import RunConfig
 
-LAYERS = ("embedding", "neuron_logit")
-"""Names of the layers that histories and spectra are about: W_E and W_L = W_U W_out."""
 OUTCOMES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 """Columns of a history that a mixture also has for each of its operations."""
 
 
-def history_columns(config: RunConfig) -> tuple[str, ...]:
-    """The columns of every history of this config, in their order; see :mod:`grokbook.training.record`."""
+def measured() -> dict[str, tuple[Measure, str]]:
+    """The columns of what is measured of a layer, each with its measure and the name of its layer."""
+    return {f"{measure.name}_{layer}": (measure, layer) for layer in LAYERS for measure in measures.MEASURES}
+
+
+def required_columns(config: RunConfig) -> tuple[str, ...]:
+    """The columns that no history of this config can lack, whenever it was recorded."""
     each = [column for total in OUTCOMES for column in per_operation(config, total)]
-    measured = [f"{measure}_{layer}" for layer in LAYERS for measure in measures.Measures._fields]
-    return ("step", *OUTCOMES, *each, *measured, "weight_norm")
+    return ("step", *OUTCOMES, *each, "weight_norm")
+
+
+def history_columns(config: RunConfig) -> tuple[str, ...]:
+    """The columns of a history of this config that is recorded now; see :mod:`grokbook.training.record`."""
+    *outcomes, weight_norm = required_columns(config)
+    return (*outcomes, *measured(), weight_norm)
+
+
+def limits(column: str) -> tuple[float, float]:
+    """The least and the largest value that a column can have; of a measure that the code does not know, any."""
+    if column in (known := measured()):
+        return known[column][0].low, known[column][0].high
+    if "accuracy" in column:
+        return 0.0, 1.0
+    return (0.0 if "loss" in column or column == "weight_norm" else -math.inf), math.inf
 
 
 def per_operation(config: RunConfig, column: str) -> list[str]:

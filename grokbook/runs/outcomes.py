@@ -25,18 +25,14 @@ from grokbook.runs import disk
 from grokbook.runs.config import RunConfig, canonical
 from grokbook.runs.folders import RunFolders
 from grokbook.runs.grokking import ending
+from grokbook.runs.history import OUTCOMES, limits, measured
 from grokbook.runs.run import CONFIG, Run
 from grokbook.runs.run import read as read_run
 
 REPEATS = "repeats"
 """The table of further trainings of runs, see :mod:`grokbook.runs.repeats`."""
-FINAL = (
-    *("train_loss", "test_loss", "train_accuracy", "test_accuracy"),
-    *("ffs_embedding", "fcr_embedding", "gini_embedding"),
-    *("ffs_neuron_logit", "fcr_neuron_logit", "gini_neuron_logit"),
-    "weight_norm",
-)
-"""Columns of a run's history (see :mod:`grokbook.training.record`) whose last values a row has, as ``final_…``."""
+FINAL = (*OUTCOMES, "weight_norm")
+"""Columns of a run's history whose last values every row has, as ``final_…``; besides, it has those of measures."""
 FACTS: Mapping[str, pa.DataType] = {
     "stopped": pa.string(),
     "started": pa.string(),
@@ -57,7 +53,6 @@ _RESULTS: Mapping[str, pa.DataType] = {
     "fit_step": pa.int64(),
     "grok_step": pa.int64(),
     "best_test_accuracy": pa.float64(),
-    **{f"final_{name}": pa.float64() for name in FINAL},
 }
 _NAMES: Mapping[str, pa.DataType] = {
     "hash": pa.string(),
@@ -71,11 +66,16 @@ _NAMES: Mapping[str, pa.DataType] = {
     "max_steps": pa.int64(),
 }
 _NEVER_EMPTY = (*(name for name in _NAMES if name not in ("module", "source")), "steps", "best_test_accuracy", "config")
-SCHEMA = pa.schema(
-    pa.field(name, kind, nullable=name not in _NEVER_EMPTY)
-    for name, kind in {**_NAMES, **_RESULTS, **FACTS, "config": pa.string()}.items()
-)
-"""Columns of a table. ``module`` and ``source`` are empty for a run from scratch; ``config`` is canonical JSON."""
+
+
+def schema(measures: Iterable[str]) -> pa.Schema:
+    """The columns of a table, with these measures of layers among them.
+
+    ``module`` and ``source`` are empty for a run from scratch; ``config`` is canonical JSON.
+    """
+    final = {f"final_{name}": pa.float64() for name in (*OUTCOMES, *measures, "weight_norm")}
+    columns = {**_NAMES, **_RESULTS, **final, **FACTS, "config": pa.string()}
+    return pa.schema(pa.field(name, kind, nullable=name not in _NEVER_EMPTY) for name, kind in columns.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Outcome:
     best_test_accuracy: float
     """Highest test accuracy at any evaluation, as a share."""
     final: Mapping[str, float]
-    """The values of :data:`FINAL` at the end; losses in nats, accuracies as shares."""
+    """The values of :data:`FINAL` and of the measures at the end; losses in nats, accuracies as shares."""
     facts: Mapping[str, Any]
     """The values of :data:`FACTS`; None for what the provenance does not say."""
 
@@ -107,14 +107,14 @@ class Outcome:
             fit_step=int(history["step"].iloc[fits[0]]) if len(fits) else None,
             grok_step=run.grok_step,
             best_test_accuracy=run.best_test_accuracy,
-            final={name: float(history[name].iloc[-1]) for name in FINAL},
+            final={name: float(history[name].iloc[-1]) for name in (*FINAL, *measured()) if name in history},
             facts={name: run.provenance.get(name) for name in FACTS},
         )
 
     def to_row(self) -> dict[str, Any]:
-        """Plain values for the columns of :data:`SCHEMA`, in their order."""
-        results = {name: getattr(self, name) for name in ("steps", "fit_step", "grok_step", "best_test_accuracy")}
-        final = {f"final_{name}": self.final[name] for name in FINAL}
+        """Plain values for the columns of :func:`schema`."""
+        results = {name: getattr(self, name) for name in _RESULTS}
+        final = {f"final_{name}": value for name, value in self.final.items()}
         return {**_names(self.config), **results, **final, **self.facts, "config": canonical(self.config.to_dict())}
 
     @classmethod
@@ -127,19 +127,23 @@ class Outcome:
         for name, value in {**_names(config), "config": canonical(config.to_dict())}.items():
             if row[name] != value:
                 raise ValueError(f"its config has {name} {value}")
+        measures = [name for name in _measures_in(row) if row[f"final_{name}"] is not None]
         return cls(
             config=config,
-            steps=row["steps"],
-            fit_step=row["fit_step"],
-            grok_step=row["grok_step"],
-            best_test_accuracy=row["best_test_accuracy"],
-            final={name: row[f"final_{name}"] for name in FINAL},
+            **{name: row[name] for name in _RESULTS},
+            final={name: row[f"final_{name}"] for name in (*FINAL, *measures)},
             facts={name: row[name] for name in FACTS},
         )
 
     def same_training(self, other: Outcome) -> bool:
         """Whether the two tell of one training of a run, and not of a config that was trained twice."""
         return self.config == other.config and self.facts["started"] == other.facts["started"]
+
+
+def _measures_in(columns: Iterable[str]) -> list[str]:
+    """The measures of layers among the columns of a table, in their order."""
+    final = [name.removeprefix("final_") for name in columns if name.startswith("final_")]
+    return [name for name in final if name not in FINAL]
 
 
 def _names(config: RunConfig) -> dict[str, Any]:
@@ -162,9 +166,10 @@ def _names(config: RunConfig) -> dict[str, Any]:
 
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
-    """The columns in which two outcomes are not the same, to the last bit."""
-    rows = zip(one.to_row().items(), other.to_row().values(), strict=True)
-    return [name for (name, x), y in rows if x != y and not (_is_nan(x) and _is_nan(y))]
+    """The columns in which two outcomes are not the same, to the last bit; a measure that one lacks is none."""
+    its = other.to_row()
+    both = [(name, x, its[name]) for name, x in one.to_row().items() if name in its]
+    return [name for name, x, y in both if x != y and not (_is_nan(x) and _is_nan(y))]
 
 
 def _is_nan(value: Any) -> bool:
@@ -177,7 +182,7 @@ def problems(outcome: Outcome) -> list[str]:
     found = [
         f"{name} is {value}"
         for name, value in {"best_test_accuracy": outcome.best_test_accuracy, **outcome.final}.items()
-        if not (value is not None and 0 <= value < math.inf and (value <= 1 or "loss" in name or "norm" in name))
+        if value is None or not (math.isfinite(value) and limits(name)[0] <= value <= limits(name)[1])
     ]
     if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
         found.append("the best test accuracy is below the last one")
@@ -209,7 +214,7 @@ def read(path: Path) -> list[Outcome]:
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise DamagedRun(f"{path}: unreadable ({error}); restore the file") from error
-    if not table.schema.equals(SCHEMA):
+    if not table.schema.equals(schema(_measures_in(table.schema.names))):
         raise DamagedRun(f"{path}: its columns are not those of a table of outcomes; restore the file")
     found: dict[tuple[Any, ...], Outcome] = {}
     for row in table.to_pylist():
@@ -227,7 +232,8 @@ def read(path: Path) -> list[Outcome]:
 def write(outcomes: Iterable[Outcome], path: Path) -> None:
     """Write a table, whole or not at all; the same rows give the same bytes. ``OSError`` if it cannot be written."""
     rows = [outcome.to_row() for outcome in _in_order(outcomes)]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    measures = dict.fromkeys(name for row in rows for name in _measures_in(row))
+    table = pa.Table.from_pylist(rows, schema=schema(measures))
     with disk.replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 

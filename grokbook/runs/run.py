@@ -33,7 +33,7 @@ from grokbook.model.weights import Weights, shapes
 from grokbook.runs.config import RunConfig
 from grokbook.runs.folders import WEIGHTS_FILE
 from grokbook.runs.grokking import grok_step
-from grokbook.runs.history import history_columns
+from grokbook.runs.history import required_columns
 
 CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     "config.json",
@@ -143,7 +143,7 @@ class Run:
         """The norms of a layer in the Fourier basis, in float32, at recorded times: by default at the end.
 
         Args:
-            layer: one of :data:`LAYERS`.
+            layer: one of :data:`grokbook.fourier.layers.LAYERS`.
             time: an index into ``spectra.step``, or several: then the norms are [time, frequency].
         """
         return Spectrum.of_rows(getattr(self.spectra, layer)[time].float())
@@ -238,7 +238,7 @@ def read(folder: Path) -> Run:
 def _misfits(run: Run) -> Iterator[tuple[str, str]]:
     """Files that are intact but do not hold what the config promises, each with its problem."""
     config, spectra = run.config, run.spectra
-    for column in history_columns(config):
+    for column in required_columns(config):
         if column not in run.history:
             yield HISTORY, f"no column {column}"
     if run.history.empty:

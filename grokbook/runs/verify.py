@@ -15,45 +15,42 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook import data, fourier, model
-from grokbook.fourier import measures
+from grokbook.fourier import layers, measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights
+from grokbook.runs.config import RunConfig
 from grokbook.runs.grokking import ending
-from grokbook.runs.history import LAYERS, outcome_columns
+from grokbook.runs.history import measured, outcome_columns
 from grokbook.runs.run import Run
-from grokbook.training import record
 
-TOLERANCES: Mapping[str, float] = {
-    "accuracy": 1e-3,
-    "ffs": 0.03,
-    "fcr": 1e-3,
-    "gini": 1e-3,
-    "loss": 1e-2,
-    "norm": 1e-4,
-}
-"""How far a recomputed value may be off on another machine. A rounding error can move a pair over the decision
-boundary, or a norm over FFS's threshold: FFS counts in units of 1/(2K), about 0.01 at p = 97. Losses and norms
-are compared as ratios."""
+TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "loss": 1e-2, "norm": 1e-4}
+"""How far a recomputed value may be off on another machine; measures have tolerances of their own. A rounding error
+can move a pair over the decision boundary. Losses and norms are compared as ratios."""
 
 
 def recompute(run: Run) -> dict[str, float]:
-    """Everything the last history row says, under its names there, from the final weights; nothing without them.
+    """Everything a history row says now, under its names there, from the final weights; nothing without them.
 
     Losses and accuracies come from the textbook forward pass, not from the folded one that recorded the history.
     """
     if not run.has_weights:
         return {}
     config, weights = run.config, run.weights
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    table = _table(config)
     scored = [_score(weights, *rows) for rows in zip(table.tokens, table.labels, strict=True)]
     found = {"weight_norm": math.sqrt(sum(float(w.double().square().sum()) for w in weights))}
-    for layer, matrix in model.layers(weights, config.p).items():
-        found |= {f"{measure}_{layer}": x for measure, x in measures.layer_measures(matrix)._asdict().items()}
+    for layer, matrix in layers.matrices(weights, config.p).items():
+        recorded = measures.recorded(fourier.spectrum(matrix))
+        found |= {name: value for measure, value in recorded.items() if (name := f"{measure}_{layer}") in run.history}
     for part, mask in (("train", table.train), ("test", ~table.train)):
         for column, values in zip((f"{part}_loss", f"{part}_accuracy"), zip(*scored, strict=True), strict=True):
             each = [float(value[mask].mean()) for value in values]
             found |= outcome_columns(config, column, each)
     return found
+
+
+def _table(config: RunConfig) -> data.Dataset:
+    return data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
 
 
 def _score(
@@ -76,20 +73,24 @@ def problems(run: Run) -> list[str]:
 def _of_weights(run: Run) -> Iterator[str]:
     if not run.has_weights:
         return
-    last = run.history.iloc[-1]
+    last, of_measures = run.history.iloc[-1], measured()
     for name, value in recompute(run).items():
-        tolerance = next(limit for kind, limit in TOLERANCES.items() if kind in name)
+        if name in of_measures:
+            tolerance = of_measures[name][0].tolerance
+        else:
+            tolerance = next(limit for kind, limit in TOLERANCES.items() if kind in name)
         recorded = float(last[name])
         if "loss" in name or "norm" in name:
             tolerance *= value
         if not abs(value - recorded) <= tolerance:  # also catches NaN
             yield f"{name} is {value:.4g} from the weights, {recorded:.4g} in the history"
-    for layer, matrix in model.layers(run.weights, run.config.p).items():
+    for layer, matrix in layers.matrices(run.weights, run.config.p).items():
         rows, recorded_rows = fourier.spectrum(matrix).to_rows(), getattr(run.spectra, layer)[-1]
         if not (rows - recorded_rows).abs().max() <= 1e-3 * rows.max():
             yield f"the last spectrum of the {layer} is not that of the weights"
+    tokens = _table(run.config).tokens
     for operation, recorded_map in enumerate(run.spectra.logits[-1:].flatten(0, 1)):
-        found = record.logit_map(run.config, run.weights, operation)
+        found = layers.logit_map(run.weights, tokens[operation], run.config.p)
         if not (found - recorded_map.float()).abs().max() <= 1e-2 * found.max():
             yield f"the last map of the logits of operation {operation} is not that of the weights"
 
@@ -107,14 +108,21 @@ def _of_ending(run: Run) -> Iterator[str]:
 def _of_spectra(run: Run) -> Iterator[str]:
     """At every step with spectra; the history has the measures of these very numbers, in float32.
 
-    The last step is left to the weights, if they are there.
+    The last step is left to the weights, if they are there. Rows from before a measure was entered lack it.
     """
     rows_at = dict(zip(run.history["step"], run.history.to_dict("records"), strict=True))
-    for layer in LAYERS:
+    before = run.history.iloc[:-1]  # the last row has every measure
+    lacking = {
+        name: set(before["step"][before[name].isna().cummin()]) if name in before else set(rows_at)
+        for name in measured()
+    }
+    for layer in layers.LAYERS:
         recorded_spectra = zip(run.spectra.step.tolist(), getattr(run.spectra, layer), strict=True)
         for step, rows in [*recorded_spectra][: -1 if run.has_weights else None]:
-            for measure, value in measures.measures_of(Spectrum.of_rows(rows))._asdict().items():
+            for measure, value in measures.recorded(Spectrum.of_rows(rows)).items():
                 name = f"{measure}_{layer}"
+                if step in lacking[name]:
+                    continue
                 recorded = float(rows_at.get(step, {}).get(name, math.nan))
                 if not abs(value - recorded) <= 1e-5:
                     yield f"{name} at step {step} is {value:.4g} from the spectra, {recorded:.4g} in the history"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -154,7 +155,10 @@ def _read(file: Path, config: RunConfig) -> State:
             raise ValueError("its checksum is not the recorded one")
         record = Record(config)
         spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
-        columns = {name: tensors.pop(f"history.{name}").tolist() for name in runs.history_columns(config)}
+        saved = {name: tensors.pop(name).tolist() for name in [*tensors] if name.startswith("history.")}
+        columns = {name: saved[f"history.{name}"] for name in runs.required_columns(config)}
+        # A measure that was not yet recorded, or is no more, costs no run its state.
+        columns |= {name: saved.get(f"history.{name}", [math.nan] * len(columns["step"])) for name in runs.measured()}
         # The last row of a run with another budget may fall where this one does not look.
         kept = [i for i, step in enumerate(columns["step"]) if grokking.evaluates(int(step), config.eval_every)]
         record.history = {name: [values[i] for i in kept] for name, values in columns.items()}

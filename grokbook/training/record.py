@@ -5,11 +5,11 @@ The history of a run has one row per evaluation, with the columns::
     step                                                        optimiser updates made
     train_loss, test_loss                                       mean cross-entropy in nats; summed over operations
     train_accuracy, test_accuracy                               share of pairs; mean over operations
-    ffs_embedding, fcr_embedding, gini_embedding                measures of W_E (paper §7)
-    ffs_neuron_logit, fcr_neuron_logit, gini_neuron_logit       measures of W_L = W_U W_out (Appendix H)
+    ffs_embedding, …, ffs_neuron_logit, …                       each of ``measures.MEASURES`` of each layer
     weight_norm                                                 L2 norm of all weights together
 
-and for a mixture the losses and accuracies of each operation, named like ``test_accuracy[a+b]``.
+and for a mixture the losses and accuracies of each operation, named like ``test_accuracy[a+b]``. Where a state from
+before a measure was entered is trained on, the rows until then have NaN for it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import data, fourier, model, runs
+from grokbook import fourier, runs
 from grokbook.errors import TrainingDiverged
-from grokbook.fourier import measures
+from grokbook.fourier import layers, measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights
 from grokbook.runs import grokking
@@ -52,24 +52,10 @@ def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
     """Evaluate some runs of a stack, all at once: the device is asked for numbers a handful of times."""
     evaluation = stack.evaluate(chosen)
     weights = stack.weights.map(lambda w: w.detach()[list(chosen)])
-    spectra = [rows.cpu() for rows in layer_spectra(stack.configs[0].p, weights)]
+    spectra = [rows.cpu() for rows in layers.spectra(weights, stack.configs[0].p).values()]
     norms = torch.stack([w.double().square().flatten(1).sum(1) for w in weights]).sum(0).sqrt().tolist()
     outcomes = _outcomes([stack.configs[run] for run in chosen], evaluation)
     return [Observation(*parts) for parts in zip(outcomes, *spectra, norms, evaluation.logits, strict=True)]
-
-
-def layer_spectra(p: int, weights: Weights) -> tuple[Float[Tensor, "run p"], Float[Tensor, "run p"]]:
-    """Spectra, as rows, of the two layers that the paper looks at, for each run of a stack: W_E and W_L."""
-    neuron_logit = torch.vmap(lambda *matrices: model.neuron_logit_map(Weights(*matrices)))(*weights)
-    spectrum = torch.vmap(lambda layer: fourier.spectrum(layer).to_rows())
-    return spectrum(weights.W_E[:, :p]).float(), spectrum(neuron_logit[:, :p]).float()
-
-
-def logit_map(config: RunConfig, weights: Weights, operation: int = 0) -> Float[Tensor, "p p"]:
-    """Norms of one operation's logits in the 2-D Fourier basis (paper §5.1), over the residues, for any weights."""
-    tokens = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands).tokens
-    pairs = data.over_residues(tokens[operation], config.p).flatten(0, 1)
-    return fourier.spectrum_2d(model.logits(weights, pairs)[:, : config.p])
 
 
 def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:
@@ -146,9 +132,8 @@ class Record:
                 f"(last finite at step {max(self.step, 0)}): {self.config.to_dict()}"
             )
         row = {"step": float(step), **seen.outcome, "weight_norm": seen.weight_norm}
-        for layer in runs.LAYERS:
-            found = measures.measures_of(Spectrum.of_rows(getattr(seen, layer)))
-            row |= {f"{name}_{layer}": value for name, value in found._asdict().items()}
+        found = {layer: measures.recorded(Spectrum.of_rows(getattr(seen, layer))) for layer in layers.LAYERS}
+        row |= {column: found[layer][measure.name] for column, (measure, layer) in runs.measured().items()}
         for name, values in self.history.items():
             values.append(row[name])
         if grokking.records_spectra(step, self.config.max_steps):
@@ -181,7 +166,9 @@ class Record:
         )
 
     def to_history(self) -> pd.DataFrame:
+        """One row per evaluation. A measure that is younger than every row is left out."""
         frame = pd.DataFrame(self.history)
+        frame = frame.drop(columns=[name for name in runs.measured() if frame[name].isna().all()])
         return frame.astype({name: "int32" if name == "step" else "float32" for name in frame.columns})
 
     def to_run(self, weights: Weights, facts: Mapping[str, Any]) -> Run:

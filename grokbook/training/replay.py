@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from grokbook.fourier import layers
 from grokbook.model.weights import Weights
-from grokbook.runs.history import LAYERS
 from grokbook.runs.run import Run
 from grokbook.training import memory
 from grokbook.training.engine import Stack
 from grokbook.training.progress import Progress
-from grokbook.training.record import layer_spectra
 from grokbook.training.train import cpu_threads, initial_weights, resolve_device
 
 
@@ -51,7 +50,7 @@ def deviation(run: Run, twin: Iterable[tuple[int, Weights]]) -> float:
     """
     largest = 0.0
     for time, (_, weights) in enumerate(twin):
-        for layer, (rows,) in zip(LAYERS, layer_spectra(run.config.p, weights.map(lambda w: w[None])), strict=True):
+        for layer, (rows,) in layers.spectra(weights.map(lambda w: w[None]), run.config.p).items():
             recorded = getattr(run.spectra, layer)[time]
             largest = max(largest, float((rows - recorded).abs().max() / recorded.max()))
     return largest

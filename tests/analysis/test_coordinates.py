@@ -195,8 +195,8 @@ def test_over_the_residues_waves_of_even_frequency_are_cosines(frequency):
     even = float(frequency % 2 == 0)
     assert coordinates.even_share(layer, Logarithms(0)) == pytest.approx(even, abs=1e-9)
     spectrum = fourier.spectrum(layer)
-    assert measures.cosine_share_of(spectrum) == pytest.approx(even, abs=1e-9)
-    assert measures.fcr_of(spectrum) == pytest.approx(0, abs=1e-6)
+    assert measures.cosine_share(spectrum) == pytest.approx(even, abs=1e-9)
+    assert measures.fcr(spectrum) == pytest.approx(0, abs=1e-6)
 
 
 def test_an_averaged_layer_is_a_function_of_the_values():

@@ -100,10 +100,3 @@ def test_neuron_logit_map_is_w_u_times_w_out(weights):
         for neuron in range(D_MLP):
             expected = sum(float(weights.W_U[d, token]) * float(weights.W_out[neuron, d]) for d in range(D_MODEL))
             assert float(found[token, neuron]) == pytest.approx(expected, rel=1e-11, abs=1e-13)
-
-
-def test_the_two_layers_are_cut_to_the_residues(weights):
-    found = model.layers(weights, D_VOCAB - 2)
-    torch.testing.assert_close(found["embedding"], weights.W_E[:-2])
-    torch.testing.assert_close(found["neuron_logit"], (weights.W_U[:, :-2].T @ weights.W_out.T))
-    assert list(found) == ["embedding", "neuron_logit"]

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from grokbook import RunStore, runs
+from grokbook.fourier.layers import LAYERS
 from grokbook.runs import publish, verify
 from grokbook.runs.run import WEIGHTS
 
@@ -15,7 +16,7 @@ def test_a_published_copy_has_what_was_asked_for_and_the_rest_unchanged(tmp_path
     assert found.config == tiny_mixture.config
     assert found.history.equals(tiny_mixture.history)
     assert torch.equal(found.spectra.step, recorded.step)
-    for layer in runs.LAYERS:
+    for layer in LAYERS:
         assert torch.equal(getattr(found.spectra, layer), getattr(recorded, layer))
     kept = {"all": slice(None), "last": slice(-1, None), "none": slice(0, 0)}[maps]
     assert torch.equal(found.spectra.logits_step, recorded.logits_step[kept])

@@ -161,6 +161,6 @@ def test_the_first_training_of_the_square_was_gone_through_again_to_the_last_bit
     short = paper.single("(a+b)^2", max_steps=40_000)
     (first,) = (row for row in outcomes.read(GRID) if row.config == short)
     at_its_end = run.history.set_index("step").loc[first.steps]
-    assert {name: float(at_its_end[name]) for name in outcomes.FINAL} == first.final
+    assert {name: float(at_its_end[name]) for name in first.final} == first.final
     assert run.best_by(first.steps) == first.best_test_accuracy
     assert not Outcome.of(run).same_training(first)

@@ -13,6 +13,7 @@ from seals import reseal
 
 from grokbook import Run, RunConfig, runs, train
 from grokbook.errors import WeightsMissing
+from grokbook.fourier.layers import LAYERS
 from grokbook.runs.run import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
 FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
@@ -49,7 +50,7 @@ def test_read_gives_back_what_was_written(tmp_path, tiny_run, tiny_mixture, tiny
         assert again.provenance == run.provenance
 
 
-@pytest.mark.parametrize("layer", runs.LAYERS)
+@pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_is_read_at_its_end_or_at_any_recorded_times(tiny_run, layer):
     rows = getattr(tiny_run.spectra, layer)
     assert len(rows) > 2
@@ -139,7 +140,7 @@ def test_garbage_is_refused_even_with_its_checksum(folder, file, content):
 def test_a_history_without_its_columns_or_rows_is_refused(folder):
     history = pd.read_parquet(folder / HISTORY)
     for altered, problem in (
-        (history.drop(columns="fcr_embedding"), "no column fcr_embedding"),
+        (history.drop(columns="test_loss"), "no column test_loss"),
         (history.iloc[:0], "no rows"),
     ):
         altered.to_parquet(folder / HISTORY, index=False)

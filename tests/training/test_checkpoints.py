@@ -1,6 +1,7 @@
 import os
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
@@ -9,7 +10,8 @@ from same import assert_same_run, fingerprint
 from schedule import walk
 
 from grokbook import runs, train
-from grokbook.runs import grokking
+from grokbook.fourier import measures
+from grokbook.runs import grokking, verify
 from grokbook.runs.run import DamagedRun
 from grokbook.training import checkpoints
 from grokbook.training.checkpoints import Checkpoints, State
@@ -51,6 +53,33 @@ def test_what_is_saved_is_loaded(states, tiny):
     states.save(tiny(), *later)
     assert_same_state(states.load(tiny()), *later)
     assert [file.name for file in states.folder.iterdir()] == [f"{tiny().name}.safetensors"]
+
+
+@pytest.mark.parametrize("change", ["one more", "one less"])
+def test_a_state_from_before_measures_changed_is_gone_on_from(states, tiny, tiny_run, request, monkeypatch, change):
+    states.save(tiny(), *trained_to(tiny(), 10))
+    if change == "one more":
+        request.getfixturevalue("toy_measure")
+    else:
+        monkeypatch.setattr(measures, "MEASURES", measures.MEASURES[1:])
+    (run,) = train([tiny()], "cpu", checkpoints=states.folder, progress=False)
+    kept = [name for name in tiny_run.history if name in run.history]
+    pd.testing.assert_frame_equal(run.history[kept], tiny_run.history[kept])
+    assert verify.problems(run) == []
+    if change == "one more":
+        assert run.history["flatness_embedding"].notna().tolist() == (run.history["step"] > 10).tolist()
+        altered = run.history.assign(flatness_embedding=run.history["flatness_embedding"] + 0.01)
+        assert verify.problems(replace(run, history=altered))
+    else:
+        assert set(tiny_run.history) - set(kept) == {"ffs_embedding", "ffs_neuron_logit"}
+
+
+def test_a_measure_younger_than_every_row_is_left_out(states, tiny, request):
+    states.save(tiny(), *trained_to(tiny(), 30))
+    request.getfixturevalue("toy_measure")
+    (run,) = train([tiny()], "cpu", checkpoints=states.folder, progress=False)
+    assert "flatness_embedding" not in run.history
+    assert verify.problems(run) == []
 
 
 def test_nothing_is_found_where_nothing_was_saved(states, tiny):

@@ -100,7 +100,7 @@ def test_the_last_row_describes_the_final_weights(tiny_run, tiny_mixture):
         config, last = run.config, run.history.iloc[-1]
         layers = {"embedding": run.weights.W_E, "neuron_logit": model.neuron_logit_map(run.weights)}
         for layer, matrix in layers.items():
-            for name, value in measures.layer_measures(matrix[: config.p])._asdict().items():
+            for name, value in measures.recorded(fourier.spectrum(matrix[: config.p])).items():
                 assert last[f"{name}_{layer}"] == pytest.approx(value, rel=1e-5)
         norm = math.sqrt(sum(float(w.square().sum()) for w in run.weights))
         assert last["weight_norm"] == pytest.approx(norm, rel=1e-5)

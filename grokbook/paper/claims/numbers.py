@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from grokbook import data
 from grokbook.data.operations import Operation
-from grokbook.fourier import measures
+from grokbook.fourier import layers, measures
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
-from grokbook.training import record
 from grokbook.training import train as training
 
 Maps = Float[Tensor, "operation p p"]
@@ -28,7 +28,7 @@ def relative(run: Run, column: str) -> float:
 
 def cosine_share(run: Run, layer: str, time: int = -1) -> float:
     """Share of a layer's squared norms that cosines have, at one of the recorded times."""
-    return measures.cosine_share_of(run.spectrum(layer, time))
+    return measures.cosine_share(run.spectrum(layer, time))
 
 
 def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
@@ -41,7 +41,8 @@ def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
 def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
     weights = training.initial_weights(config, {})
-    return torch.stack([record.logit_map(config, weights, operation) for operation in range(len(config.operations))])
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    return torch.stack([layers.logit_map(weights, tokens, config.p) for tokens in table.tokens])
 
 
 def speed_up(

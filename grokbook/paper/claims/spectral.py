@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from grokbook import paper
 from grokbook.data.operations import pretty
+from grokbook.fourier.layers import LAYERS
 from grokbook.fourier.measures import BIASED, map_correlation
 from grokbook.paper.claims.criteria import Criterion, Evidence, alone, mixed
 from grokbook.paper.claims.numbers import (
@@ -23,7 +24,6 @@ from grokbook.paper.claims.numbers import (
 )
 from grokbook.paper.experiments import POWERS, SUMS
 from grokbook.runs.config import RunConfig
-from grokbook.runs.history import LAYERS
 from grokbook.runs.run import Run
 
 SPARSE = 0.5

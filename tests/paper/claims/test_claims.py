@@ -13,6 +13,7 @@ from commands import grokbook
 
 from grokbook import RunStore
 from grokbook.data.operations import pretty
+from grokbook.fourier import layers
 from grokbook.model.weights import Weights
 from grokbook.paper import claims
 from grokbook.paper.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, learning, numbers, spectral, verdict
@@ -22,7 +23,6 @@ from grokbook.runs import publish
 from grokbook.runs.config import RunConfig
 from grokbook.runs.history import history_columns
 from grokbook.runs.run import Run, Spectra
-from grokbook.training.record import layer_spectra
 from grokbook.training.train import initial_weights
 
 
@@ -338,7 +338,7 @@ def nothing_learned(p: int, n_operations: int, seed: int) -> tuple[Weights, Spec
     """Initial weights and their spectra, which a run that learns nothing keeps."""
     config = RunConfig(operations=("a+b", "a-b", "a*b")[:n_operations], p=p, seed=seed)
     weights = initial_weights(config, {})
-    rows = [layer.expand(2, -1) for layer in layer_spectra(p, weights.map(lambda w: w[None]))]
+    rows = [layer.expand(2, -1) for layer in layers.spectra(weights.map(lambda w: w[None]), p).values()]
     steps = torch.tensor([0, config.max_steps])
     return weights, Spectra(steps, *rows, steps[1:], numbers.untrained_maps(config)[None].float())
 
