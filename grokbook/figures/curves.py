@@ -19,6 +19,7 @@ from grokbook.figures.style import (
     describe,
     share_step_axis,
 )
+from grokbook.runs.history import limits
 from grokbook.runs.run import Run
 
 
@@ -149,10 +150,6 @@ def other_measures(groups: Group, *, name: str = "measures-others") -> go.Figure
     )
 
 
-SHARES = ("ffs", "fcr", "gini", "test_accuracy")
-"""Beginnings of the columns of a history that are between 0 and 1."""
-
-
 def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
     """Columns of the history, by their titles, below each other on one step axis; shares are drawn from 0 to 1."""
     figure = make_subplots(rows=len(columns), cols=1, shared_xaxes=True, vertical_spacing=0.05)
@@ -172,7 +169,7 @@ def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
         if run.grok_step is not None:
             figure.add_vline(x=run.grok_step, line={"color": colour, "width": 1, "dash": dash}, opacity=0.7)
     for row, (column, title) in enumerate(columns.items(), start=1):
-        shown = {"range": [-0.04, 1.06]} if column.startswith(SHARES) else {"rangemode": "tozero"}
+        shown = {"range": [-0.04, 1.06]} if limits(column) == (0, 1) else {"rangemode": "tozero"}
         percent = {"tickformat": ".0%"} if column == "test_accuracy" else {}
         figure.update_yaxes(title=title, **shown, **percent, row=row, col=1)
     share_step_axis(figure, rows=len(columns))

@@ -48,12 +48,8 @@ FACTS: Mapping[str, pa.DataType] = {
     "commit": pa.string(),
 }
 """What a row has of a run's provenance. ``stacked``: how many runs were trained together; they share their time."""
-_RESULTS: Mapping[str, pa.DataType] = {
-    "steps": pa.int64(),
-    "fit_step": pa.int64(),
-    "grok_step": pa.int64(),
-    "best_test_accuracy": pa.float64(),
-}
+_STEPS: Mapping[str, pa.DataType] = dict.fromkeys(("steps", "fit_step", "grok_step"), pa.int64())
+_RESULTS: Mapping[str, pa.DataType] = {**_STEPS, "best_test_accuracy": pa.float64()}
 _NAMES: Mapping[str, pa.DataType] = {
     "hash": pa.string(),
     "name": pa.string(),
@@ -169,11 +165,7 @@ def differences(one: Outcome, other: Outcome) -> list[str]:
     """The columns in which two outcomes are not the same, to the last bit; a measure that one lacks is none."""
     its = other.to_row()
     both = [(name, x, its[name]) for name, x in one.to_row().items() if name in its]
-    return [name for name, x, y in both if x != y and not (_is_nan(x) and _is_nan(y))]
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+    return [name for name, x, y in both if x != y and (x == x or y == y)]  # NaN is not itself
 
 
 def problems(outcome: Outcome) -> list[str]:

@@ -155,10 +155,11 @@ def _read(file: Path, config: RunConfig) -> State:
             raise ValueError("its checksum is not the recorded one")
         record = Record(config)
         spectra = Spectra(**{name: tensors.pop(f"spectra.{name}") for name in Spectra._fields})
-        saved = {name: tensors.pop(name).tolist() for name in [*tensors] if name.startswith("history.")}
-        columns = {name: saved[f"history.{name}"] for name in runs.required_columns(config)}
+        names = [name.removeprefix("history.") for name in tensors if name.startswith("history.")]
+        saved = {name: tensors.pop(f"history.{name}").tolist() for name in names}
         # A measure that was not yet recorded, or is no more, costs no run its state.
-        columns |= {name: saved.get(f"history.{name}", [math.nan] * len(columns["step"])) for name in runs.measured()}
+        lacking = dict.fromkeys(runs.measured(), [math.nan] * len(saved["step"]))
+        columns = {name: saved[name] if name in saved else lacking[name] for name in runs.history_columns(config)}
         # The last row of a run with another budget may fall where this one does not look.
         kept = [i for i, step in enumerate(columns["step"]) if grokking.evaluates(int(step), config.eval_every)]
         record.history = {name: [values[i] for i in kept] for name, values in columns.items()}
