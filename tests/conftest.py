@@ -10,7 +10,8 @@ import torch
 from figure_runs import planted, single_frequency
 from hypothesis import settings
 
-from grokbook import Run, RunConfig, RunStore, train
+from grokbook import Operation, Run, RunConfig, RunStore, train
+from grokbook.data import Table
 from grokbook.fourier import measures
 from grokbook.fourier.measures import Measure
 from grokbook.fourier.transform import Spectrum
@@ -56,6 +57,18 @@ def tiny_mixture(tiny) -> Run:
 
 
 @pytest.fixture(scope="session")
+def division() -> Table:
+    """a/b mod 7, with a/0 = 0."""
+    return Operation.from_function("a/b", lambda a, b: a * pow(b, -1, 7) % 7 if b else 0, 7)
+
+
+@pytest.fixture(scope="session")
+def tiny_table(tiny, division) -> Run:
+    """Division beside a polynomial that has no op token of its own either."""
+    return train([tiny("ab+b", division)], "cpu", progress=False)[0]
+
+
+@pytest.fixture(scope="session")
 def grokked_run(tiny) -> Run:
     """f(a, b) = a², which generalises within a few dozen steps: it has to learn nothing but to ignore b."""
     return train([tiny("a^2", p=11, fraction=0.8, max_steps=400, sustain=30, tail=50)], "cpu", progress=False)[0]
@@ -97,12 +110,18 @@ def wave_run(tiny) -> Run:
     return planted(tiny)
 
 
-@pytest.fixture(params=["tiny", "mixture", "transfer", "grokked", "planted", "p = 3"])
-def any_run(request, tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run) -> Run:
+@pytest.fixture(params=["tiny", "mixture", "transfer", "grokked", "table", "planted", "p = 3"])
+def any_run(request, tiny, tiny_run, tiny_mixture, tiny_transfer, grokked_run, tiny_table) -> Run:
     """Each kind of run in turn."""
     match request.param:
         case "planted":
             return planted(tiny)
         case "p = 3":
             return single_frequency(tiny)
-    return {"tiny": tiny_run, "mixture": tiny_mixture, "transfer": tiny_transfer, "grokked": grokked_run}[request.param]
+    return {
+        "tiny": tiny_run,
+        "mixture": tiny_mixture,
+        "transfer": tiny_transfer,
+        "grokked": grokked_run,
+        "table": tiny_table,
+    }[request.param]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from grokbook.errors import DamagedRun, RunDiffers, TrainingDiverged
@@ -82,7 +83,7 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     final = facts["final"]
     outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step:,}"
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{run.config.label}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
+    console.print(f"[bold]{escape(run.config.label)}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
     titles = [f"{measure.title}\n{measure.section}" for measure in MEASURES]
     table = Table("", *titles, title=f"measures at step {run.steps}")
     for name, layer in LAYERS.items():

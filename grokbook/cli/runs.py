@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from grokbook.cli.common import Json, print_run, short_errors, summary
@@ -42,7 +43,7 @@ def list_runs(as_json: Json = False) -> None:
         for row in rows:
             grok = "–" if row["grok_step"] is None else str(row["grok_step"])
             shown = (row["hash"][:8], row["task"], row["p"], f"{row['fraction']:g}", row["seed"], row["steps"], grok)
-            table.add_row(*map(str, shown), f"{row['best_test_accuracy']:.1%}")
+            table.add_row(*(escape(str(each)) for each in shown), f"{row['best_test_accuracy']:.1%}")
         Console().print(table)
     if damaged:
         raise typer.Exit(1)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grokbook.cli.common import Json, print_run, short_errors
+from grokbook.data import tables
+from grokbook.data.operations import Operation, Table
 from grokbook.model.names import EMBEDDING
 from grokbook.runs.config import RunConfig
 
 
 def train(
-    operations: Annotated[list[str], typer.Argument(help='An expression like "a*b + b"; several are a mixture.')],
-    p: Annotated[int, typer.Option(help="Prime modulus.")] = 97,
+    operations: Annotated[
+        list[str] | None, typer.Argument(help='An expression like "a*b + b"; several are a mixture.')
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="One more operation: p lines of p labels with commas between, or a .npy file."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the table is called; by default as its file.")] = None,
+    p: Annotated[int | None, typer.Option(help="Prime modulus; by default 97, or the size of the table.")] = None,
     fraction: Annotated[float, typer.Option(help="Share of the pairs to train on.")] = 0.3,
     seed: Annotated[int, typer.Option(help="Seed of split and initial weights.")] = 0,
     max_steps: Annotated[int, typer.Option(help="Step budget; a run that groks stops earlier.")] = 300_000,
@@ -27,11 +37,11 @@ def train(
 ) -> None:
     """Train a run until it groks (or read it, if it is stored) and print its measures."""
     with short_errors():
-        if options := [text for text in operations if text.startswith("--")]:  # else it would be an operation
-            raise ValueError(f"no such option: {options[0]}; see grokbook train --help")
+        learned = _operations(operations or [], table, name)
+        own = next((each.p for each in learned if isinstance(each, Table)), RunConfig.p)
         config = RunConfig(
-            operations=tuple(operations),
-            p=p,
+            operations=learned,
+            p=own if p is None else p,
             fraction=fraction,
             seed=seed,
             max_steps=max_steps,
@@ -43,3 +53,17 @@ def train(
         store = default_store()
         (run,) = store.ensure([config], device, threads=threads)
         print_run(run, store.folder(config), as_json)
+
+
+def _operations(texts: list[str], table: Path | None, name: str | None) -> tuple[Operation, ...]:
+    """What is to be learned: what the expressions say, then the table."""
+    if options := [text for text in texts if text.startswith("--")]:  # else it would be an operation
+        raise ValueError(f"no such option: {options[0]}; see grokbook train --help")
+    if not texts and table is None:
+        raise ValueError('say what is to be learned: an expression like "a*b + b", or --table FILE')
+    if table is None:
+        if name is not None:
+            raise ValueError("--name is that of a table: give --table FILE, too")
+        return tuple(map(Operation.parse, texts))
+    given = Operation.from_table(table.stem if name is None else name, tables.read(table))
+    return *map(Operation.parse, texts), given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping
 from operator import index
 from pathlib import Path
@@ -112,6 +113,7 @@ def read(path: Path) -> np.ndarray:
         ValueError: it holds anything else; the message names the file.
     """
     try:
-        return np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
-    except (ValueError, EOFError) as error:
+        with warnings.catch_warnings(action="error"):  # that there are no numbers
+            return np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+    except (ValueError, EOFError, UserWarning) as error:
         raise ValueError(f"{path}: no table of numbers: {error}") from error

@@ -291,3 +291,7 @@ def test_equal_coordinates_are_equal():
     assert coordinates.natural(parse("a-b")) == Natural(RESIDUES, RESIDUES)
     assert coordinates.natural(parse("(a-b)^2")) == coordinates.natural(parse("(a+b)^2"))
     assert len({Logarithms(0), Logarithms(), Logarithms(1)}) == 2
+
+
+def test_a_table_has_no_natural_coordinates(division):
+    assert coordinates.natural(division) is None

@@ -294,3 +294,8 @@ def test_losses_over_training_are_those_of_each_moment(tiny_run):
     first = found[found["step"] == 0].set_index(["left", "constant"])
     start = restricted.ablations_of(tiny_run.config, next(weights_along(tiny_run, progress=False))[1])
     assert first.loc[("restricted", "residual"), "test"] == pytest.approx(start.restricted(key).test)
+
+
+def test_a_table_has_no_waves_of_its_own(division):
+    with pytest.raises(ValueError, match="a/b has no waves of its own"):
+        phases(division, 7)

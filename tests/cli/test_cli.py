@@ -4,11 +4,12 @@ import sys
 from dataclasses import replace
 
 import nbformat
+import numpy as np
 import pytest
 from commands import assert_short_error, grokbook
 from same import assert_same_run
 
-from grokbook import RunConfig, RunStore, cli, runs
+from grokbook import Operation, RunConfig, RunStore, cli, runs
 from grokbook.analysis import restricted_history
 from grokbook.book import build, copies, execute
 from grokbook.errors import RunDiffers
@@ -79,6 +80,43 @@ def test_options_reach_the_config(mine):
         "operands": "vocab",
         "frozen": ["W_E"],
     }
+
+
+def test_a_table_is_trained_listed_and_shown(mine, tmp_path):
+    table = np.add.outer(range(5), [2 * b % 5 for b in range(5)]) % 5
+    np.savetxt(tmp_path / "turn.csv", table, fmt="%d", delimiter=",")
+    command = ("train", "--table", "turn.csv", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu", "--json")
+    summary = json.loads(grokbook(*command).stdout)
+    assert RunConfig.from_dict(summary["config"]).parsed_operations == (Operation.from_table("turn", table),)
+    assert (summary["p"], summary["label"]) == (5, "turn (p=5, r=0.5, seed 0)")
+    renamed = json.loads(grokbook(*command, "a+b", "--name", "[/turn]").stdout)
+    assert renamed["task"] == "a+b, [/turn]"
+    listed = grokbook("runs", "list").stdout
+    assert " turn " in listed
+    assert " a+b, [/turn] " in listed
+    assert "turn (p=5, r=0.5, seed 0) did not grok" in grokbook("runs", "show", summary["hash"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "parts"),
+    [
+        ("0,1,2\n1,2,0\n2,0,1\n", ("--p", "5"), ("table 'turn' is 3 × 3", "p = 5")),
+        ("0,1,2\n1,2,0\n", (), ("table 'turn'", "2 × 3")),
+        ("0,1,2\n1,2,7\n2,0,1\n", (), ("a = 1, b = 2", "7")),
+        ("0,1,x\n", (), ("turn.csv", "x")),
+        ("", (), ("turn.csv",)),
+        ("0,1,2\n1,2,0\n2,0,1\n", ("--name", "a+b"), ("must not read as a polynomial",)),
+        ("0,1,2\n1,2,0\n2,0,1\n", ("--operands", "vocab"), ("operands", "vocab")),
+        (None, (), ("turn.csv",)),
+    ],
+)
+def test_what_is_no_table_is_one_line(mine, tmp_path, content, options, parts):
+    if content is not None:
+        (tmp_path / "turn.csv").write_text(content)
+    assert_short_error(grokbook("train", "--table", "turn.csv", *options), 2, *parts)
+    assert_short_error(grokbook("train", "a+b", "--name", "turn"), 2, "--table FILE")
+    assert_short_error(grokbook("train"), 2, "--table FILE")
+    assert not mine.path.exists()
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,8 @@ def test_tables_are_read_from_files(tmp_path):
     (tmp_path / "empty.npy").touch()
     (tmp_path / "words.csv").write_text("0,1\n1,x\n")
     (tmp_path / "ragged.csv").write_text("0,1\n1\n")
-    for file in ("pickled.npy", "empty.npy", "words.csv", "ragged.csv"):
+    (tmp_path / "empty.csv").touch()
+    for file in ("pickled.npy", "empty.npy", "empty.csv", "words.csv", "ragged.csv"):
         with pytest.raises(ValueError, match=re.escape(f"{file}: no table of numbers")):
             tables.read(tmp_path / file)
     with pytest.raises(OSError, match="absent"):

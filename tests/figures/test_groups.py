@@ -4,8 +4,8 @@ import pytest
 import torch
 from figure_runs import mixture
 
-from grokbook import figures
-from grokbook.figures.groups import brief_outcome, budgets, change, grok_or_best, outcome, part
+from grokbook import Operation, figures
+from grokbook.figures.groups import brief_outcome, budgets, by_operation, change, grok_or_best, outcome, part
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -95,3 +95,17 @@ def test_endings_are_listed_run_by_run(wave_run, tiny_run):
     assert grok_or_best([wave_run, tiny_run]) == f"10, {best}"
     assert grok_or_best([]) == "not yet run"
     assert figures.grok_steps([]) == figures.best_accuracies([]) == ""
+
+
+def test_two_tables_of_one_name_are_no_group(tiny_table, division):
+    other = Operation.from_table("a/b", division.labels(7).T)
+    namesake = replace(tiny_table, config=replace(tiny_table.config, operations=("ab+b", other)))
+    assert list(by_operation([tiny_table, tiny_table])) == ["ab+b, a/b"]
+    with pytest.raises(ValueError, match="two different tables are called ab\\+b, a/b"):
+        by_operation([tiny_table, namesake])
+
+
+def test_a_table_in_a_mixture_is_a_part_like_any_other(tiny_table, division):
+    alone = part(tiny_table, division)
+    assert alone.config.operations == (division,)
+    assert alone.history["test_loss"].tolist() == tiny_table.history["test_loss[a/b]"].tolist()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcome_rows import ended, single, transfer
 
-from grokbook import paper
+from grokbook import RunConfig, paper
 from grokbook.data.catalogue import CATALOGUE
 from grokbook.data.operations import Operation
 from grokbook.data.polynomials import Kind
@@ -177,3 +177,9 @@ def test_counts_of_groups_add_up(data):
     parts = [table_5.agreement(group) for group in table_5.by_group(cells).values()]
     assert tuple(map(sum, zip(*parts, strict=True))) == total
     assert total.agree + total.here_alone + total.paper_alone == total.run == sum(bool(c.outcomes) for c in cells)
+
+
+def test_tables_of_labels_come_after_the_paper_s_kinds(division):
+    configs = [RunConfig(operations=(operation,), p=7) for operation in (division, "(a+b)^2", "a+b")]
+    groups = table_5.by_group(table_5.cells(configs, []))
+    assert [group.label for group in groups] == ["elementary", "factorizable", "table"]

@@ -81,3 +81,8 @@ def test_a_kind_marked_as_failing_is_contradicted_by_what_groks():
 def test_table_5_has_no_other_fractions():
     with pytest.raises(ValueError, match=r"not 0\.35"):
         taxonomy.standings(EVERY_OPERATION, 0.35)
+
+
+def test_a_table_has_no_words(division):
+    assert taxonomy.terms(division) == ()
+    assert taxonomy.verdict(division) == "not in the paper"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import grokbook as gb
 from grokbook import RunConfig
 from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
 from grokbook.runs.config import canonical
@@ -95,6 +96,29 @@ def test_whole_numbers_and_lists_become_what_the_fields_say():
     assert loose == RunConfig(operations=("a+b",), p=7, lr=1.0, betas=(0.0, 0.5), frozen=("W_E",))
     assert loose.hash == RunConfig.from_dict(json.loads(json.dumps(loose.to_dict()))).hash
     assert [type(v) for v in (loose.p, loose.lr, loose.betas[0])] == [int, float, float]
+
+
+def test_a_config_holds_its_tables_whole(division):
+    config = RunConfig(operations=["b*a", division, gb.Operation.parse("a+b")], p=7)
+    assert config.operations == ("ab", division, "a+b")
+    assert [str(each) for each in config.parsed_operations] == ["ab", "a/b", "a+b"]
+    assert config.to_dict()["operations"] == ["ab", division.plain, "a+b"]
+    again = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert (again, again.hash, again.name) == (config, config.hash, config.name)
+    assert again.label == "ab, a/b, a+b (p=7, r=0.3, seed 0)"
+    assert f"_ab-{division.digest[:8]}_a+b-p7-" in config.name
+    assert replace(config, operations=(division,)).hash != replace(config, operations=("ab",)).hash
+
+
+@given(st.text(min_size=1, max_size=30).filter(lambda name: name.isprintable() and name == name.strip()))
+def test_runs_on_tables_have_names_that_are_file_names_everywhere(name):
+    try:
+        table = gb.Operation.from_table(name, [[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+    except ValueError:
+        return  # it reads as a polynomial
+    config = RunConfig(operations=(table,), p=3)
+    assert re.fullmatch(r"[0-9A-Za-z+^()_][0-9A-Za-z+^()._-]+", config.name)
+    assert table.digest[:8] in config.name
 
 
 LAYER = st.fixed_dictionaries(
@@ -252,6 +276,24 @@ REFUSED = [
 def test_bad_values_are_refused_at_construction(changes, error, message):
     with pytest.raises(error, match=re.escape(message)):
         RunConfig(**{"operations": ("a+b",), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "table 'a/b' is 7 × 7: it has no labels for p = 97"),
+        ({"p": 7, "operands": "vocab"}, "table 'a/b' has labels for residues alone: operands cannot be 'vocab'"),
+    ],
+)
+def test_tables_are_refused_where_they_have_no_labels(division, changes, message):
+    with pytest.raises(ValueError, match=message):
+        RunConfig(operations=(division,), **changes)
+
+
+def test_two_tables_of_one_name_make_no_mixture(division):
+    other = gb.Operation.from_table("a/b", division.labels(7).T)
+    with pytest.raises(ValueError, match="operation a/b is given twice"):
+        RunConfig(operations=(division, other), p=7)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def test_a_run_is_five_files(folder):
     assert set(json.loads((folder / PROVENANCE).read_text())["sha256"]) == set(FILES)
 
 
-def test_read_gives_back_what_was_written(tmp_path, tiny_run, tiny_mixture, tiny_transfer):
-    for run in (tiny_run, tiny_mixture, tiny_transfer):
+def test_read_gives_back_what_was_written(tmp_path, tiny_run, tiny_mixture, tiny_transfer, tiny_table):
+    for run in (tiny_run, tiny_mixture, tiny_transfer, tiny_table):
         path = tmp_path / run.config.name
         path.mkdir()
         runs.write(run, path)
@@ -127,6 +127,29 @@ def test_the_config_of_another_run_is_refused_even_with_its_checksum(folder, tin
     (folder / CONFIG).write_text(json.dumps(tiny(seed=5).to_dict()))
     reseal(folder)
     assert_damaged(folder, CONFIG, tiny(seed=5).name)
+
+
+def test_a_run_on_a_table_is_trained_again_from_its_folder_alone(tmp_path, tiny_table, division):
+    path = tmp_path / tiny_table.config.name
+    path.mkdir()
+    runs.write(tiny_table, path)
+    config = runs.read(path).config
+    assert config.parsed_operations[1] == division
+    (again,) = train([config], "cpu", progress=False)
+    assert_same_run(again, tiny_table)
+    assert f"ab-{division.digest[:8]}-p7" in path.name
+
+
+@pytest.mark.parametrize("labels", ["AQ", "no base64"])
+def test_a_table_that_was_changed_is_refused_even_with_its_checksum(tmp_path, tiny_table, labels):
+    path = tmp_path / tiny_table.config.name
+    path.mkdir()
+    runs.write(tiny_table, path)
+    values = json.loads((path / CONFIG).read_text())
+    values["operations"][1]["labels"] = labels + values["operations"][1]["labels"][len(labels) :]
+    (path / CONFIG).write_text(json.dumps(values))
+    reseal(path)
+    assert_damaged(path, CONFIG)
 
 
 @pytest.mark.parametrize("file", [HISTORY, SPECTRA, WEIGHTS])

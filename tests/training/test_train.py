@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from same import assert_same_run
 from schedule import walk
 from stacks import begins, interrupt_at
 
-from grokbook import RunStore, TrainingDiverged, data, fourier, model, runs, train
+from grokbook import Operation, RunStore, TrainingDiverged, data, fourier, model, runs, train
 from grokbook.fourier import measures
 from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
 from grokbook.runs import grokking as schedule
@@ -611,3 +612,12 @@ def test_a_run_computes_on_one_thread_unless_asked_otherwise(tiny, tmp_path):
         assert torch.get_num_threads() == 3
     with pytest.raises(ValueError, match="at least one CPU thread, not 0"):
         training.train([tiny()], "cpu", threads=0, progress=False)
+
+
+def test_a_table_is_learned_as_the_polynomial_with_its_labels_is(grokked_run):
+    """They have one op token, so that nothing tells them apart: both grok, by the same steps."""
+    table = Operation.from_function("square", lambda a, _: a * a % 11, 11)
+    (run,) = train([replace(grokked_run.config, operations=(table,))], "cpu", progress=False)
+    assert run.grok_step == grokked_run.grok_step is not None
+    pd.testing.assert_frame_equal(run.history, grokked_run.history)
+    assert all(map(torch.equal, run.weights, grokked_run.weights))
