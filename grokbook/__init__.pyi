@@ -15,7 +15,7 @@ from .errors import TrainingDiverged as TrainingDiverged
 from .errors import WeightsMissing as WeightsMissing
 from .figures import live as live
 from .fourier import measures as measures
-from .paper.gather import gather as gather
+from .paper.gathered import gather as gather
 from .runs.config import RunConfig as RunConfig
 from .runs.run import Run as Run
 from .training.store import RunStore as RunStore

@@ -8,7 +8,7 @@ import pandas as pd
 
 from grokbook.data.operations import pretty
 from grokbook.paper import experiments
-from grokbook.paper.gather import Gathered
+from grokbook.paper.gathered import Gathered
 from grokbook.runs.config import RunConfig
 
 OTHERS = "others"

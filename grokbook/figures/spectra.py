@@ -13,17 +13,16 @@ from torch import Tensor
 from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider, thinned
 from grokbook.figures.style import (
-    COSINE,
     LAYERS,
     PALETTE,
     PLAIN_LAYERS,
-    SINE,
     TRAIN,
     arrange,
     describe,
     label_of,
     share_step_axis,
 )
+from grokbook.figures.waves import wave_bars
 from grokbook.fourier.transform import Spectrum
 from grokbook.runs.grokking import records_map
 from grokbook.runs.run import Run
@@ -122,11 +121,6 @@ def overview(run: Run, *, name: str = "overview") -> go.Figure:
     return describe(figure, name=name, title=title, caption=text, alt=text)
 
 
-def _rows(run: Run, layer: str) -> Float[Tensor, "time p"]:
-    """The recorded norms of a layer in float32, in the order of :func:`grokbook.fourier.transform.basis`."""
-    return getattr(run.spectra, layer).float()
-
-
 def _after_start(run: Run, layer: str) -> Spectrum:
     """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
     return run.spectrum(layer, run.spectra.step > 0)
@@ -146,29 +140,7 @@ def _bars(run: Run, time: int) -> list[go.Bar]:
     return [
         bar.update(showlegend=row == 1)
         for row, layer in enumerate(LAYERS, start=1)
-        for bar in wave_bars(run, layer, time, axes=(f"x{row}", f"y{row}"))
-    ]
-
-
-def wave_bars(run: Run, layer: str, time: int, *, axes: tuple[str, str]) -> list[go.Bar]:
-    """The norms of cosines (upwards) and of sines (downwards, hatched) of a layer at one of the recorded times."""
-    spectrum = run.spectrum(layer, time)
-    return [
-        go.Bar(
-            x=_frequencies(spectrum.cosine),
-            y=sign * norms,
-            customdata=norms,
-            name="cosine" if wave == "cos" else "sine",
-            legendgroup=wave,
-            xaxis=axes[0],
-            yaxis=axes[1],
-            marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
-            hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{PLAIN_LAYERS[layer]}</extra>",
-        )
-        for wave, norms, sign, colour, pattern in (
-            ("cos", spectrum.cosine.numpy(), 1, COSINE, ""),
-            ("sin", spectrum.sine.numpy(), -1, SINE, "/"),
-        )
+        for bar in wave_bars(run.spectrum(layer, time), PLAIN_LAYERS[layer], axes=(f"x{row}", f"y{row}"))
     ]
 
 

@@ -1,4 +1,4 @@
-"""This paper: its experiments as lists of runs, its numbers, and its claims judged by stored runs."""
+"""The paper: its experiments as lists of runs, its numbers, and its claims judged by stored runs."""
 
 from __future__ import annotations
 

@@ -20,5 +20,5 @@ from .configs import pre_grokked as pre_grokked
 from .configs import single as single
 from .experiments import EXPERIMENTS as EXPERIMENTS
 from .experiments import Experiment as Experiment
-from .gather import Gathered as Gathered
-from .gather import gather as gather
+from .gathered import Gathered as Gathered
+from .gathered import gather as gather

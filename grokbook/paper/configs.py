@@ -19,7 +19,7 @@ DEFAULT_BUDGET = 40_000
 TAIL = RunConfig.tail
 """Steps trained beyond the grok step, so that spectra and measures show the clean-up phase."""
 SHORT_TAIL = RunConfig.sustain
-"""The same where nothing but the grok step is looked at: as long as it takes to know that a run has grokked."""
+"""Steps trained beyond the grok step where nothing but that is looked at: as long as it takes to be sure of it."""
 LATE_FRACTION = 0.5
 """The largest share of pairs for which :data:`BUDGETS` counts: with more, most runs grok sooner and steps cost more."""
 

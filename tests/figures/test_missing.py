@@ -3,7 +3,7 @@ import pytest
 from grokbook import figures, paper
 from grokbook.figures.missing import in_words
 from grokbook.model.names import EMBEDDING
-from grokbook.paper.gather import Gathered
+from grokbook.paper.gathered import Gathered
 
 
 @pytest.fixture

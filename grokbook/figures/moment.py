@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.figures.groups import curve, outcome
-from grokbook.figures.spectra import wave_bars
-from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
+from grokbook.figures.style import LOG_STEPS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
+from grokbook.figures.waves import wave_bars
 from grokbook.runs.run import Run
 
 
@@ -23,7 +23,7 @@ def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
         line = {"color": colour, "width": width}
         figure.add_scatter(**curve(run, f"{part}_accuracy"), name=f"{part} accuracy", line=line, row=1, col=1)
     rows = run.spectrum("embedding", slice(None))
-    figure.add_traces(wave_bars(run, "embedding", -1, axes=("x2", "y2")))
+    figure.add_traces(wave_bars(run.spectrum("embedding", -1), PLAIN_LAYERS["embedding"], axes=("x2", "y2")))
     limit = 1.05 * max(float(rows.cosine.max()), float(rows.sine.max()))  # of all training, so that axes stand still
     figure.update_xaxes(**LOG_STEPS, title="step", row=1, col=1)
     figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)

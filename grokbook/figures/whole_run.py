@@ -9,8 +9,8 @@ from plotly.subplots import make_subplots
 
 from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider
-from grokbook.figures.spectra import wave_bars
-from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe, label_of
+from grokbook.figures.style import LOG_STEPS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
+from grokbook.figures.waves import wave_bars
 from grokbook.fourier.transform import key_frequencies
 from grokbook.runs.run import Run
 
@@ -61,7 +61,7 @@ def _moving(run: Run, time: int, *, brief: bool = False) -> list[Any]:
     step = int(run.spectra.step[time])
     # Step 0 has no place on a logarithmic axis: the mark waits at its left edge.
     mark = {"x": [max(step, 1)] * 2, "y": [0, 1]}
-    bars = wave_bars(run, "embedding", time, axes=("x2", "y2"))
+    bars = wave_bars(run.spectrum("embedding", time), PLAIN_LAYERS["embedding"], axes=("x2", "y2"))
     if brief:
         return [go.Scatter(mark), *(go.Bar(y=bar.y, customdata=bar.customdata) for bar in bars)]
     line = {"color": PALETTE[0], "width": 1.5, "dash": "dot"}

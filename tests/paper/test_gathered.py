@@ -3,7 +3,7 @@ import pytest
 from grokbook import RunStore, paper
 from grokbook.errors import RunsMissing
 from grokbook.paper import experiments
-from grokbook.paper.gather import gather
+from grokbook.paper.gathered import gather
 
 
 @pytest.fixture

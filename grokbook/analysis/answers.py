@@ -1,0 +1,25 @@
+"""What a run answers: its logits over all pairs of residues."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from grokbook import data, model
+from grokbook.runs.run import Run
+
+
+def logits(run: Run, operation: int = 0) -> Float[Tensor, "a b class"]:
+    """The logits of a run's final weights over all pairs of residues and all p answers.
+
+    Args:
+        run: of one or several operations.
+        operation: which of them, by its place.
+
+    Raises:
+        WeightsMissing: the run was published without its weights.
+    """
+    config = run.config
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    pairs = data.over_residues(table.tokens[operation], config.p)
+    return model.logits(run.weights, pairs.flatten(0, 1))[:, : config.p].unflatten(0, pairs.shape[:2])
