@@ -1,10 +1,3 @@
-from . import catalogue as catalogue
-from . import expressions as expressions
-from . import operations as operations
-from . import polynomials as polynomials
-from . import table as table
-from . import tables as tables
-from . import tokens as tokens
 from .catalogue import CATALOGUE as CATALOGUE
 from .operations import Operation as Operation
 from .operations import Polynomial as Polynomial
@@ -15,5 +8,4 @@ from .table import Dataset as Dataset
 from .table import make as make
 from .table import over_residues as over_residues
 from .table import split as split
-from .tokens import n_operands as n_operands
 from .tokens import n_train as n_train

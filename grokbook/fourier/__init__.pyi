@@ -1,6 +1,5 @@
 from . import layers as layers
 from . import measures as measures
-from . import transform as transform
 from .transform import Spectrum as Spectrum
 from .transform import basis as basis
 from .transform import coefficients as coefficients

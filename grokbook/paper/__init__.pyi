@@ -1,5 +1,4 @@
 from . import claims as claims
-from . import configs as configs
 from . import experiments as experiments
 from . import results as results
 from . import table_5 as table_5
@@ -7,7 +6,6 @@ from . import taxonomy as taxonomy
 from .configs import DEFAULT_BUDGET as DEFAULT_BUDGET
 from .configs import ELEMENTARY as ELEMENTARY
 from .configs import FRACTIONS as FRACTIONS
-from .configs import QUADRATICS_AND_CUBICS as QUADRATICS_AND_CUBICS
 from .configs import SHORT_BUDGET as SHORT_BUDGET
 from .configs import SHORT_TAIL as SHORT_TAIL
 from .configs import SMALL as SMALL
