@@ -11,10 +11,12 @@ from grokbook.fourier import layers
 from grokbook.runs.run import Run
 
 PLAIN_LAYERS: Mapping[str, str] = {name: layer.title for name, layer in layers.LAYERS.items()}
+"""Layers by name, as captions write them: "embedding", "neuron–logit map"."""
 LAYER_SYMBOLS: Mapping[str, str] = {name: layer.symbol for name, layer in layers.LAYERS.items()}
 LAYERS: Mapping[str, str] = {
     name: f"{title} {LAYER_SYMBOLS[name].replace('_', '<sub>')}</sub>" for name, title in PLAIN_LAYERS.items()
 }
+"""Layers by name, as axes write them, with their symbols."""
 PALETTE = ("#144a94", "#a5400c", "#063a22", "#e23bb0", "#0f7486", "#a88300", "#4f33e8", "#9f7c72")
 """Distinct in lightness as well as in hue, for colour-blind readers and grey print. They are for light pages; the
 book's style sheet names them, and what takes their place on dark ones."""
