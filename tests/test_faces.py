@@ -61,7 +61,8 @@ def below_assignment(module: ModuleType, name: str) -> str | None:
         if isinstance(statement, ast.ImportFrom) and name in {alias.asname or alias.name for alias in statement.names}:
             return below_assignment(importlib.import_module(str(statement.module)), name)
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        if name in {target.id for target in targets if isinstance(target, ast.Name)}:
+        names = [part for target in targets for part in getattr(target, "elts", [target])]
+        if name in {part.id for part in names if isinstance(part, ast.Name)}:
             string = following.value if isinstance(following, ast.Expr) else None
             return string.value if isinstance(string, ast.Constant) else None
     return None

@@ -42,6 +42,7 @@ CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
     WEIGHTS_FILE,
     "provenance.json",
 )
+"""Names of the files of a run."""
 STOPPED_BY_BUDGET = "step budget"
 """What a provenance says of a run that would go on with a larger one."""
 ON_ITS_WAY = 0.9
