@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from grokbook import RunConfig, data
 from grokbook.model.weights import Weights
-from grokbook.training import train as training
+from grokbook.runs.initial import initial_weights
 from grokbook.training.engine import Stack
 
 
@@ -34,7 +34,7 @@ def train_rows(of: RunConfig) -> tuple[Tensor, Tensor]:
 
 def start_of(of: RunConfig) -> Weights:
     """The weights that every row of the table starts from."""
-    return training.initial_weights(of, {})
+    return initial_weights(of, {})
 
 
 def loss_at_last(logits: Tensor, labels: Tensor) -> Tensor:

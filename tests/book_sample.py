@@ -147,7 +147,7 @@ LOOK_UP = """# Look up
 .. currentmodule:: grokbook.fourier.transform
 .. autoclass:: Spectrum
    :members:
-.. currentmodule:: grokbook.training.train
+.. currentmodule:: grokbook.training.trainer
 .. autoclass:: Trainer
    :members:
 ```

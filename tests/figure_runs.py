@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from grokbook import Run, RunConfig, fourier, runs
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Spectra
-from grokbook.training.train import initial_weights
 
 
 def planted(tiny: Callable[..., RunConfig], p: int = 11) -> Run:

@@ -22,8 +22,7 @@ import torch
 
 from grokbook import Run, RunConfig, RunStore, cli
 from grokbook.runs import folders
-from grokbook.training import store
-from grokbook.training import train as training
+from grokbook.training import store, trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
 from grokbook.training.locks import RunLocks
@@ -122,7 +121,7 @@ def digest(run: Run) -> str:
 
 def save_often(say: Say) -> None:
     """Save states at every occasion, and say where training begins and which states are safe."""
-    training.CHECKPOINT_SECONDS = 0.0
+    trainer.CHECKPOINT_SECONDS = 0.0
     save, advance, begun = Checkpoints.save, Stack.advance, []
 
     def noted_save(self: Checkpoints, config: RunConfig, step: int, *rest: Any) -> None:
@@ -145,7 +144,7 @@ def ensure(say: Say, path: Path, *configs: RunConfig) -> None:
 
 def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: str) -> None:
     """Kill itself around one of the calls of a function that writes: before, after or, for files, in the middle."""
-    training.CHECKPOINT_SECONDS = 0.0
+    trainer.CHECKPOINT_SECONDS = 0.0
     owner: Any = {"replace": os, "rename": Path, "save_file": store.runs, "to_parquet": store.runs.pd.DataFrame}[name]
     function, calls = getattr(owner, name), itertools.count(1)
 
@@ -165,7 +164,7 @@ def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: 
 
 def ensure_and_tell(say: Say, path: Path, slowly: bool, *configs: RunConfig) -> None:
     """Say what is trained here and what the runs are; slowly means that training waits to be told."""
-    start = training.initial_weights
+    start = trainer.initial_weights
 
     def noted(config: RunConfig, sources: Any) -> Any:
         say(("trains", config.label))
@@ -173,7 +172,7 @@ def ensure_and_tell(say: Say, path: Path, slowly: bool, *configs: RunConfig) -> 
             wait_to_be_told()
         return start(config, sources)
 
-    training.initial_weights = noted
+    trainer.initial_weights = noted
     store.POLL_SECONDS = 0.01
     say(("returns", [digest(run) for run in RunStore(path).ensure(configs, "cpu", progress=False)]))
 
@@ -187,7 +186,7 @@ def hold(say: Say, folder: Path, config: RunConfig) -> None:
 
 def die_of(log: Path, seed: int, times: int) -> None:
     """Have a worker kill itself so often when the run of that seed has come to step 10; log where runs begin."""
-    training.CHECKPOINT_SECONDS = 0.0
+    trainer.CHECKPOINT_SECONDS = 0.0
     save, advance, seen = Checkpoints.save, Stack.advance, set()
 
     def deadly_save(self: Checkpoints, config: RunConfig, step: int, *rest: Any) -> None:

@@ -20,6 +20,17 @@ def train_rows(config) -> tuple[torch.Tensor, torch.Tensor]:
     return table.tokens[:, table.train].flatten(0, 1), table.labels[:, table.train].flatten()
 
 
+def textbook_loss(weights: Weights, config) -> torch.Tensor:
+    """Sum over operations of the mean cross-entropy over training pairs."""
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    losses = []
+    for tokens, labels in zip(table.tokens, table.labels, strict=True):
+        logits, _ = model.textbook_logits(weights, tokens[table.train])
+        log_probs = logits - logits.logsumexp(-1, keepdim=True)
+        losses.append(-log_probs[torch.arange(len(log_probs)), labels[table.train]].mean())
+    return torch.stack(losses).sum()
+
+
 def textbook_gradients(weights: Weights, tokens, labels, scale: float) -> Weights:
     leaves = weights.map(lambda w: w.clone().requires_grad_())
     logits, _ = model.textbook_logits(leaves, tokens)

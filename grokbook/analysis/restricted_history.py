@@ -23,7 +23,7 @@ from grokbook.errors import DamagedRun, RunDiffers
 from grokbook.runs import disk, provenance
 from grokbook.runs.folders import RunFolders
 from grokbook.runs.run import Run
-from grokbook.training import train as training
+from grokbook.training.devices import resolve_device
 from grokbook.training.replay import deviation, weights_along
 
 SUFFIX = ".ablations.parquet"
@@ -57,7 +57,7 @@ def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataF
     frame.attrs |= {
         **_about(run),
         "deviation": deviation(run, twin),
-        "provenance": provenance.describe(training.resolve_device(device)),
+        "provenance": provenance.describe(resolve_device(device)),
     }
     return frame
 

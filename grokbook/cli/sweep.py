@@ -86,9 +86,9 @@ def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list
 
 def _workers(device: str, workers: int | None) -> tuple[str, int]:
     """The device by its own name, and processes."""
-    from grokbook.training import train as training
+    from grokbook.training.devices import resolve_device
 
-    resolved = training.resolve_device(device)
+    resolved = resolve_device(device)
     return str(resolved), workers or (1 if resolved.type == "cuda" else _cores())
 
 
@@ -98,7 +98,7 @@ def _cores() -> int:
 
 
 def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
-    from grokbook.training.sweeps import LocalExecutor
+    from grokbook.training.workers import LocalExecutor
 
     if scheduler is None:
         name, workers = _workers(device, workers)

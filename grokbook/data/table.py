@@ -25,7 +25,7 @@ from grokbook.data.tokens import (
 
 SPLIT_STREAM: Final = 1
 """Which of a seed's streams shuffles the pairs. Initial weights are drawn from the same one
-(:data:`grokbook.training.train.INIT_STREAM`): both read its words from the first on."""
+(:data:`grokbook.runs.initial.INIT_STREAM`): both read its words from the first on."""
 
 
 class Dataset(NamedTuple):

@@ -16,7 +16,7 @@ from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYER_SYMBOLS, LAYERS
 from grokbook.fourier import layers, measures
-from grokbook.training.train import initial_weights
+from grokbook.runs.initial import initial_weights
 
 DRAWS = 5
 """How often other frequencies are drawn to compare with."""

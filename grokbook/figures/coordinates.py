@@ -17,8 +17,8 @@ from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, N
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, arrange, describe, label_of
 from grokbook.fourier import layers
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
-from grokbook.training.train import initial_weights
 
 MARKERS = ("circle-open", "x-thin-open")
 """Of the lines, which are told apart without their colours."""

@@ -17,6 +17,7 @@ from typing import Any
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 from grokbook.training import train as training
+from grokbook.training.devices import resolve_device
 from grokbook.training.record import Moment
 from grokbook.training.store import RunStore, default_store
 
@@ -37,7 +38,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
     Args:
         config: what to train. A pre-grokked run's source is trained first if it is missing.
         store: where runs are read and kept; by default the store of the notebooks.
-        device: see :func:`grokbook.training.train.resolve_device`.
+        device: see :func:`grokbook.training.devices.resolve_device`.
         again: train even what is stored, to watch it; it will come out the same, and is not stored twice. Stopped, it
             begins anew at the next call. Where training is off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
 
@@ -50,7 +51,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
         ValueError, TrainingDiverged, DamagedRun, OSError: as :meth:`grokbook.RunStore.ensure` raises them.
     """
     store = store or default_store()
-    training.resolve_device(device)  # before a screen is drawn
+    resolve_device(device)  # before a screen is drawn
     screen = Screen() if in_notebook() else None
     stored = config in store
     again = again and stored and not store.stored_only

@@ -36,7 +36,7 @@ class RunConfig:
     fraction: float = 0.3
     """Share r of all pairs that is trained on; the first ⌊r·p²⌋ of a seeded shuffle."""
     seed: int = 0
-    """Seeds the split and the initial weights (see ``grokbook.training.train.INIT_STREAM``)."""
+    """Seeds the split and the initial weights (see ``grokbook.runs.initial.INIT_STREAM``)."""
     operands: str = "residues"
     """"residues": a and b run over 0..p−1 (the paper); "vocab": over 0..p+4 (the released code)."""
     d_model: int = 128

@@ -3,3 +3,5 @@ from . import replay as replay
 from . import sweeps as sweeps
 from .store import RunStore as RunStore
 from .store import default_store as default_store
+from .train import TextbookState as TextbookState
+from .train import textbook_step as textbook_step

@@ -11,8 +11,9 @@ import torch
 
 from grokbook.runs.config import RunConfig
 from grokbook.runs.folders import RunFolders
+from grokbook.runs.initial import initial_weights
 from grokbook.training import engine, memory
-from grokbook.training import train as training
+from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.record import observe
 
 
@@ -37,8 +38,8 @@ def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) ->
     Raises:
         ValueError: a run does not fit into memory.
     """
-    resolved = training.resolve_device(device)
-    with training.cpu_threads(1):
+    resolved = resolve_device(device)
+    with cpu_threads(1):
         return [_estimate(group, resolved, measured_steps) for group in engine.stackable(left)]
 
 
@@ -47,7 +48,7 @@ def _estimate(group: list[RunConfig], device: torch.device, measured_steps: int)
     memory.check(first, device)
     plain = replace(first, source=None, transplant=())
     slots = min(memory.slots(first, device), len(group))
-    stack = engine.Stack([plain] * slots, [training.initial_weights(plain, {})] * slots, device)
+    stack = engine.Stack([plain] * slots, [initial_weights(plain, {})] * slots, device)
     chosen = list(range(slots))
 
     def seconds(work: Callable[[], object]) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from grokbook.fourier import layers
 from grokbook.model.weights import Weights
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
 from grokbook.training import memory
+from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.engine import Stack
 from grokbook.training.progress import Progress
-from grokbook.training.train import cpu_threads, initial_weights, resolve_device
 
 
 def weights_along(
@@ -24,7 +25,7 @@ def weights_along(
     Args:
         run: what to train anew.
         sources: the run that it takes modules from, with its weights, if it is a pre-grokked one.
-        device: see :func:`grokbook.training.train.resolve_device`.
+        device: see :func:`grokbook.training.devices.resolve_device`.
         progress: whether to report to standard error.
 
     Raises:

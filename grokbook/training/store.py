@@ -19,11 +19,11 @@ from grokbook.runs import disk
 from grokbook.runs.config import RunConfig
 from grokbook.runs.folders import STORED_ONLY_VARIABLE, RunFolders, default_folders
 from grokbook.runs.run import STOPPED_BY_BUDGET, Run
-from grokbook.training import train as training
 from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.devices import resolve_device
 from grokbook.training.locks import RunLocks
 from grokbook.training.record import Moment
-from grokbook.training.train import Trainer
+from grokbook.training.trainer import Trainer
 
 POLL_SECONDS = 1.0
 """How often to look for a run that another process is training."""
@@ -137,7 +137,7 @@ class RunStore(RunFolders):
             KeyboardInterrupt: on Ctrl-C; what was finished is stored, and the message says how to go on.
         """
         wanted = list(configs)
-        resolved = training.resolve_device(device)
+        resolved = resolve_device(device)
         left = self.missing(wanted)
         known = self._stored(wanted, left)
         missing = [config for config in dict.fromkeys(wanted) if config not in known]

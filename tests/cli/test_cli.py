@@ -17,7 +17,7 @@ from grokbook.paper import experiments
 from grokbook.runs import folders, outcomes, repeats
 from grokbook.runs.outcomes import Outcome
 from grokbook.runs.run import WEIGHTS
-from grokbook.training import train as training
+from grokbook.training import trainer
 from grokbook.training.engine import Stack
 
 QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "3", "--device", "cpu")
@@ -64,7 +64,7 @@ def test_train_prints_json_and_nothing_else_on_request(mine):
 
 def test_a_stored_run_is_read_not_trained(mine, monkeypatch):
     first = grokbook("train", "a*b", *QUICK, "--json")
-    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("trained again"))
     assert json.loads(grokbook("train", "b*a", *QUICK, "--json").stdout) == json.loads(first.stdout)
 
 
@@ -140,20 +140,20 @@ def test_what_is_no_table_is_one_line(mine, tmp_path, content, options, parts):
     ],
 )
 def test_bad_input_is_one_line(mine, monkeypatch, arguments, parts):
-    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
     assert_short_error(grokbook("train", *arguments), 2, *parts)
     assert not mine.path.exists()
 
 
 def test_divergence_has_no_traceback(mine, monkeypatch):
-    start = training.initial_weights
+    start = trainer.initial_weights
 
     def poisoned(*arguments):
         weights = start(*arguments)
         weights.W_U[0] = float("nan")
         return weights
 
-    monkeypatch.setattr(training, "initial_weights", poisoned)
+    monkeypatch.setattr(trainer, "initial_weights", poisoned)
     result = grokbook("train", "a+b", *QUICK)
     assert result.exit_code == 2
     report, error = result.stderr.strip().splitlines()

@@ -9,7 +9,7 @@ from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import RESIDUES, Logarithms, Values
 from grokbook.data.operations import Operation
 from grokbook.fourier.layers import matrices
-from grokbook.training.train import initial_weights
+from grokbook.runs.initial import initial_weights
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from grokbook.book.execute import execute_notebook
 from grokbook.errors import RunsMissing
 from grokbook.figures import live
 from grokbook.runs.folders import STORED_ONLY_VARIABLE
+from grokbook.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -65,11 +66,11 @@ def test_a_watched_run_is_the_run(store, tiny, tiny_run, capsys):
 
 def test_an_interrupt_keeps_what_was_computed_and_the_next_call_goes_on(store, tiny, tiny_run, monkeypatch, capsys):
     begun = []
-    begin = live.training.Trainer._begin
+    begin = Trainer._begin
     monkeypatch.setattr(
-        live.training.Trainer,
+        Trainer,
         "_begin",
-        lambda self, lanes, run, *rest: (begin(self, lanes, run, *rest), begun.append(lanes.stack.steps[run])),
+        lambda self, slots, slot, *rest: (begin(self, slots, slot, *rest), begun.append(slots.stack.steps[slot])),
     )
     with monkeypatch.context() as context:
         interrupt_at(context, 10)

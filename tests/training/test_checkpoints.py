@@ -12,12 +12,12 @@ from schedule import walk
 from grokbook import runs, train
 from grokbook.fourier import measures
 from grokbook.runs import grokking, verify
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import DamagedRun
 from grokbook.training import checkpoints
 from grokbook.training.checkpoints import Checkpoints, State
 from grokbook.training.engine import Stack
 from grokbook.training.record import Record, observe
-from grokbook.training.train import initial_weights
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 from grokbook import data, model, train
 from grokbook.model import backward, folded, kernels
 from grokbook.model.weights import EMBEDDING
+from grokbook.runs.initial import initial_weights
 from grokbook.training.engine import WARM_UP, Stack
-from grokbook.training.train import initial_weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CUDA = torch.device("cuda")

@@ -4,11 +4,10 @@ import torch
 from grokbook import RunStore
 from grokbook.model.weights import EMBEDDING
 from grokbook.training import estimates, memory
-from grokbook.training import train as training
+from grokbook.training.devices import cpu_threads
 
 
-def test_an_estimate_trains_nothing(tiny, monkeypatch):
-    monkeypatch.setattr(training, "Trainer", lambda *_, **__: pytest.fail("trained"))
+def test_an_estimate_has_a_row_per_size_and_adds_budgets_up(tiny):
     heir = tiny("a-b", source=tiny(), transplant=EMBEDDING)
     rows = estimates.estimate([tiny(), heir, tiny(fraction=0.4, max_steps=7), tiny("a+b", "a*b")], "cpu")
     assert [row[:5] for row in rows] == [(7, 0.6, 1, 2, 60), (7, 0.4, 1, 1, 7), (7, 0.6, 2, 1, 30)]
@@ -18,7 +17,7 @@ def test_an_estimate_trains_nothing(tiny, monkeypatch):
 def test_it_is_measured_with_the_threads_of_a_worker(tiny, monkeypatch):
     seen = []
     monkeypatch.setattr(estimates.engine.Stack, "advance", lambda self, steps: seen.append(torch.get_num_threads()))
-    with training.cpu_threads(3):
+    with cpu_threads(3):
         estimates.estimate([tiny()], "cpu")
         assert torch.get_num_threads() == 3
     assert set(seen) == {1}

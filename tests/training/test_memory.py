@@ -24,7 +24,7 @@ def test_the_estimate_of_memory_is_of_the_right_size():
         "import re, torch; torch.set_num_threads(1)\n"
         "import grokbook as gb\n"
         "from grokbook.training import engine, memory\n"
-        "from grokbook.training.train import initial_weights\n"
+        "from grokbook.runs.initial import initial_weights\n"
         # Not getrusage: its peak is inherited from whoever started the process.
         "peak = lambda: 1024 * int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
         "config = gb.RunConfig(operations=('a+b',), p=199, fraction=0.6)\n"

@@ -15,7 +15,7 @@ from grokbook.model.weights import EMBEDDING
 from grokbook.runs import disk, publish
 from grokbook.runs import run as runs
 from grokbook.runs.run import WEIGHTS
-from grokbook.training import train as training
+from grokbook.training import trainer
 from grokbook.training.checkpoints import Checkpoints
 
 
@@ -26,19 +26,19 @@ def empty(tmp_path) -> RunStore:
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
 
 
 @pytest.fixture
 def trainings(monkeypatch) -> list[str]:
     """Labels of the runs whose training began."""
-    began, start = [], training.initial_weights
+    began, start = [], trainer.initial_weights
 
     def noted(config, sources):
         began.append(config.label)
         return start(config, sources)
 
-    monkeypatch.setattr(training, "initial_weights", noted)
+    monkeypatch.setattr(trainer, "initial_weights", noted)
     return began
 
 
@@ -287,7 +287,7 @@ def test_a_damaged_run_is_refused_not_replaced(empty, tiny_run, no_training):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_run, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     short = tiny("a*b", max_steps=3)
     wanted = [short, tiny(), tiny("a-b", max_steps=3)]
     with monkeypatch.context() as context:

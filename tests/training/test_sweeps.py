@@ -18,10 +18,11 @@ from grokbook.paper.experiments import EXPERIMENTS, Experiment
 from grokbook.runs import outcomes, publish
 from grokbook.runs.outcomes import Outcome
 from grokbook.runs.run import WEIGHTS
-from grokbook.training import memory, sweeps
-from grokbook.training import train as training
+from grokbook.training import memory, sweeps, trainer, workers
+from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.locks import RunLocks
-from grokbook.training.sweeps import Done, Settings, Sweep
+from grokbook.training.sweeps import Sweep
+from grokbook.training.workers import Done, Settings, train_task
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def empty(tmp_path) -> RunStore:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sweeps, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(sweeps, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "BUSY_SECONDS", 0.01)
 
 
 class Inline(Executor):
@@ -44,7 +46,7 @@ class Inline(Executor):
 
     def submit(self, function, /, *arguments):
         future = Future()
-        if function is sweeps._device_of_worker:
+        if function is sweeps.device_of_worker:
             future.set_result(function())
             return future
         task, sources, settings = arguments
@@ -107,7 +109,7 @@ def test_eight_runs_on_two_processes_and_a_second_call_that_does_nothing(empty, 
     ]
     said = []
     sweep = Sweep(empty.missing(configs), empty, said.append)
-    sweep.run(lambda: sweeps.LocalExecutor(2), workers=2)
+    sweep.run(lambda: workers.LocalExecutor(2), workers=2)
     assert (sweep.done, sweep.failed, sweep.left) == (dict.fromkeys(sweep.done, 30), {}, [])
     assert set(sweep.done) == set(configs)
     assert said[-1].startswith("8 of 8 runs done, 0 running, 0 failed")
@@ -201,8 +203,8 @@ def test_workers_that_come_later_are_given_work(empty, tiny):
             self.tasks.append(arguments[1])
             return waiting[0]
 
-    waiting, workers = [Future()], iter([1, 1, 2, 2, 2])
-    sweep = swept([tiny(), tiny(seed=1)], empty, Slow(), workers=lambda: next(workers))
+    waiting, at_a_time = [Future()], iter([1, 1, 2, 2, 2])
+    sweep = swept([tiny(), tiny(seed=1)], empty, Slow(), workers=lambda: next(at_a_time))
     assert set(sweep.done) == {tiny(seed=1)}
 
 
@@ -418,27 +420,26 @@ def test_a_store_that_forbids_training_is_obeyed(empty, tiny):
         Sweep([tiny()], store).run(no_executor, workers=1)
 
 
-def test_without_workers_it_waits_and_says_so(empty, tiny, monkeypatch):
-    monkeypatch.setattr(sweeps, "BUSY_SECONDS", 0.01)
+def test_without_workers_it_waits_and_says_so(empty, tiny):
     said, asked = [], []
 
-    def workers():
+    def at_a_time():
         asked.append(len(asked))
         return 0 if len(asked) < 4 else 1
 
     sweep = Sweep([tiny()], empty, said.append)
-    sweep.run(Inline, workers=workers, device="auto")
+    sweep.run(Inline, workers=at_a_time, device="auto")
     assert said[0] == "0 of 1 runs done, 0 running, 0 failed; waiting: there are no workers"
     assert said[-1].startswith("1 of 1 runs done, 0 running, 0 failed")
     assert len(said) == 2, "it says so once"
 
 
 def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     empty.in_progress.mkdir(parents=True)
     token = empty.in_progress / "sweep-token"
     token.touch()
-    save, saved = training.Checkpoints.save, []
+    save, saved = Checkpoints.save, []
 
     def ended(self, config, step, *rest):
         save(self, config, step, *rest)
@@ -446,10 +447,10 @@ def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, mo
         if len(saved) == 3:
             token.unlink()
 
-    monkeypatch.setattr(training.Checkpoints, "save", ended)
-    (told,) = sweeps.train_task([tiny()], [], Settings("cpu", str(empty.path), token.name))
+    monkeypatch.setattr(Checkpoints, "save", ended)
+    (told,) = train_task([tiny()], [], Settings("cpu", str(empty.path), token.name))
     assert "the sweep that asked for this run has ended" in told.error
-    assert training.Checkpoints(empty.in_progress).load(tiny()).step == saved[2] < 30
+    assert Checkpoints(empty.in_progress).load(tiny()).step == saved[2] < 30
     assert len(saved) == 3
 
 
@@ -470,7 +471,7 @@ def test_runs_that_stack_go_to_gpus_together_in_equal_shares(empty, tiny, device
 
 
 def test_the_device_auto_is_that_of_a_worker(empty, tiny, monkeypatch):
-    monkeypatch.setattr(sweeps, "_device_of_worker", lambda: "cpu")
+    monkeypatch.setattr(sweeps, "device_of_worker", lambda: "cpu")
     devices = []
     executor = Inline(lambda task, settings: devices.append(settings.device) or settings)
     Sweep([tiny()], empty).run(lambda: executor, workers=1, device="auto")
@@ -483,7 +484,7 @@ def test_a_stack_with_a_damaged_state_loses_that_run_alone(empty, tiny, monkeypa
     monkeypatch.setattr(memory, "slots", lambda config, device: 2)
     (empty.in_progress / "token").touch()
     configs = [tiny(seed=seed) for seed in range(4)]
-    told = sweeps.train_task(configs, [], sweeps.Settings("cpu", str(empty.path), "token"))
+    told = train_task(configs, [], Settings("cpu", str(empty.path), "token"))
     assert [bool(done.error) for done in told] == [False, True, False, False]
     assert [done.steps for done in told] == [30, 0, 30, 30]
     assert "cannot be read" in told[1].error
@@ -514,7 +515,7 @@ def few(tiny, monkeypatch) -> list[RunConfig]:
             return [replace(config, seed=seed) for seed in seeds or [0] for config in configs]
 
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"few": Few("Fig 0")})
-    monkeypatch.setattr(sweeps, "LocalExecutor", lambda workers: Inline())
+    monkeypatch.setattr(workers, "LocalExecutor", lambda workers: Inline())
     return configs
 
 
@@ -533,7 +534,7 @@ def test_sweep_reports_failures_with_their_configs_and_exits_with_1(mine, few):
 def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):
     few.pop(1)
     mine.put(tiny_run)
-    monkeypatch.setattr(sweeps, "LocalExecutor", no_executor)
+    monkeypatch.setattr(workers, "LocalExecutor", no_executor)
     result = grokbook("sweep", "few")
     assert (result.exit_code, result.output) == (0, "1 runs, 0 to train\n")
 
@@ -564,7 +565,7 @@ def test_where_only_ends_count_a_row_of_the_table_stands_for_a_run(
 
 
 def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):
-    monkeypatch.setattr(sweeps, "LocalExecutor", no_executor)
+    monkeypatch.setattr(workers, "LocalExecutor", no_executor)
     wanted = ("--p", "5", "--p", "7", "--fraction", "0.5", "--max-steps", "1000", "--workers", "2", "--device", "cpu")
     result = grokbook("sweep", "elementary", "random-embedding", "--dry-run", *wanted)
     assert result.exit_code == 0, result.output

@@ -8,6 +8,7 @@ import pytest
 import torch
 from same import assert_same_run
 from schedule import walk
+from small_models import textbook_loss
 from stacks import begins, interrupt_at
 
 from grokbook import Operation, RunStore, TrainingDiverged, data, fourier, model, runs, train
@@ -15,12 +16,16 @@ from grokbook.fourier import measures
 from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
 from grokbook.runs import grokking as schedule
 from grokbook.runs import provenance
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import DamagedRun
-from grokbook.training import train as training
+from grokbook.training import trainer
 from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.engine import Stack
 from grokbook.training.record import Record, observe
-from grokbook.training.train import Trainer, initial_weights, resolve_device
+from grokbook.training.slots import ADVANCE_SECONDS
+from grokbook.training.train import TextbookState, textbook_step
+from grokbook.training.trainer import Trainer
 
 
 def trained(*configs, **options):
@@ -29,7 +34,37 @@ def trained(*configs, **options):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(training, "Stack", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
+
+
+# --- the textbook's step --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operations", "changes"),
+    [
+        (("a+b",), {}),
+        (("a-b", "ab+b"), {"p": 5, "weight_decay": 0.3, "betas": (0.8, 0.9)}),
+        (("a*b",), {"operands": "vocab", "fraction": 0.3}),
+        (("a+b",), {"frozen": ("W_E", "W_O")}),
+    ],
+)
+def test_a_textbook_step_is_one_of_pytorch_s_adamw_on_the_loss(tiny, operations, changes):
+    config = tiny(*operations, **changes)
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    start = initial_weights(config, {}).map(torch.Tensor.double)
+    leaves = start.map(lambda w: w.clone().requires_grad_())
+    trained = [w for name, w in leaves._asdict().items() if name not in config.frozen_weights]
+    optimiser = torch.optim.AdamW(trained, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+    state = TextbookState.start(start)
+    for step in range(1, 4):
+        optimiser.zero_grad()
+        textbook_loss(leaves, config).backward()
+        optimiser.step()
+        state = textbook_step(config, table, state)
+        assert state.step == step
+        for name, found, expected in zip(Weights._fields, state.weights, leaves, strict=True):
+            torch.testing.assert_close(found, expected.detach(), rtol=1e-11, atol=1e-11, msg=name)
 
 
 # --- devices --------------------------------------------------------------------------------------
@@ -279,7 +314,7 @@ def test_initial_weights_depend_on_the_seed_alone(tiny):
 @pytest.mark.parametrize("midway", [False, True])
 @pytest.mark.parametrize("step", [1, 10, 20])
 def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, monkeypatch, step, midway):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as context:
         interrupt_at(context, step, midway=midway)
         with pytest.raises(KeyboardInterrupt):
@@ -292,7 +327,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, mon
 
 
 def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as context:
         interrupt_at(context, 20)
         with pytest.raises(KeyboardInterrupt):
@@ -307,7 +342,7 @@ def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
 
 
 def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     here = provenance.describe(torch.device("cpu"))
     places = [{**here, "device": "one"}, {**here, "device": "one"}, {**here, "device": "another"}]
     for step, place in zip((10, 20, None), places, strict=True):
@@ -336,7 +371,7 @@ def test_training_goes_on_where_no_state_can_be_saved(tiny, tiny_run, tmp_path, 
     def disk_full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(Checkpoints, "save", disk_full)
     with pytest.warns(UserWarning, match=r"the state of a\+b .* could not be saved: no space left"):
         (run,) = trained(tiny(), checkpoints=tmp_path)
@@ -391,7 +426,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny):
 def test_a_loss_that_starts_as_nan_stops_the_run(tiny, monkeypatch):
     start = initial_weights(tiny(), {})
     start.W_E[0, 0] = math.nan
-    monkeypatch.setattr(training, "initial_weights", lambda *_: start)
+    monkeypatch.setattr(trainer, "initial_weights", lambda *_: start)
     with pytest.raises(TrainingDiverged, match="at step 0"):
         trained(tiny())
 
@@ -420,7 +455,7 @@ def test_provenance_says_how_the_run_went(tiny_run):
 
 
 def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
 
     def full_disk(run):
         raise OSError("no space left on device")
@@ -453,7 +488,7 @@ def mixture(tiny, tiny_run):
 @pytest.fixture(params=[False, True], ids=["run by run", "shared operations"])
 def shared(request, monkeypatch) -> bool:
     """Whether the runs of a stack share their operations, as on CUDA."""
-    monkeypatch.setattr(training, "Stack", partial(Stack, shared=request.param))
+    monkeypatch.setattr(trainer, "Stack", partial(Stack, shared=request.param))
     return request.param
 
 
@@ -491,9 +526,9 @@ def test_runs_enter_where_regular_evaluations_fall_together(mixture, monkeypatch
     """So that a stack stops for one evaluation and not for as many as it has runs."""
     entered, begin = [], Trainer._begin
 
-    def watched(self, lanes, run, config, report):
-        entered.append([lanes.stack.steps[other] for other in lanes.busy])
-        begin(self, lanes, run, config, report)
+    def watched(self, slots, slot, config, report):
+        entered.append([slots.stack.steps[other] for other in slots.busy])
+        begin(self, slots, slot, config, report)
 
     monkeypatch.setattr(Trainer, "_begin", watched)
     trained(*mixture, slots=2)
@@ -511,13 +546,13 @@ def test_runs_that_are_trained_together_are_handed_over_as_they_end(mixture):
 
 def test_one_of_a_stack_may_diverge(tiny, monkeypatch, shared):
     good = [tiny(seed=seed, max_steps=12) for seed in range(3)]
-    start = training.initial_weights
+    start = initial_weights
 
     def poisoned(config, sources):
         weights = start(config, sources)
         return weights.map(lambda w: w * math.nan) if config.seed == 1 else weights
 
-    monkeypatch.setattr(training, "initial_weights", poisoned)
+    monkeypatch.setattr(trainer, "initial_weights", poisoned)
     finished = []
     with pytest.raises(TrainingDiverged, match="at step 0"):
         trained(*good, slots=3, on_finish=lambda run: finished.append(run.config.seed))
@@ -525,7 +560,7 @@ def test_one_of_a_stack_may_diverge(tiny, monkeypatch, shared):
 
 
 def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch, shared):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as context:
         advance, calls = Stack.advance, []
 
@@ -555,13 +590,13 @@ def test_states_are_saved_about_once_a_minute_however_slow_the_steps(tiny, tmp_p
         now[0] += 7.0 * steps
         advance(self, steps)
 
-    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(Stack, "advance", slow)
-    monkeypatch.setattr(training.Checkpoints, "save", lambda *_: saved.append(now[0]))
+    monkeypatch.setattr(Checkpoints, "save", lambda *_: saved.append(now[0]))
     (run,) = trained(tiny(max_steps=100, eval_every=50), checkpoints=tmp_path)
     gaps = np.diff([0.0, *saved[:-1]])  # the last one is that of the end
     assert len(saved) == pytest.approx(100 * 7 / 70, abs=2)
-    assert ((gaps > 60) & (gaps <= 60 + training.ADVANCE_SECONDS + 7)).all()
+    assert ((gaps > 60) & (gaps <= 60 + ADVANCE_SECONDS + 7)).all()
     assert_same_run(run, trained(tiny(max_steps=100, eval_every=50))[0])
 
 
@@ -602,8 +637,8 @@ def test_a_run_computes_on_one_thread_unless_asked_otherwise(tiny, tmp_path):
     """Whatever the process has: several threads wait for each other wherever others want the same cores."""
     seen = []
     look = {"on_evaluation": lambda moment: seen.append(torch.get_num_threads()), "progress": False}
-    with training.cpu_threads(3):
-        (run,) = training.train([tiny()], "cpu", **look)
+    with cpu_threads(3):
+        (run,) = train([tiny()], "cpu", **look)
         RunStore(tmp_path).ensure([tiny(seed=1)], "cpu", **look)
         assert set(seen) == {1}
         assert run.provenance["threads"] == 1
@@ -611,7 +646,7 @@ def test_a_run_computes_on_one_thread_unless_asked_otherwise(tiny, tmp_path):
         assert (seen[-1], run.provenance["threads"]) == (2, 2)
         assert torch.get_num_threads() == 3
     with pytest.raises(ValueError, match="at least one CPU thread, not 0"):
-        training.train([tiny()], "cpu", threads=0, progress=False)
+        train([tiny()], "cpu", threads=0, progress=False)
 
 
 def test_a_table_is_learned_as_the_polynomial_with_its_labels_is(grokked_run):

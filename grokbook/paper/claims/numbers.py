@@ -14,8 +14,8 @@ from grokbook import data
 from grokbook.data.operations import Operation
 from grokbook.fourier import layers, measures
 from grokbook.runs.config import RunConfig
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
-from grokbook.training import train as training
 
 Maps = Float[Tensor, "operation p p"]
 
@@ -40,7 +40,7 @@ def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
 @cache
 def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
-    weights = training.initial_weights(config, {})
+    weights = initial_weights(config, {})
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     return torch.stack([layers.logit_map(weights, tokens, config.p) for tokens in table.tokens])
 

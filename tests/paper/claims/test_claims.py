@@ -22,8 +22,8 @@ from grokbook.paper.experiments import EXPERIMENTS, NOT_FACTORIZABLE
 from grokbook.runs import publish
 from grokbook.runs.config import RunConfig
 from grokbook.runs.history import history_columns
+from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run, Spectra
-from grokbook.training.train import initial_weights
 
 
 def criterion(*values: float, **limit: float) -> Criterion:
