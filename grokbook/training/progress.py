@@ -1,13 +1,10 @@
-"""Progress of training: a bar in a terminal or notebook, plain lines in a log file."""
+"""Progress of training, by tqdm: a bar in a terminal or notebook, plain lines in a log file."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -17,110 +14,66 @@ LOG_SECONDS = 30.0
 """Seconds between two lines in a log file."""
 
 
-@runtime_checkable
-class Stream(Protocol):
-    """What progress is written to."""
+class _Lines:
+    """Standard error for a bar that cannot redraw itself: each of its states is a line of its own."""
 
-    def write(self, text: str, /) -> object: ...
-    def flush(self) -> object: ...
-    def isatty(self) -> bool: ...
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
-class Progress:
-    """Shows step, accuracies, rate and time left of one run; use as a context manager.
+class Progress(tqdm):  # type: ignore[type-arg] # generic for type checkers alone
+    """Shows on standard error how far something is, a word on it, its rate, and the time left; a context manager.
 
-    A stream that is a terminal, or a notebook's output, gets a bar that redraws itself; any other stream, a line
-    every :data:`LOG_SECONDS`, so that log files stay readable. Time left is up to the step budget: a run that groks
-    stops earlier.
+    A terminal, or a notebook's output, gets a bar that redraws itself; anything else, a line every
+    :data:`LOG_SECONDS`, so that log files stay readable. Time left is up to the step budget: a run that groks stops
+    earlier.
     """
 
-    def __init__(
-        self,
-        label: str,
-        *,
-        total: int,
-        start: int = 0,
-        stream: Stream | None = None,
-        enabled: bool = True,
-        unit: str = "step",
-    ) -> None:
-        self._label, self._total, self._start, self._unit = label, total, start, unit
-        self._stream: Stream = sys.stderr if stream is None else stream
-        self._began = self._last_line = time.monotonic()
-        live = self._stream.isatty() or type(self._stream).__module__.startswith("ipykernel.")
-        self._enabled = enabled
-        self._bar = (
-            tqdm(
-                total=total,
-                initial=start,
-                desc=label,
-                unit=unit,
-                file=self._stream,
-                mininterval=0.5,
-                dynamic_ncols=True,
-                bar_format="{desc}: {n_fmt}/{total_fmt} {bar:12} {rate_fmt}, {remaining} left{postfix}",
-            )
-            if enabled and live
-            else None
-        )
+    monitor_interval = 0  # no thread that redraws bars: they are updated often enough
 
-    def update(self, step: int, row: Mapping[str, float]) -> None:
-        """Show an evaluation: ``row`` is a row of the history."""
-        self.show(step, f"train {row['train_accuracy']:.1%}, test {row['test_accuracy']:.1%}")
+    def __init__(self, label: str, *, total: int, start: int = 0, unit: str = "step", enabled: bool = True) -> None:
+        live = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel.")
+        bar, pause = ("{bar:12} ", 0.5) if live else ("", LOG_SECONDS)
+        super().__init__(
+            desc=label,
+            total=total,
+            initial=start,
+            unit=unit,
+            disable=not enabled,
+            file=sys.stderr if live else _Lines(),
+            leave=live,
+            dynamic_ncols=live,
+            mininterval=pause,
+            delay=0 if live else pause,
+            miniters=0,
+            smoothing=0,  # the rate is that of the whole time
+            bar_format=f"{{desc}}: {{n_fmt}}/{{total_fmt}} {bar}{{rate_fmt}}, {{remaining}} left{{postfix}}",
+        )
 
     def show(self, done: int, status: str) -> None:
         """Show how far it is, and a word on it."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(status, refresh=False)
-            self._bar.update(done - self._bar.n)
-        elif self._enabled and time.monotonic() - self._last_line >= LOG_SECONDS:
-            self._last_line = time.monotonic()
-            self._line(done, status)
+        self.set_postfix_str(status, refresh=False)
+        self.update(done - self.n)
 
-    def _line(self, done: int, status: str) -> None:
-        rate = (done - self._start) / (time.monotonic() - self._began)
-        pace = f", {rate:.1f} steps/s" if self._unit == "step" else ""
-        left = f", {(self._total - done) / rate / 60:.0f} min left" if rate else ""
-        print(
-            f"{self._label}: {self._unit} {done}/{self._total}, {status}{pace}{left}",
-            file=self._stream,
-            flush=True,
-        )
+    def drop(self, steps: int) -> None:
+        """Let it be so many steps less that are to be made."""
+        self.total = (self.total or 0) - steps
 
-    def note(self, message: str) -> None:
+    def say(self, message: str) -> None:
         """Write a line of its own, above the bar where there is one."""
-        if self._bar is not None:
-            self._bar.write(message, file=self._stream)
-        elif self._enabled:
-            print(message, file=self._stream, flush=True)
+        if not self.disable:
+            self.write(message, file=sys.stderr)
 
     def finish(self, message: str) -> None:
-        """Close the bar and say how the run ended."""
+        """Close the bar and say how it ended."""
+        enabled = not self.disable
         self.close()
-        if self._enabled:
-            print(f"{self._label}: {message}", file=self._stream, flush=True)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-@runtime_checkable
-class Reporter(Protocol):
-    """What training tells about its runs."""
-
-    def begin(self, config: RunConfig, start: int) -> None: ...
-    def update(self, config: RunConfig, step: int, row: Mapping[str, float]) -> None: ...
-    def end(self, config: RunConfig, message: str, outcome: str = "") -> None: ...
+        if enabled:
+            print(f"{self.desc}: {message}", file=sys.stderr, flush=True)
 
 
 class RunByRun:
@@ -129,53 +82,67 @@ class RunByRun:
     How a run ended is told where there are several. Of a single one, whoever asked for it will tell.
     """
 
-    def __init__(self, total: int, stream: Stream | None, enabled: bool) -> None:
-        self._total, self._stream, self._enabled = total, stream, enabled
-        self._current: Progress | None = None
+    def __init__(self, configs: Sequence[RunConfig], enabled: bool) -> None:
+        self._several, self._enabled = len(configs) > 1, enabled
+        self._bar = Progress("", total=0, enabled=False)
 
     def begin(self, config: RunConfig, start: int) -> None:
-        self._current = Progress(
-            config.label, total=config.max_steps, start=start, stream=self._stream, enabled=self._enabled
-        )
+        self._bar = Progress(config.label, total=config.max_steps, start=start, enabled=self._enabled)
 
     def update(self, config: RunConfig, step: int, row: Mapping[str, float]) -> None:
-        assert self._current is not None
-        self._current.update(step, row)
+        self._bar.show(step, accuracies(row))
 
     def end(self, config: RunConfig, message: str, outcome: str = "") -> None:
-        assert self._current is not None
-        self._current.finish(_sentence(outcome if self._total > 1 else "", message))
-
-    def close(self) -> None:
-        if self._current is not None:
-            self._current.close()
-
-
-class Together:
-    """Reports runs that are trained in one stack: how many are done, and the rate of them all."""
-
-    def __init__(self, total: int, stream: Stream | None, enabled: bool) -> None:
-        self._bar = Progress(f"{total} runs", total=total, stream=stream, enabled=enabled, unit="run")
-        self._done, self._made = 0, 0
-        self._steps: dict[RunConfig, int] = {}
-        self._began = time.monotonic()
-
-    def begin(self, config: RunConfig, start: int) -> None:
-        self._steps[config] = start
-
-    def update(self, config: RunConfig, step: int, row: Mapping[str, float]) -> None:
-        self._made += step - self._steps[config]
-        self._steps[config] = step
-        rate = self._made / max(time.monotonic() - self._began, 1e-9)
-        self._bar.show(self._done, f"{len(self._steps)} running, {rate:,.0f} run-steps/s")
-
-    def end(self, config: RunConfig, message: str, outcome: str = "") -> None:
-        self._done += 1
-        del self._steps[config]
-        self._bar.note(f"{config.label}: {_sentence(outcome, message)}")
+        self._bar.finish(f"{outcome}; {message}" if outcome and self._several else message)
 
     def close(self) -> None:
         self._bar.close()
+
+
+class Together:
+    """Reports runs that are trained in one stack: their steps all together, and how many are done."""
+
+    def __init__(self, configs: Sequence[RunConfig], enabled: bool) -> None:
+        total = sum(config.max_steps for config in configs)
+        self._bar = Progress(f"{len(configs)} runs", total=total, unit="run-step", enabled=enabled)
+        self._done, self._made, self._left = 0, 0, dict[RunConfig, int]()
+
+    def begin(self, config: RunConfig, start: int) -> None:
+        self._left[config] = config.max_steps - start
+        self._bar.drop(start)
+
+    def update(self, config: RunConfig, step: int, row: Mapping[str, float]) -> None:
+        left = config.max_steps - step
+        self._made += self._left[config] - left
+        self._left[config] = left
+        self._bar.show(self._made, f"{self._done} done, {len(self._left)} running")
+
+    def end(self, config: RunConfig, message: str, outcome: str = "") -> None:
+        self._done += 1
+        self._bar.drop(self._left.pop(config))
+        self._bar.say(f"{config.label}: {outcome}; {message}" if outcome else f"{config.label}: {message}")
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+Reporter = RunByRun | Together
+"""What training tells about its runs: which begin, how far they are, how they end."""
+
+
+@contextmanager
+def reporter(configs: Sequence[RunConfig], *, together: bool, enabled: bool = True) -> Iterator[Reporter]:
+    """Report runs that are trained in one stack, or one after the other."""
+    report = Together(configs, enabled) if together else RunByRun(configs, enabled)
+    try:
+        yield report
+    finally:
+        report.close()
+
+
+def accuracies(row: Mapping[str, float]) -> str:
+    """Both accuracies of a row of the history."""
+    return f"train {row['train_accuracy']:.1%}, test {row['test_accuracy']:.1%}"
 
 
 def duration(seconds: float) -> str:
@@ -183,20 +150,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
-
-
-def _sentence(*parts: str) -> str:
-    """What there is to say, in one line."""
-    return "; ".join(filter(None, parts))
-
-
-@contextmanager
-def reporter(
-    total: int, *, together: bool, stream: Stream | None = None, enabled: bool = True
-) -> Iterator[RunByRun | Together]:
-    """Report ``total`` runs, trained in one stack or one after the other."""
-    report = Together(total, stream, enabled) if together else RunByRun(total, stream, enabled)
-    try:
-        yield report
-    finally:
-        report.close()

@@ -11,7 +11,7 @@ from grokbook.runs.run import Run
 from grokbook.training import memory
 from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.engine import Stack
-from grokbook.training.progress import Progress
+from grokbook.training.progress import Progress, accuracies
 
 
 def weights_along(
@@ -40,7 +40,7 @@ def weights_along(
         for step in run.spectra.step.tolist():
             with cpu_threads(run.provenance.get("threads", 1)):  # last bits depend on their number
                 stack.advance(step - stack.steps[0])
-            report.update(step, history.loc[step].to_dict())
+            report.show(step, accuracies(history.loc[step].to_dict()))
             yield step, stack.weights_of(0)
 
 

@@ -191,14 +191,15 @@ class Sweep:
 
     def _retry(self, task: list[RunConfig]) -> None:
         """Put a task back whose worker died, unless it has been tried often enough."""
+        self.left[:0] = task
+        lacking = set(self.store.missing(self.left))  # all of them, lest a source without weights passes for stored
         for config in task:
             self._deaths[config] += 1
-            if config not in self.store.missing([config]):  # a source published without weights is still missing
+            if config not in lacking:
                 self.done[config] = 0  # how many of its steps the dead worker made is not known
-            elif self._deaths[config] < MAX_ATTEMPTS:
-                self.left.insert(0, config)
-            else:
+            elif self._deaths[config] == MAX_ATTEMPTS:
                 self.failed[config] = f"its worker died, {MAX_ATTEMPTS} times"
+        self._lacking()
 
     def _note(self, done: Done) -> None:
         """Write down what a worker says of a run; one that another process is training is asked for again."""

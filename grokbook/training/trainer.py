@@ -86,7 +86,7 @@ class Trainer:
             return
         self._facts = provenance.describe(self.device)  # threads included: they are set by now
         slots = Slots(Stack(first, [initial_weights(config, self.finished) for config in first], self.device))
-        with reporter(len(group), together=together > 1, enabled=self.progress) as report:
+        with reporter(group, together=together > 1, enabled=self.progress) as report:
             for slot, config in enumerate(first):
                 self._begin(slots, slot, config, report)
             self._refill(slots, waiting, report)  # places of runs that could not begin

@@ -6,16 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float64, TypeCheckError
 from torch import Tensor
 from torch.testing import assert_close
 
-from grokbook import Operation, fourier, model
+from grokbook import Operation, default_store, fourier, model
 from grokbook.analysis import restricted
 from grokbook.analysis.restricted import COMBINATIONS, Ablations, decompose, phases
 from grokbook.errors import WeightsMissing
+from grokbook.paper import configs
 from grokbook.runs import publish, verify
 from grokbook.training.replay import weights_along
 
@@ -252,6 +254,26 @@ def test_full_losses_of_a_run_are_those_of_its_history(tiny_run):
 def test_key_frequencies_are_those_of_the_neuron_logit_map(wave_run):
     assert restricted.key_frequencies(wave_run) == (2,)  # W_L is 2 sin 2, W_E is cos 3
     assert restricted.key_frequencies(publish.trimmed(wave_run, weights=False)) == (2,)
+
+
+def test_a_frequency_is_key_from_half_of_the_largest_norm_on(wave_run):
+    """Waves of known amplitudes on both sides of the declared share; 0.4 would take frequency 2 as well."""
+    p, amplitudes = wave_run.config.p, {1: 1.0, 2: 0.49, 3: 0.51, 4: 0.41, 5: 0.02}
+    x = torch.arange(p, dtype=torch.float64)
+    layer = sum(A * torch.cos(2 * math.pi * k * x / p + k) for k, A in amplitudes.items())[:, None]
+    rows = fourier.spectrum(layer).to_rows().float()
+    run = replace(wave_run, spectra=wave_run.spectra._replace(neuron_logit=rows.expand(5, p)))
+    assert restricted.key_frequencies(run) == (1, 3)
+    assert restricted.key_frequencies(run, 0.4) == (1, 2, 3, 4)
+
+
+def test_key_frequencies_of_the_published_runs_are_those_of_the_chapter():
+    """They hold for any share from 0.4 to 0.55; of a-b, 0.6 would lose frequency 1."""
+    store, chapter = default_store(), (ROOT / "notebooks" / "restricted_loss.md").read_text()
+    assert f"eta = {restricted.ETA}  # key frequencies" in chapter
+    for operation, key in (("a+b", (14, 18, 35)), ("a-b", (1, 3, 11, 13, 18))):
+        run = store.get(configs.single(operation, p=97, fraction=0.3, seed=0))
+        assert restricted.key_frequencies(run) == key
 
 
 def test_each_operation_of_a_mixture_has_its_own_waves(tiny_mixture):

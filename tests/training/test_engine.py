@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -137,6 +139,27 @@ def test_evaluate_is_what_the_logits_say(tiny, operations, changes):
             expected = np.mean(np.array(losses)[mask]), np.mean(np.array(hits)[mask])
             loss, accuracy = (getattr(found, f"{part}_{what}")[0, index] for what in ("loss", "accuracy"))
             assert (float(loss), float(accuracy)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_losses_of_very_confident_logits_keep_their_digits(grokked_run):
+    """A right answer ahead by m costs about e⁻ᵐ, which float32 rounds to 0 from m = 17 on."""
+    config, weights = grokked_run.config, grokked_run.weights
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+
+    def margins(logits: torch.Tensor) -> torch.Tensor:
+        at = table.labels.unsqueeze(-1)
+        return (logits.gather(-1, at) - logits.scatter(-1, at, -math.inf))[0]  # [pair, vocab], ∞ for the answer
+
+    (logits,) = Stack([config], [weights], CPU).evaluate().logits
+    sure = weights._replace(W_U=weights.W_U * (20 / margins(logits).min()))
+    found = Stack([config], [sure], CPU).evaluate()
+    assert found.logits.dtype == torch.float32
+    ahead = margins(found.logits[0].double()).tolist()
+    assert 19.9 < min(map(min, ahead)) < 20.1
+    each = [math.log1p(math.fsum(math.exp(-m) for m in row)) for row in ahead]
+    expected = [np.mean(np.array(each)[part.numpy()]) for part in (table.train, ~table.train)]
+    assert max(expected) > 1e-12
+    assert [float(found.train_loss), float(found.test_loss)] == pytest.approx(expected, rel=1e-3, abs=1e-15)
 
 
 def test_the_mixture_loss_is_the_sum_over_operations(tiny):
