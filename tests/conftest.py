@@ -17,6 +17,7 @@ from grokbook.fourier.measures import Measure
 from grokbook.fourier.transform import Spectrum
 from grokbook.runs import folders
 from grokbook.runs.folders import STORE_VARIABLE
+from grokbook.training import trainer
 
 torch.set_num_threads(1)
 
@@ -102,6 +103,24 @@ def toy_measure(monkeypatch) -> Measure:
     toy = Measure("flatness", of, "Flatness", "of no paper", tolerance=1e-3)
     monkeypatch.setattr(measures, "MEASURES", (*measures.MEASURES, toy))
     return toy
+
+
+@pytest.fixture
+def empty(tmp_path) -> RunStore:
+    """An empty store."""
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def no_training(monkeypatch) -> None:
+    """Any training is a failure."""
+    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
+
+
+@pytest.fixture
+def saves_often(monkeypatch) -> None:
+    """States are saved at every occasion, and not once a minute."""
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture

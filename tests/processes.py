@@ -18,10 +18,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from grokbook import Run, RunConfig, RunStore, cli
 from grokbook.runs import folders
+from grokbook.runs import run as files
 from grokbook.training import store, trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
@@ -145,7 +147,7 @@ def ensure(say: Say, path: Path, *configs: RunConfig) -> None:
 def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: str) -> None:
     """Kill itself around one of the calls of a function that writes: before, after or, for files, in the middle."""
     trainer.CHECKPOINT_SECONDS = 0.0
-    owner: Any = {"replace": os, "rename": Path, "save_file": store.runs, "to_parquet": store.runs.pd.DataFrame}[name]
+    owner: Any = {"replace": os, "rename": Path, "save_file": files, "to_parquet": pd.DataFrame}[name]
     function, calls = getattr(owner, name), itertools.count(1)
 
     def deadly(*arguments: Any, **options: Any) -> Any:

@@ -139,8 +139,7 @@ def test_what_is_no_table_is_one_line(mine, tmp_path, content, options, parts):
         (("a+b", "b+a"), ("given twice",)),
     ],
 )
-def test_bad_input_is_one_line(mine, monkeypatch, arguments, parts):
-    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
+def test_bad_input_is_one_line(mine, no_training, arguments, parts):
     assert_short_error(grokbook("train", *arguments), 2, *parts)
     assert not mine.path.exists()
 

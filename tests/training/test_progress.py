@@ -147,7 +147,7 @@ def test_what_ended_stands_above_the_bar_of_those_that_run(clock, tiny):
         report.update(one, 30, ROW)
         report.end(one, "did not grok")
         report.update(other, 10, ROW)
-    lines = [line.rpartition("\r")[2].strip() for line in terminal.getvalue().splitlines()]
+    lines = [line.rpartition("\r")[2].strip() for line in terminal.getvalue().strip().split("\n")]
     assert lines[0] == f"{one.label}: did not grok"
     assert lines[-1].startswith("2 runs: 40/60 ")
     assert lines[-1].endswith("1 done, 1 running")

@@ -20,16 +20,6 @@ from grokbook.training.checkpoints import Checkpoints
 
 
 @pytest.fixture
-def empty(tmp_path) -> RunStore:
-    return RunStore(tmp_path / "runs")
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
-
-
-@pytest.fixture
 def trainings(monkeypatch) -> list[str]:
     """Labels of the runs whose training began."""
     began, start = [], trainer.initial_weights
@@ -286,8 +276,7 @@ def test_a_damaged_run_is_refused_not_replaced(empty, tiny_run, no_training):
     assert fingerprint(empty.path) == before
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_run, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_run, monkeypatch, saves_often):
     short = tiny("a*b", max_steps=3)
     wanted = [short, tiny(), tiny("a-b", max_steps=3)]
     with monkeypatch.context() as context:

@@ -18,16 +18,11 @@ from grokbook.paper.experiments import EXPERIMENTS, Experiment
 from grokbook.runs import outcomes, publish
 from grokbook.runs.outcomes import Outcome
 from grokbook.runs.run import WEIGHTS
-from grokbook.training import memory, sweeps, trainer, workers
+from grokbook.training import memory, sweeps, workers
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.locks import RunLocks
 from grokbook.training.sweeps import Sweep
 from grokbook.training.workers import Done, Settings, train_task
-
-
-@pytest.fixture
-def empty(tmp_path) -> RunStore:
-    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -434,8 +429,7 @@ def test_without_workers_it_waits_and_says_so(empty, tiny):
     assert len(said) == 2, "it says so once"
 
 
-def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, monkeypatch, saves_often):
     empty.in_progress.mkdir(parents=True)
     token = empty.in_progress / "sweep-token"
     token.touch()

@@ -32,11 +32,6 @@ def trained(*configs, **options):
     return train(configs, "cpu", **{"progress": False, **options})
 
 
-@pytest.fixture
-def no_training(monkeypatch):
-    monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("training began"))
-
-
 # --- the textbook's step --------------------------------------------------------------------------
 
 
@@ -313,8 +308,7 @@ def test_initial_weights_depend_on_the_seed_alone(tiny):
 
 @pytest.mark.parametrize("midway", [False, True])
 @pytest.mark.parametrize("step", [1, 10, 20])
-def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, monkeypatch, step, midway):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, monkeypatch, step, midway, saves_often):
     with monkeypatch.context() as context:
         interrupt_at(context, step, midway=midway)
         with pytest.raises(KeyboardInterrupt):
@@ -326,8 +320,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, mon
     assert not (tmp_path / f"{tiny().name}.safetensors").exists(), "a finished run is no longer in progress"
 
 
-def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch, saves_often):
     with monkeypatch.context() as context:
         interrupt_at(context, 20)
         with pytest.raises(KeyboardInterrupt):
@@ -341,8 +334,7 @@ def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch):
     assert facts["started"] == state.record.started
 
 
-def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp_path, monkeypatch, saves_often):
     here = provenance.describe(torch.device("cpu"))
     places = [{**here, "device": "one"}, {**here, "device": "one"}, {**here, "device": "another"}]
     for step, place in zip((10, 20, None), places, strict=True):
@@ -367,11 +359,10 @@ def test_checkpoints_are_written_at_intervals(tiny, tmp_path, monkeypatch):
     trained(run, checkpoints=tmp_path)
 
 
-def test_training_goes_on_where_no_state_can_be_saved(tiny, tiny_run, tmp_path, monkeypatch):
+def test_training_goes_on_where_no_state_can_be_saved(tiny, tiny_run, tmp_path, monkeypatch, saves_often):
     def disk_full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(Checkpoints, "save", disk_full)
     with pytest.warns(UserWarning, match=r"the state of a\+b .* could not be saved: no space left"):
         (run,) = trained(tiny(), checkpoints=tmp_path)
@@ -454,8 +445,7 @@ def test_provenance_says_how_the_run_went(tiny_run):
     assert pd.Timestamp(facts["started"]).tzinfo is not None
 
 
-def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_path, saves_often):
 
     def full_disk(run):
         raise OSError("no space left on device")
@@ -559,8 +549,7 @@ def test_one_of_a_stack_may_diverge(tiny, monkeypatch, shared):
     assert finished == [0, 2]
 
 
-def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch, shared):
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch, shared, saves_often):
     with monkeypatch.context() as context:
         advance, calls = Stack.advance, []
 
