@@ -143,7 +143,7 @@ def test_the_grok_step_refuses_records_that_make_no_sense(
         first_sustained(steps, [1] * len(steps), accuracy, sustain=sustain)
 
 
-@pytest.mark.parametrize(("tail", "end"), [(0, 40), (30, 40), (35, 45), (500, 100)])
+@pytest.mark.parametrize(("tail", "end"), [(1, 40), (30, 40), (35, 45), (500, 100)])
 def test_a_run_ends_a_tail_after_its_grok_step_but_not_before_that_is_seen(tiny, tail: int, end: int) -> None:
     """Grokked at 10 and sustained for 30 steps, which the evaluation at 40 shows; the budget is 100."""
     assert grokking.ending(tiny(max_steps=100, eval_every=20, sustain=30, tail=tail), 10) == end
