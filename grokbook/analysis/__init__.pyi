@@ -1,6 +1,10 @@
+from . import balance as balance
 from . import coordinates as coordinates
+from . import histories as histories
 from . import labels as labels
+from . import mixtures as mixtures
 from . import restricted as restricted
 from . import restricted_history as restricted_history
 from . import symmetry as symmetry
+from . import transfers as transfers
 from .answers import logits as logits

@@ -8,16 +8,21 @@ of the table has gets no bin.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from scipy import stats
 
 from grokbook import data
 from grokbook.data.operations import Operation
 from grokbook.data.tokens import check
+from grokbook.runs.run import Run
+
+Outcomes = Mapping[Operation, bool]
+"""Whether an operation groks; one of which that is not known is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,7 +55,7 @@ class Labels:
     @property
     def entropy(self) -> float:
         """Entropy of the labels in the whole table."""
-        return float(_entropy(self.counts))
+        return float(stats.entropy(self.counts))
 
     @property
     def expected_kl(self) -> float:
@@ -85,23 +90,10 @@ def _labels(
         operation=operation,
         counts=counts,
         n_train=int(inside[0].sum()),
-        kl=_divergence(inside[:, counts > 0] + 0.5, outside[:, counts > 0] + 0.5),
-        train_entropy=_entropy(inside),
-        test_entropy=_entropy(outside),
+        kl=stats.entropy(inside[:, counts > 0] + 0.5, outside[:, counts > 0] + 0.5, axis=-1),
+        train_entropy=stats.entropy(inside, axis=-1),
+        test_entropy=stats.entropy(outside, axis=-1),
     )
-
-
-def _entropy(counts: Int64[np.ndarray, "... p"]) -> Float64[np.ndarray, "..."]:
-    share = counts / counts.sum(axis=-1, keepdims=True)
-    return np.asarray(-(share * np.log(np.where(share > 0, share, 1))).sum(axis=-1))
-
-
-def _divergence(
-    inside: Float64[np.ndarray, "n_seeds n"], outside: Float64[np.ndarray, "n_seeds n"]
-) -> Float64[np.ndarray, "n_seeds"]:
-    """KL of shares from counts that are all above zero."""
-    one, other = (counts / counts.sum(axis=-1, keepdims=True) for counts in (inside, outside))
-    return (one * np.log(one / other)).sum(axis=-1)
 
 
 def expected_kl(n_labels: int, n_pairs: int, n_train: int) -> float:
@@ -122,7 +114,53 @@ def by_histogram(surveyed: Iterable[Labels]) -> list[tuple[Labels, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
+def outcomes_of(runs: Iterable[Run]) -> dict[Operation, bool]:
+    """Whether an operation groks by its runs; mixtures, and operations whose seeds disagree, are left out.
+
+    So are runs that cannot tell, see :attr:`grokbook.runs.run.Run.groks`.
+    """
+    found: dict[Operation, set[bool]] = {}
+    for run in runs:
+        if len(run.config.operations) == 1 and run.groks is not None:
+            found.setdefault(run.config.parsed_operations[0], set()).add(run.groks)
+    return {operation: seen.pop() for operation, seen in found.items() if len(seen) == 1}
+
+
+def twins(surveyed: Iterable[Labels], outcomes: Outcomes) -> tuple[list[Operation], list[Operation]]:
+    """Operations that do not grok: those whose histogram one that groks has too, and those that stand alone."""
+    paired: list[Operation] = []
+    alone: list[Operation] = []
+    for group in by_histogram(surveyed):
+        told = {labels.operation: outcomes.get(labels.operation) for labels in group}
+        failed = [operation for operation, groks in told.items() if groks is False]
+        (paired if True in told.values() else alone).extend(failed)
+    return paired, alone
+
+
 # --- does a number tell two groups apart? ---------------------------------------------------------
+
+
+def mean_kl(labels: Labels) -> float:
+    """KL(train ‖ test), the mean over seeds."""
+    return float(labels.kl.mean())
+
+
+STATISTICS: Mapping[str, Callable[[Labels], float]] = {
+    "KL(train ‖ test)": mean_kl,
+    "entropy of train": lambda labels: float(labels.train_entropy.mean()),
+    "entropy of test": lambda labels: float(labels.test_entropy.mean()),
+    "entropy of the table": lambda labels: labels.entropy,
+    "labels that occur": lambda labels: float(labels.n_labels),
+}
+"""What an operation is told by: means over seeds, and what does not depend on a seed."""
+
+
+def parted(
+    surveyed: Iterable[Labels], outcomes: Outcomes, value: Callable[[Labels], float]
+) -> tuple[list[float], list[float]]:
+    """A number of the operations that grok, and of those that do not."""
+    known = [(outcomes[labels.operation], value(labels)) for labels in surveyed if labels.operation in outcomes]
+    return [x for groks, x in known if groks], [x for groks, x in known if not groks]
 
 
 class Separation(NamedTuple):
@@ -147,14 +185,13 @@ def separation(one: Sequence[float], other: Sequence[float]) -> Separation:
     values = np.array([*one, *other], dtype=float)
     if not len(one) or not len(other) or not np.isfinite(values).all():
         raise ValueError("two groups of finite values are needed, neither of them empty")
-    # Twice the rank, ties sharing theirs: whole numbers.
-    ranks = [int(2 * (values < value).sum() + (values == value).sum() + 1) for value in values]
     n, m = len(one), len(other)
+    # SciPy's exact test knows no ties. Twice the ranks are whole numbers, whose sums are few.
+    ranks = np.rint(2 * stats.rankdata(values)).astype(int).tolist()
     sums = _rank_sums(ranks, n)
-    middle = n * (n + m + 1)  # twice the mean rank sum
-    found = sum(ranks[:n])
-    extreme = np.abs(np.arange(len(sums)) - middle) >= abs(found - middle)
-    return Separation(auc=(found - n * (n + 1)) / (2 * n * m), p_value=float(sums[extreme].sum() / sums.sum()))
+    found = sum(ranks[:n]) - n * (n + 1)  # twice U
+    away = np.abs(np.arange(len(sums)) - n * (n + m + 1))  # from the middle of all sums
+    return Separation(auc=found / (2 * n * m), p_value=float(sums[away >= abs(found - n * m)].sum() / sums.sum()))
 
 
 def _rank_sums(ranks: Sequence[int], n: int) -> Float64[np.ndarray, "sums"]:

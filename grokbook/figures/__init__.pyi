@@ -26,12 +26,10 @@ from .groups import Group as Group
 from .groups import best_accuracies as best_accuracies
 from .groups import by_operation as by_operation
 from .groups import grok_steps as grok_steps
-from .groups import part as part
 from .labels import histogram_table as histogram_table
 from .labels import label_entropies as label_entropies
 from .labels import label_findings as label_findings
 from .labels import label_kl as label_kl
-from .labels import outcomes_of as outcomes_of
 from .labels import separation_table as separation_table
 from .maps import logit_map as logit_map
 from .maps import logit_maps as logit_maps

@@ -8,21 +8,22 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from grokbook.analysis.balance import biased
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYER_SYMBOLS, LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
-from grokbook.fourier.measures import BIASED, cosine_share
+from grokbook.figures.tables import per_run
+from grokbook.fourier.measures import cosine_share
 from grokbook.runs.run import Run
 
 
 def balance_table(groups: Group) -> pd.DataFrame:
     """The share of the squared norms that cosines have at the end, against sines, in both layers."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            shares = {symbol: cosine_share(run.spectrum(layer)) for layer, symbol in LAYER_SYMBOLS.items()}
-            shown = {f"cosines {symbol}": f"{share:.0%}" for symbol, share in shares.items()}
-            rows.append({"run": label, "seed": run.config.seed, **shown})
-    return pd.DataFrame(rows)
+    return per_run(
+        groups,
+        lambda run: {
+            f"cosines {symbol}": f"{cosine_share(run.spectrum(layer)):.0%}" for layer, symbol in LAYER_SYMBOLS.items()
+        },
+    )
 
 
 def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
@@ -73,7 +74,7 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
 
 def _spread(shares: Sequence[float]) -> str:
     """Where shares lie, and how many of them are biased."""
-    cosines, sines = sum(share >= BIASED for share in shares), sum(share <= 1 - BIASED for share in shares)
+    cosines, sines = biased(shares)
     return (
         f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in "
         f"{cosines} of {len(shares)}, one third or less in {sines}"

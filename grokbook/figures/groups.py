@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from grokbook.data.operations import Operation
 from grokbook.figures.style import label_of
 from grokbook.runs.config import RunConfig
-from grokbook.runs.history import OUTCOMES, per_operation
 from grokbook.runs.run import Run
 
 Group = Mapping[str, Sequence[Run]]
@@ -36,33 +33,6 @@ def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
             raise ValueError(f"two different tables are called {label_of(run)}: give one of them another name")
         group += [run] if run is not group[0] else []
     return groups
-
-
-def part(run: Run, operation: str | Operation) -> Run:
-    """A mixture as one of its operations saw it: losses, accuracies and maps of its logits are those of the operation.
-
-    So figures of single runs draw it, and its grok step is that of the operation. Layers and their measures are shared
-    by all operations, and so are the weights, which are left out. The config is that of the operation alone: this is
-    for drawing, not for storing. A run on one operation is its own part.
-
-    Raises:
-        ValueError: the run is not on that operation.
-    """
-    operations, wanted = run.config.parsed_operations, Operation.of(operation)
-    if operations == (wanted,):
-        return run
-    if wanted not in operations:
-        raise ValueError(f"{run.config.label} has no {operation}")
-    index = operations.index(wanted)
-    own = {column: run.history[per_operation(run.config, column)[index]] for column in OUTCOMES}
-    dropped = [column for total in OUTCOMES for column in per_operation(run.config, total)]
-    return replace(
-        run,
-        config=replace(run.config, operations=(operations[index],)),
-        history=run.history.assign(**own).drop(columns=dropped),
-        spectra=run.spectra._replace(logits=run.spectra.logits[:, index : index + 1]),
-        kept_weights=None,
-    )
 
 
 def after_start(run: Run) -> pd.DataFrame:

@@ -11,14 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokbook.analysis.labels import Labels, by_histogram, separation
-from grokbook.data.operations import Operation
+from grokbook.analysis.labels import STATISTICS, Labels, Outcomes, by_histogram, mean_kl, parted, separation, twins
 from grokbook.data.polynomials import Kind
-from grokbook.figures.groups import Group
 from grokbook.figures.style import PALETTE, TRAIN, arrange, describe
-
-Outcomes = Mapping[Operation, bool]
-"""Whether an operation groks; one of which that is not known is missing."""
 
 
 class _Mark(NamedTuple):
@@ -36,28 +31,6 @@ _MARKS = (
     _Mark(None, "not known", TRAIN, "square"),
 )
 _ROW, _GAP, _TOP, _BOTTOM = 22, 40, 90, 60  # pixels: an operation, between two kinds, above and below the plots
-
-STATISTICS: Mapping[str, Callable[[Labels], float]] = {
-    "KL(train ‖ test)": lambda labels: float(labels.kl.mean()),
-    "entropy of train": lambda labels: float(labels.train_entropy.mean()),
-    "entropy of test": lambda labels: float(labels.test_entropy.mean()),
-    "entropy of the table": lambda labels: labels.entropy,
-    "labels that occur": lambda labels: float(labels.n_labels),
-}
-"""What an operation is told by: means over seeds, and what does not depend on a seed."""
-
-
-def outcomes_of(groups: Group) -> dict[Operation, bool]:
-    """Whether an operation groks by its runs; mixtures, and operations whose seeds disagree, are left out.
-
-    So are runs that cannot tell, see :attr:`grokbook.runs.run.Run.groks`.
-    """
-    found: dict[Operation, set[bool]] = {}
-    for runs in groups.values():
-        for run in runs:
-            if len(run.config.operations) == 1 and run.groks is not None:
-                found.setdefault(run.config.parsed_operations[0], set()).add(run.groks)
-    return {operation: seen.pop() for operation, seen in found.items() if len(seen) == 1}
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -87,10 +60,10 @@ def label_kl(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "lab
     top = max(float(labels.kl.mean() + labels.kl.std()) for labels in surveyed)
     figure.update_xaxes(range=[0, 1.08 * max(top, max(labels.expected_kl for labels in surveyed))])
     figure.update_xaxes(title="KL(train ‖ test) in nats", row=len(_by_kind(surveyed)), col=1)
-    least, most = (choose(surveyed, key=_mean_kl) for choose in (min, max))
-    off = max(abs(_mean_kl(labels) / labels.expected_kl - 1) for labels in surveyed)
+    least, most = (choose(surveyed, key=mean_kl) for choose in (min, max))
+    off = max(abs(mean_kl(labels) / labels.expected_kl - 1) for labels in surveyed)
     finding = (
-        f"KL runs from {_mean_kl(least):.4f} ({least.operation.pretty}) to {_mean_kl(most):.4f} "
+        f"KL runs from {mean_kl(least):.4f} ({least.operation.pretty}) to {mean_kl(most):.4f} "
         f"({most.operation.pretty}); the number of labels alone predicts each mean to within {off:.0%}. "
         f"{_told_apart(surveyed, outcomes, 'KL(train ‖ test)')}"
     )
@@ -204,10 +177,6 @@ def _by_kind(surveyed: Iterable[Labels]) -> dict[Kind, list[Labels]]:
     return groups
 
 
-def _mean_kl(labels: Labels) -> float:
-    return float(labels.kl.mean())
-
-
 def _seeds(surveyed: Sequence[Labels]) -> str:
     return _plural(len(surveyed[0].kl), "seed")
 
@@ -223,16 +192,8 @@ def _plural(n: int, noun: str) -> str:
 # --- do they tell who groks? ----------------------------------------------------------------------
 
 
-def _parted(
-    surveyed: Iterable[Labels], outcomes: Outcomes, value: Callable[[Labels], float]
-) -> tuple[list[float], list[float]]:
-    """The values of the operations that grok, and of those that do not."""
-    known = [(outcomes[labels.operation], value(labels)) for labels in surveyed if labels.operation in outcomes]
-    return [x for groks, x in known if groks], [x for groks, x in known if not groks]
-
-
 def _told_apart(surveyed: Sequence[Labels], outcomes: Outcomes, statistic: str) -> str:
-    one, other = _parted(surveyed, outcomes, STATISTICS[statistic])
+    one, other = parted(surveyed, outcomes, STATISTICS[statistic])
     if not one or not other:
         return "There are not both kinds of outcome to compare."
     found = separation(one, other)
@@ -253,7 +214,7 @@ def separation_table(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes])
     rows = []
     for judge, told in judges.items():
         for title, value in STATISTICS.items():
-            one, other = _parted(surveyed, told, value)
+            one, other = parted(surveyed, told, value)
             found = separation(one, other) if one and other else None
             rows.append(
                 {
@@ -300,27 +261,16 @@ def counts_in_words(histogram: tuple[int, ...]) -> str:
     return ", ".join(f"{histogram.count(times)} × {times}" for times in sorted(set(histogram)))
 
 
-def twins(surveyed: Sequence[Labels], outcomes: Outcomes) -> tuple[list[Operation], list[Operation]]:
-    """Operations that do not grok: those whose histogram one that groks has too, and those that stand alone."""
-    paired: list[Operation] = []
-    alone: list[Operation] = []
-    for group in by_histogram(surveyed):
-        told = [outcomes.get(labels.operation) for labels in group]
-        failed = [labels.operation for labels, groks in zip(group, told, strict=True) if groks is False]
-        (paired if True in told else alone).extend(failed)
-    return paired, alone
-
-
 def label_findings(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes]) -> pd.DataFrame:
     """What the numbers say of the paper's claim that label distributions do not matter, in sentences."""
-    means = [_mean_kl(labels) for labels in surveyed]
+    means = [mean_kl(labels) for labels in surveyed]
     rows = [("Do the operations differ in KL?", "–", f"By a factor of {max(means) / min(means):.1f} at most.")]
     for judge, outcomes in judges.items():
-        one, other = _parted(surveyed, outcomes, _mean_kl)
+        one, other = parted(surveyed, outcomes, mean_kl)
         if not one or not other:
             rows.append(("Do label statistics tell who groks?", judge, "It does not know of both outcomes."))
             continue
-        found = {title: separation(*_parted(surveyed, outcomes, value)) for title, value in STATISTICS.items()}
+        found = {title: separation(*parted(surveyed, outcomes, value)) for title, value in STATISTICS.items()}
         shown = "; ".join(f"{title} {result.auc:.2f} (p = {result.p_value:.2g})" for title, result in found.items())
         rows.append(("Do label statistics tell who groks?", judge, f"AUC, where 0.50 is chance: {shown}."))
         paired, alone = twins(surveyed, outcomes)

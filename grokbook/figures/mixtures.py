@@ -10,8 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from grokbook.analysis.mixtures import order, over_alone, part
 from grokbook.data.operations import Operation, pretty
-from grokbook.figures.groups import best_accuracies, budgets, grok_steps, part
+from grokbook.figures.groups import best_accuracies, budgets, grok_steps
 from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
 from grokbook.figures.style import PALETTE, arrange, describe
 from grokbook.runs.config import as_kept
@@ -29,7 +30,7 @@ class Task(NamedTuple):
     """All operations of the mixture."""
     fraction: float
     together: Sequence[Run]
-    """Parts of mixtures, see :func:`grokbook.figures.groups.part`."""
+    """Parts of mixtures, see :func:`grokbook.analysis.mixtures.part`."""
     alone: Sequence[Run]
 
 
@@ -162,10 +163,10 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
     for what, step_of in orders_by.items():
         seeds_of: dict[str, list[int]] = {}
         for seed, parts in by_seed.items():
-            steps = {operation: step for operation, run in parts.items() if (step := step_of(run)) is not None}
-            if len(steps) > 1:
-                seeds_of.setdefault(", ".join(sorted(steps, key=steps.__getitem__)), []).append(seed)
-        orders = [f"{order} (seed{'s' * (len(of) > 1)} {', '.join(map(str, of))})" for order, of in seeds_of.items()]
+            found = order({operation: step_of(run) for operation, run in parts.items()})
+            if found:
+                seeds_of.setdefault(", ".join(found), []).append(seed)
+        orders = [f"{names} (seed{'s' * (len(of) > 1)} {', '.join(map(str, of))})" for names, of in seeds_of.items()]
         told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
     return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
@@ -183,4 +184,4 @@ def _ratios(task: Task) -> str:
     """Best test accuracy in the mixture over the one alone in as many steps, for seeds that have both."""
     alone = {run.config.seed: run for run in task.alone}
     pairs = [(run, alone[run.config.seed]) for run in task.together if run.config.seed in alone]
-    return ", ".join(f"{one.best_test_accuracy / other.best_by(one.steps):.2f}" for one, other in pairs) or "–"
+    return ", ".join(f"{over_alone(one, other):.2f}" for one, other in pairs) or "–"

@@ -32,28 +32,29 @@ def table(frame: pd.DataFrame) -> HTML:
     return HTML(re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", shown))
 
 
+def per_run(groups: Group, cells: Callable[[Run], Mapping[str, object]]) -> pd.DataFrame:
+    """One row per run: its group, its seed, and what else is told of it."""
+    return pd.DataFrame(
+        {"run": label, "seed": run.config.seed, **cells(run)} for label, runs in groups.items() for run in runs
+    )
+
+
 def outcome_table(groups: Group) -> pd.DataFrame:
     """One row per run: how it ended, and its measures at the end. Budget: the steps it could have had."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            final = run.history.iloc[-1]
-            rows.append(
-                {
-                    "run": label,
-                    "seed": run.config.seed,
-                    "steps": f"{run.steps:,}",
-                    "budget": f"{run.config.max_steps:,}",
-                    "grok step": step_text(run.grok_step),
-                    "best test accuracy": f"{run.best_test_accuracy:.1%}",
-                    **{
-                        f"{measure.upper()} {symbol}": f"{final[f'{measure}_{layer}']:.2f}"
-                        for layer, symbol in LAYER_SYMBOLS.items()
-                        for measure in ("ffs", "fcr")
-                    },
-                }
-            )
-    return pd.DataFrame(rows)
+    return per_run(
+        groups,
+        lambda run: {
+            "steps": f"{run.steps:,}",
+            "budget": f"{run.config.max_steps:,}",
+            "grok step": step_text(run.grok_step),
+            "best test accuracy": f"{run.best_test_accuracy:.1%}",
+            **{
+                f"{measure.upper()} {symbol}": f"{run.history[f'{measure}_{layer}'].iloc[-1]:.2f}"
+                for layer, symbol in LAYER_SYMBOLS.items()
+                for measure in ("ffs", "fcr")
+            },
+        },
+    )
 
 
 def seed_table(groups: Group) -> pd.DataFrame:
@@ -76,31 +77,27 @@ THRESHOLDS = (90, 95, 97, 98, 99, 99.5)
 
 def threshold_table(groups: Group) -> pd.DataFrame:
     """Grok steps for other accuracies than 99 %, and the accuracy at the end: how firm the word "grokked" is."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            shown = {f"{percent:g} %": step_text(run.grok_step_at(percent / 100)) for percent in THRESHOLDS}
-            end = f"{run.history['test_accuracy'].iloc[-1]:.2%}"
-            rows.append({"run": label, "seed": run.config.seed, **shown, "accuracy at the end": end})
-    return pd.DataFrame(rows)
+    return per_run(
+        groups,
+        lambda run: {
+            **{f"{percent:g} %": step_text(run.grok_step_at(percent / 100)) for percent in THRESHOLDS},
+            "accuracy at the end": f"{run.history['test_accuracy'].iloc[-1]:.2%}",
+        },
+    )
 
 
 def paper_table(groups: Group) -> pd.DataFrame:
     """What the paper's Table 5 says of each run, and what happened here."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            reported = results.reported(run.config)
-            rows.append(
-                {
-                    "run": label,
-                    "seed": run.config.seed,
-                    "paper": "–" if reported is None else reported.text,
-                    "here": outcome([run]),
-                    "agrees": "–" if reported is None else _agreement(run, reported.grokked),
-                }
-            )
-    return pd.DataFrame(rows)
+
+    def cells(run: Run) -> dict[str, str]:
+        reported = results.reported(run.config)
+        return {
+            "paper": "–" if reported is None else reported.text,
+            "here": outcome([run]),
+            "agrees": "–" if reported is None else _agreement(run, reported.grokked),
+        }
+
+    return per_run(groups, cells)
 
 
 def _agreement(run: Run, grokked: bool) -> str:
@@ -123,29 +120,24 @@ HALFWAY_COLUMNS: Mapping[str, str] = {
 
 def halfway_table(groups: Group) -> pd.DataFrame:
     """When each number had made half of its way from the random start to the end; "–" where it moved less than 0.1."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            shown = {title: step_text(run.halfway(column)) for column, title in HALFWAY_COLUMNS.items()}
-            rows.append({"run": label, "seed": run.config.seed, **shown})
-    return pd.DataFrame(rows)
+    return per_run(
+        groups, lambda run: {title: step_text(run.halfway(column)) for column, title in HALFWAY_COLUMNS.items()}
+    )
 
 
 def spectra_table(groups: Group) -> pd.DataFrame:
     """FFS, FCR and weighted FCR of both layers at the end, with the grok step."""
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            row = {
-                "run": label,
-                "seed": run.config.seed,
-                "grok step": step_text(run.grok_step),
-            }
-            for layer, symbol in LAYER_SYMBOLS.items():
-                spectrum = run.spectrum(layer)
-                row |= {f"{name} {symbol}": f"{measure(spectrum):.2f}" for name, measure in SPECTRAL.items()}
-            rows.append(row)
-    return pd.DataFrame(rows)
+    return per_run(
+        groups,
+        lambda run: {
+            "grok step": step_text(run.grok_step),
+            **{
+                f"{name} {symbol}": f"{measure(run.spectrum(layer)):.2f}"
+                for layer, symbol in LAYER_SYMBOLS.items()
+                for name, measure in SPECTRAL.items()
+            },
+        },
+    )
 
 
 def number_text(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import pandas as pd
@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.analysis.coordinates import natural
+from grokbook.analysis.transfers import Fate, fate, from_scratch, gains, share_coordinate, speed_up
 from grokbook.data.operations import Operation, pretty
 from grokbook.figures.groups import curve, grok_or_best, grok_steps
 from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
@@ -85,15 +86,11 @@ def _transfer(module: str, source: str, target: str) -> Transfer:
     return Transfer.parse(f"{module} {source} -> {target}")
 
 
-def _of_module(transfers: Transfers, module: str) -> list[Run]:
-    return [run for transfer, found in transfers.items() if transfer.module == module for run in found]
-
-
 def _how_many_grok(transfers: Transfers) -> str:
     """In words: of the runs with each module."""
     counts = []
     for module in MODULES:
-        runs = _of_module(transfers, module)
+        runs = [run for transfer, found in transfers.items() if transfer.module == module for run in found]
         if runs:
             counts.append(f"{sum(run.grok_step is not None for run in runs)} of {len(runs)} with {module}")
     return f"Runs that grok: {', '.join(counts)}." if counts else ""
@@ -129,38 +126,36 @@ def speed_up_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -
 
     Where both grok it is the ratio of their grok steps; where the one from scratch does not, its steps give a bound.
     """
-    rows = []
-    for transfer, runs in transfers.items():
-        for run in runs:
-            before = _alone(scratch, run)
-            helps = {True: "helps", False: "does not help", None: "–"}[results.transfer_helps(run.config)]
-            rows.append(
-                {
-                    "target": pretty(transfer.target),
-                    "module": transfer.label,
-                    "seed": run.config.seed,
-                    "here": "from scratch not yet run" if before is None else _speed_up(before, run),
-                    "paper": helps,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "target": pretty(transfer.target),
+            "module": transfer.label,
+            "seed": run.config.seed,
+            "here": "from scratch not yet run" if before is None else _speed_up(before, run),
+            "paper": {True: "helps", False: "does not help", None: "–"}[results.transfer_helps(run.config)],
+        }
+        for transfer, before, run in _compared(scratch, transfers)
+    )
 
 
 def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
     """One row per module: of the runs with it, how many grok sooner than the one from scratch with their seed.
 
-    "No sooner" holds those that grok as late or later, or not by the step at which the one from scratch does; a run
-    that was stopped before the other one's grok step has nothing to compare with. "As in the paper" counts, among runs
+    What becomes of a run is told as in :class:`grokbook.analysis.transfers.Fate`. "As in the paper" counts, among runs
     that the paper has a word on and that have one to compare with, those that it is right about.
     """
     rows = []
     for module in MODULES:
-        runs = _of_module(transfers, module)
-        fates = [(_fate(_alone(scratch, run), run), results.transfer_helps(run.config)) for run in runs]
-        judged = [(fate == _FATES[0]) == helps for fate, helps in fates if fate != _FATES[-1] and helps is not None]
-        counts = {each: sum(fate == each for fate, _ in fates) for each in _FATES}
+        runs = [(before, run) for transfer, before, run in _compared(scratch, transfers) if transfer.module == module]
+        fates = [fate(before, run) for before, run in runs]
+        told = [results.transfer_helps(run.config) for _, run in runs]
+        judged = [
+            (each is Fate.SOONER) is helps
+            for each, helps in zip(fates, told, strict=True)
+            if each is not Fate.UNKNOWN and helps is not None
+        ]
         agree = f"{sum(judged)} of {len(judged)}" if judged else "–"
-        rows.append({"module": module, "runs": len(runs), **counts, "as in the paper": agree})
+        rows.append({"module": module, "runs": len(runs), **_counts(fates), "as in the paper": agree})
     return pd.DataFrame(rows)
 
 
@@ -169,19 +164,19 @@ def coordinate_transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: T
 
     Not in the paper; coordinates are those of :func:`grokbook.analysis.coordinates.natural`, same ones first.
     """
-    ordered = sorted(_embeddings(transfers), key=lambda each: not _same_coordinate(each[0]))
     return pd.DataFrame(
         {
             "embedding from": pretty(transfer.source),
             "over": _coordinate(transfer.source),
             "target": pretty(transfer.target),
             "a sum of": _coordinate(transfer.target),
-            "same": "yes" if _same_coordinate(transfer) else "no",
+            "same": "yes" if same else "no",
             "seed": run.config.seed,
-            SCRATCH: grok_or_best([] if (before := _alone(scratch, run)) is None else [before]),
+            SCRATCH: grok_or_best([] if before is None else [before]),
             "with it": grok_or_best([run]),
         }
-        for transfer, run in ordered
+        for same in (True, False)
+        for transfer, before, run in _embeddings(scratch, transfers, same)
     )
 
 
@@ -192,24 +187,36 @@ def coordinate_transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: 
     test accuracy is at least twice that from scratch.
     """
     rows = []
-    for same in (True, False):
-        runs = [run for transfer, run in _embeddings(transfers) if _same_coordinate(transfer) is same]
-        pairs = [(_alone(scratch, run), run) for run in runs]
-        fates = [_fate(before, run) for before, run in pairs]
-        gains = [
-            before is not None and run.best_test_accuracy >= 2 * before.best_test_accuracy
-            for fate, (before, run) in zip(fates, pairs, strict=True)
-            if fate == _FATES[2]
-        ]
-        counts = {each: fates.count(each) for each in _FATES}
-        coordinate = "the same" if same else "another"
-        rows.append({"coordinate": coordinate, "runs": len(runs), **counts, "gains": sum(gains)})
+    for same, coordinate in ((True, "the same"), (False, "another")):
+        runs = [(before, run) for _, before, run in _embeddings(scratch, transfers, same)]
+        counts = _counts([fate(*pair) for pair in runs])
+        rows.append(
+            {"coordinate": coordinate, "runs": len(runs), **counts, "gains": sum(gains(*pair) for pair in runs)}
+        )
     return pd.DataFrame(rows)
 
 
-def _embeddings(transfers: Transfers) -> list[tuple[Transfer, Run]]:
-    """Runs with a pre-grokked embedding."""
-    return [(transfer, run) for transfer, runs in transfers.items() if transfer.module == "PG-E" for run in runs]
+def _compared(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> Iterator[tuple[Transfer, Run | None, Run]]:
+    """Each run with a module, after the one from scratch on the same operation and with the same seed."""
+    alone = [run for runs in scratch.values() for run in runs]
+    for transfer, runs in transfers.items():
+        for run in runs:
+            yield transfer, from_scratch(run, alone), run
+
+
+def _embeddings(
+    scratch: Mapping[str, Sequence[Run]], transfers: Transfers, same: bool
+) -> list[tuple[Transfer, Run | None, Run]]:
+    """Those with a pre-grokked embedding, of a source with the target's coordinate, or of one with another."""
+    return [
+        (transfer, before, run)
+        for transfer, before, run in _compared(scratch, transfers)
+        if transfer.module == "PG-E" and share_coordinate(*map(Operation.parse, transfer[:2])) is same
+    ]
+
+
+def _counts(fates: Sequence[Fate]) -> dict[str, int]:
+    return {each.value: fates.count(each) for each in Fate}
 
 
 def _coordinate(operation: str) -> str:
@@ -217,41 +224,11 @@ def _coordinate(operation: str) -> str:
     return "none known" if found is None else found.embedding.name
 
 
-def _same_coordinate(transfer: Transfer) -> bool:
-    """Whether the embedding of the source has waves over what the target is a sum of."""
-    source, target = (natural(Operation.parse(each)) for each in (transfer.source, transfer.target))
-    return source is not None and target is not None and source.embedding == target.embedding
-
-
-_FATES = ("groks sooner", "no sooner", "neither groks", "nothing to compare with")
-
-
-def _fate(before: Run | None, after: Run) -> str:
-    """Which of the fates a run with a module has, beside the same one from scratch."""
-    sooner, later, neither, unknown = _FATES
-    if before is None:
-        return unknown
-    if after.grok_step is None:
-        if before.grok_step is None:
-            return neither
-        return later if after.steps >= before.grok_step else unknown  # it was stopped before that step
-    if before.grok_step is None:
-        return sooner if after.grok_step < before.steps else unknown  # as was this one
-    return sooner if after.grok_step < before.grok_step else later
-
-
-def _alone(scratch: Mapping[str, Sequence[Run]], run: Run) -> Run | None:
-    """The run from scratch on the same operation and with the same seed."""
-    key = (run.config.operations, run.config.seed)
-    every = (each for runs in scratch.values() for each in runs)
-    return next((each for each in every if (each.config.operations, each.config.seed) == key), None)
-
-
 def _speed_up(before: Run, after: Run) -> str:
+    found = speed_up(before, after)
     if after.grok_step is None:
         ended = f"does not grok within {after.steps:,} steps, best {after.best_test_accuracy:.1%}"
-        return ended + ("" if before.grok_step is None else "; from scratch it does")
-    if before.grok_step is None:
-        bound = before.steps / after.grok_step
-        return f"more than {bound:.1f} times as fast: from scratch it does not grok within {before.steps:,} steps"
-    return f"{before.grok_step / after.grok_step:.1f} times as fast"
+        return ended + ("; from scratch it does" if found.at_most else "")
+    if found.at_least:
+        return f"more than {found.times:.1f} times as fast: from scratch it does not grok within {before.steps:,} steps"
+    return f"{found.times:.1f} times as fast"

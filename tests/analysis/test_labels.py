@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import label_reference
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from grokbook import data
 from grokbook.analysis import labels
@@ -70,14 +72,8 @@ def test_counts_are_those_of_the_table():
     assert squared.entropy == pytest.approx(-(1 / 13 * math.log(1 / 13) + 6 * 2 / 13 * math.log(2 / 13)))
 
 
-def test_kl_is_zero_if_and_only_if_train_and_test_have_equal_shares():
-    """With a fraction of 1/4 of p = 3's nine pairs, two are drawn: no split is even."""
-    even = np.array([[2, 3]])
-    assert labels._divergence(even + 0.5, even + 0.5).tolist() == [0]
-    assert labels._divergence(even * 1.0, even * 2.0).tolist() == [0]
-    assert labels._divergence(np.array([[1.0, 3.0]]), np.array([[2.0, 2.0]])) == pytest.approx(
-        0.25 * math.log(0.5) + 0.75 * math.log(1.5)
-    )
+def test_no_split_of_an_odd_table_is_even():
+    """With a fraction of 1/4 of p = 3's nine pairs, two are drawn."""
     (found,) = survey("a+b", p=3, fraction=0.25, seeds=range(50))
     assert (found.kl > 0).all()
 
@@ -140,6 +136,34 @@ def test_a_form_that_splits_mod_p_is_a_twin_of_multiplication():
     assert inert.counts[0] == 1
 
 
+def test_twins_of_what_groks_are_told_from_what_stands_alone():
+    parse = Operation.parse
+    surveyed = survey("a+b", "2a+b", "ab", "(a+b)^2")
+    outcomes = {parse("a+b"): True, parse("2a+b"): False, parse("ab"): True, parse("(a+b)^2"): False}
+    assert labels.twins(surveyed, outcomes) == ([parse("2a+b")], [parse("(a+b)^2")])
+    assert labels.twins(surveyed, {parse("2a+b"): False}) == ([], [parse("2a+b")])
+    assert labels.parted(surveyed, outcomes, lambda each: float(each.n_labels)) == ([13, 13], [13, 7])
+
+
+def test_outcomes_of_runs_leave_out_seeds_that_disagree_and_mixtures(tiny, wave_run, tiny_run, tiny_mixture):
+    failed = replace(tiny_run, config=tiny("a-b"))
+    other = replace(tiny_run, config=tiny("a+b", p=11, seed=1))
+    grokked = replace(wave_run, config=tiny("a+b", p=11))
+    assert labels.outcomes_of([grokked, failed, tiny_mixture]) == {
+        Operation.parse("a+b"): True,
+        Operation.parse("a-b"): False,
+    }
+    assert labels.outcomes_of([grokked, other]) == {}
+
+
+def test_outcomes_of_runs_leave_out_what_cannot_tell(tiny, grokked_run, tiny_run):
+    rising = replace(tiny_run, history=tiny_run.history.assign(test_accuracy=0.95))
+    assert rising.grok_step is None
+    assert labels.outcomes_of([rising]) == {}
+    other_seed = replace(grokked_run, config=replace(grokked_run.config, operations=rising.config.operations))
+    assert labels.outcomes_of([rising, other_seed]) == {Operation.parse("a+b"): True}
+
+
 # --- rank test ------------------------------------------------------------------------------------
 
 
@@ -165,6 +189,12 @@ VALUES = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=5)
 @given(VALUES, VALUES)
 def test_auc_and_p_are_those_of_every_way_to_deal(one, other):
     assert labels.separation(one, other) == pytest.approx(enumerated(one, other))
+
+
+@given(st.permutations([float(k) for k in range(30)]), st.integers(1, 29))
+def test_without_ties_the_rank_test_is_scipy_s_exact_one(values, n):
+    expected = stats.mannwhitneyu(values[:n], values[n:], method="exact")
+    assert labels.separation(values[:n], values[n:]).p_value == pytest.approx(expected.pvalue)
 
 
 def test_closed_forms_of_the_rank_test():

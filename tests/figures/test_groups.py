@@ -1,11 +1,9 @@
 from dataclasses import replace
 
 import pytest
-import torch
-from figure_runs import mixture
 
 from grokbook import Operation, figures
-from grokbook.figures.groups import brief_outcome, budgets, by_operation, change, grok_or_best, outcome, part
+from grokbook.figures.groups import brief_outcome, budgets, by_operation, change, grok_or_best, outcome
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -52,33 +50,6 @@ def test_a_mixture_has_grokked_when_all_of_its_operations_have(tiny_mixture):
     )
 
 
-# --- a mixture, operation by operation ------------------------------------------------------------
-
-
-def test_a_part_has_the_outcome_and_the_maps_of_its_operation(tiny):
-    run = mixture(tiny)
-    plus, minus = part(run, "b+a"), part(run, "a-b")
-    assert plus.config.operations == ("a+b",)
-    assert (plus.grok_step, minus.grok_step, run.grok_step) == (10, None, None)
-    assert plus.history["test_accuracy"].tolist() == run.history["test_accuracy[a+b]"].tolist()
-    assert minus.history["train_loss"].tolist() == run.history["train_loss[a-b]"].tolist()
-    assert not [column for column in plus.history if "[" in column]
-    for index, each in enumerate((plus, minus)):
-        assert torch.equal(each.spectra.logits[:, 0], run.spectra.logits[:, index])
-        assert torch.equal(each.spectra.embedding, run.spectra.embedding)
-        assert each.history["ffs_embedding"].equals(run.history["ffs_embedding"])
-        assert not each.has_weights
-    assert "test_accuracy[a+b]" in run.history, "the mixture is left as it was"
-
-
-def test_a_single_run_is_its_own_part_and_another_has_none(tiny, wave_run):
-    assert part(wave_run, "a+b") is wave_run
-    with pytest.raises(ValueError, match="has no ab"):
-        part(mixture(tiny), "ab")
-    with pytest.raises(ValueError, match="has no a-b"):
-        part(wave_run, "a-b")
-
-
 def test_outcomes_and_budgets_in_few_words(tiny, wave_run, tiny_run, grokked_run):
     assert brief_outcome([wave_run]) == "grok step 10"
     assert brief_outcome([wave_run, tiny_run]) == "grok step 10 in 1 of 2 seeds"
@@ -103,9 +74,3 @@ def test_two_tables_of_one_name_are_no_group(tiny_table, division):
     assert list(by_operation([tiny_table, tiny_table])) == ["ab+b, a/b"]
     with pytest.raises(ValueError, match="two different tables are called ab\\+b, a/b"):
         by_operation([tiny_table, namesake])
-
-
-def test_a_table_in_a_mixture_is_a_part_like_any_other(tiny_table, division):
-    alone = part(tiny_table, division)
-    assert alone.config.operations == (division,)
-    assert alone.history["test_loss"].tolist() == tiny_table.history["test_loss[a/b]"].tolist()

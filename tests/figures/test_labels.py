@@ -1,6 +1,5 @@
 import math
 import re
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,7 +8,6 @@ import pytest
 from grokbook import figures
 from grokbook.analysis import labels
 from grokbook.data.operations import Operation
-from grokbook.figures.labels import twins
 
 parse = Operation.parse
 NAMES = ("a+b", "2a+b", "ab", "ab+b", "(a+b)^2", "a^2+ab+b^2")
@@ -135,11 +133,6 @@ def test_many_different_counts_are_shown_in_short():
     assert table["how often they occur"].tolist() == ["21 different counts, 77 to 113"]
 
 
-def test_twins_of_what_groks_are_told_from_what_stands_alone(surveyed):
-    assert twins(surveyed, OUTCOMES) == ([parse("2a+b")], [parse("(a+b)^2")])
-    assert twins(surveyed, {parse("2a+b"): False}) == ([], [parse("2a+b")])
-
-
 def test_findings_are_in_the_numbers_of_the_tables(surveyed):
     table = figures.label_findings(surveyed, {"paper": OUTCOMES, "nobody": {}})
     text = " ".join(table["finding"])
@@ -148,22 +141,3 @@ def test_findings_are_in_the_numbers_of_the_tables(surveyed):
     assert table[table["outcome by"] == "nobody"]["finding"].tolist() == ["It does not know of both outcomes."]
     means = [found.kl.mean() for found in surveyed]
     assert f"factor of {max(means) / min(means):.1f}" in text
-
-
-def test_outcomes_of_runs_leave_out_seeds_that_disagree_and_mixtures(tiny, wave_run, tiny_run, tiny_mixture):
-    failed = replace(tiny_run, config=tiny("a-b"))
-    other = replace(tiny_run, config=tiny("a+b", p=11, seed=1))
-    grokked = replace(wave_run, config=tiny("a+b", p=11))
-    assert figures.outcomes_of({"x": [grokked, failed], "y": [tiny_mixture]}) == {
-        parse("a+b"): True,
-        parse("a-b"): False,
-    }
-    assert figures.outcomes_of({"x": [grokked, other]}) == {}
-
-
-def test_outcomes_of_runs_leave_out_what_cannot_tell(tiny, grokked_run, tiny_run):
-    rising = replace(tiny_run, history=tiny_run.history.assign(test_accuracy=0.95))
-    assert rising.grok_step is None
-    assert figures.outcomes_of({"x": [rising]}) == {}
-    other_seed = replace(grokked_run, config=replace(grokked_run.config, operations=rising.config.operations))
-    assert figures.outcomes_of({"x": [rising, other_seed]}) == {parse("a+b"): True}

@@ -6,6 +6,7 @@ import torch
 from figure_runs import mixture, planted
 
 from grokbook import figures, fourier
+from grokbook.analysis.mixtures import part
 from grokbook.figures.maps import mapped
 from grokbook.runs import publish
 
@@ -82,7 +83,7 @@ def test_a_single_map_has_no_slider_and_claims_none(tiny_run):
 @pytest.fixture
 def rows(tiny, wave_run):
     run = mixture(tiny)
-    parts = {"a+b": figures.part(run, "a+b"), "a−b": figures.part(run, "a-b")}
+    parts = {"a+b": part(run, "a+b"), "a−b": part(run, "a-b")}
     return {"in one run": parts, "alone": {"a−b": wave_run}}
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -116,6 +117,15 @@ def verdict(criteria: Sequence[Criterion]) -> Verdict:
     if passed == {True}:
         return Verdict.REPRODUCED
     return Verdict.PARTLY if True in passed else Verdict.NOT_REPRODUCED
+
+
+def kept(criteria: Iterable[Criterion]) -> str:
+    """How many numbers of some criteria keep their limits, like "3 of 4, 2 undecided"; "–" without any."""
+    passed = Counter(each for criterion in criteria for each in criterion.passed)
+    n_decided, n_undecided = passed[True] + passed[False], passed[None]
+    told = [f"{passed[True]} of {n_decided}"] if n_decided else []
+    told += [f"{n_undecided} undecided"] if n_undecided else []
+    return ", ".join(told) or "–"
 
 
 Configs = Callable[[int], Sequence[RunConfig]]

@@ -1,27 +1,22 @@
-"""Criteria of the claims about spectra and progress measures (§5.1–5.3, §6, §7).
+"""Claims about spectra and progress measures (§5.1–5.3, §6, §7).
 
 All but C18 are about what models look like that have grokked, so a run that has not has no number for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from statistics import fmean
+from typing import Any
 
 from grokbook import paper
+from grokbook.analysis.balance import Maps, cosine_map_share, untrained_maps
+from grokbook.analysis.histories import apart, largest_change, relative
 from grokbook.data.operations import pretty
 from grokbook.fourier.layers import LAYERS
-from grokbook.fourier.measures import BIASED, map_correlation
-from grokbook.paper.claims.criteria import Criterion, Evidence, alone, mixed
-from grokbook.paper.claims.numbers import (
-    Maps,
-    apart,
-    cosine_map_share,
-    cosine_share,
-    largest_change,
-    mean,
-    relative,
-    untrained_maps,
-)
+from grokbook.fourier.measures import BIASED, cosine_share, map_correlation
+from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, alone, mixed
+from grokbook.paper.claims.judging import claim
 from grokbook.paper.experiments import POWERS, SUMS
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
@@ -42,59 +37,54 @@ ALIKE = 0.5
 NAMES = {"embedding": "W_E", "neuron_logit": "W_L"}
 
 
-def _ffs_left(
-    evidence: Evidence,
-    operation: str,
-    layers: Iterable[str],
-    *,
-    at_most: float | None = None,
-    at_least: float | None = None,
-) -> Iterator[Criterion]:
-    for layer in layers:
-        column = f"ffs_{layer}"
-        yield evidence.criterion(
-            f"{pretty(operation)}: FFS of {NAMES[layer]} at the end over its start",
-            alone(operation),
-            lambda run, column=column: relative(run, column),
-            start=lambda run: 1.0,
-            at_most=at_most,
-            at_least=at_least,
-            null=1.0,
-            of_grokked=True,
-        )
+def _left(evidence: Evidence, what: str, configs: Configs, measure: str, layer: str, **limit: Any) -> Criterion:
+    """How much of a measure of a layer is left at the end."""
+    return evidence.criterion(
+        f"{what}: {measure.upper()} of {NAMES[layer]} at the end over its start",
+        configs,
+        lambda run: relative(run, f"{measure}_{layer}"),
+        start=lambda run: 1.0,
+        null=1.0,
+        of_grokked=True,
+        **limit,
+    )
 
 
 def sparse(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
     """That FFS has halved."""
-    return _ffs_left(evidence, operation, layers, at_most=SPARSE)
+    for layer in layers:
+        yield _left(evidence, pretty(operation), alone(operation), "ffs", layer, at_most=SPARSE)
 
 
 def dense(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
     """That FFS is about what it was."""
-    return _ffs_left(evidence, operation, layers, at_least=DENSE)
+    for layer in layers:
+        yield _left(evidence, pretty(operation), alone(operation), "ffs", layer, at_least=DENSE)
 
 
-def cosine_biased(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
+def cosine_biased(evidence: Evidence, what: str, configs: Configs, *layers: str) -> Iterator[Criterion]:
     """That cosines have twice the squared norm of sines."""
     for layer in layers:
         yield evidence.criterion(
-            f"{pretty(operation)}: cosines' share of the squared norms of {NAMES[layer]}",
-            alone(operation),
-            lambda run, layer=layer: cosine_share(run, layer),
-            start=lambda run, layer=layer: cosine_share(run, layer, time=0),
+            f"{what}: cosines' share of the squared norms of {NAMES[layer]}",
+            configs,
+            lambda run, layer=layer: cosine_share(run.spectrum(layer)),
+            start=lambda run, layer=layer: cosine_share(run.spectrum(layer, 0)),
             at_least=BIASED,
             null=0.5,
             of_grokked=True,
         )
 
 
+@claim("§5.1, Fig 3", "elementary")
 def c1(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C1."""
+    """After grokking a+b, the embedding and the neuron–logit map are sparse in frequency."""
     yield from sparse(evidence, "a+b", *LAYERS)
 
 
+@claim("§5.1, Fig 3", "elementary")
 def c2(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C2."""
+    """a−b has an embedding as sparse as that of a+b, but an asymmetric, cosine-biased neuron–logit map and logits."""
     yield evidence.criterion(
         "a−b: FFS of W_E over that of a+b",
         lambda seed: [paper.single("a-b", seed=seed), paper.single("a+b", seed=seed)],
@@ -105,7 +95,7 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
         of_grokked=True,
     )
     yield from sparse(evidence, "a-b", "embedding")
-    yield from cosine_biased(evidence, "a-b", "neuron_logit")
+    yield from cosine_biased(evidence, "a−b", alone("a-b"), "neuron_logit")
     yield evidence.criterion(
         "a−b: share of cos × cos in the squared norms of the 2-D logits (balanced: 0.25)",
         alone("a-b"),
@@ -117,36 +107,24 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
     )
 
 
+@claim("§5.2, Fig 3", "elementary")
 def c3(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C3."""
+    """a·b uses all frequencies, with a bias to cosines, in the embedding and in the neuron–logit map."""
     yield from dense(evidence, "a*b", *LAYERS)
-    yield from cosine_biased(evidence, "a*b", *LAYERS)
+    yield from cosine_biased(evidence, "a·b", alone("a*b"), *LAYERS)
 
 
+@claim("§5.3, Fig 4", "mixture-elementary")
 def c9(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C9."""
-    configs = mixed(paper.ELEMENTARY, fraction=0.9)
-    for layer, symbol in NAMES.items():
-        yield evidence.criterion(
-            f"mixture at r = 0.9: FFS of {symbol} at the end over its start",
-            configs,
-            lambda run, layer=layer: relative(run, f"ffs_{layer}"),
-            start=lambda run: 1.0,
-            at_most=SPARSE,
-            null=1.0,
-            of_grokked=True,
-        )
+    """The mixture has a sparse embedding and a neuron–logit map that is sparse in its cosines; + and − share
+    patterns in their 2-D logits.
+    """
+    what, configs = "mixture at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9)
+    for layer in LAYERS:
+        yield _left(evidence, what, configs, "ffs", layer, at_most=SPARSE)
+    yield from cosine_biased(evidence, what, configs, "neuron_logit")
     yield evidence.criterion(
-        "mixture at r = 0.9: cosines' share of the squared norms of W_L",
-        configs,
-        lambda run: cosine_share(run, "neuron_logit"),
-        start=lambda run: cosine_share(run, "neuron_logit", time=0),
-        at_least=BIASED,
-        null=0.5,
-        of_grokked=True,
-    )
-    yield evidence.criterion(
-        "mixture at r = 0.9: correlation of the 2-D logits of a+b and a−b, less that of a+b and a·b",
+        f"{what}: correlation of the 2-D logits of a+b and a−b, less that of a+b and a·b",
         configs,
         lambda run: _nearer(run.spectra.logits[-1]),
         start=lambda run: _nearer(untrained_maps(run.config)),
@@ -160,27 +138,33 @@ def _nearer(maps: Maps) -> float:
     return map_correlation(maps[0], maps[1]) - map_correlation(maps[0], maps[2])
 
 
+@claim("§6.1, Fig 6", "simple-polynomials")
 def c10(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C10."""
-    yield from cosine_biased(evidence, "a^2+b^2", "embedding")
+    """a²+b² has a cosine-biased embedding and a sparse neuron–logit map."""
+    yield from cosine_biased(evidence, "a²+b²", alone("a^2+b^2"), "embedding")
     yield from sparse(evidence, "a^2+b^2", "neuron_logit")
 
 
+@claim("§6.1, Fig 6", "simple-polynomials")
 def c11(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C11."""
-    yield from cosine_biased(evidence, "a^2-b^2", "embedding")
+    """a²−b² has a biased and sparse embedding and a sparse neuron–logit map."""
+    yield from cosine_biased(evidence, "a²−b²", alone("a^2-b^2"), "embedding")
     yield from sparse(evidence, "a^2-b^2", *LAYERS)
 
 
+@claim("§6.1, Fig 6", "simple-polynomials", "elementary")
 def c12(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C12. Seeds of a·b differ in their bias to cosines, so ab+a+b is compared with all that are stored."""
+    """ab+a+b looks like a·b, but with sine components.
+
+    Seeds of a·b differ in their bias to cosines, so ab+a+b is compared with all that are stored.
+    """
     yield from dense(evidence, "ab+a+b", *LAYERS)
     products = [paper.single("a*b", seed=seed) for seed in evidence.seeds]
     stored = [config for config in products if evidence.get(config) is not None] or products
 
     def share_over(layer: str, time: int) -> Callable[..., float]:
         return lambda both, *of_product: (
-            cosine_share(both, layer, time) / mean([cosine_share(run, layer) for run in of_product])
+            cosine_share(both.spectrum(layer, time)) / fmean([cosine_share(run.spectrum(layer)) for run in of_product])
         )
 
     for layer in LAYERS:
@@ -196,30 +180,22 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
 
 
 def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: float = 0.3) -> Iterator[Criterion]:
-    configs = alone(operation, fraction=fraction)
+    what, configs = pretty(operation), alone(operation, fraction=fraction)
     for layer, symbol in NAMES.items():
-        column = f"{measure}_{layer}"
+        yield _left(evidence, what, configs, measure, layer, at_most=FALLS)
         yield evidence.criterion(
-            f"{pretty(operation)}: {measure.upper()} of {symbol} at the end over its start",
+            f"{what}: {measure.upper()} of {symbol} and test accuracy, half-way steps a factor apart",
             configs,
-            lambda run, column=column: relative(run, column),
-            start=lambda run: 1.0,
-            at_most=FALLS,
-            null=1.0,
-            of_grokked=True,
-        )
-        yield evidence.criterion(
-            f"{pretty(operation)}: {measure.upper()} of {symbol} and test accuracy, half-way steps a factor apart",
-            configs,
-            lambda run, column=column: apart(run, column),
+            lambda run, column=f"{measure}_{layer}": apart(run, column),
             at_most=IN_STEP,
             null=1.0,
             of_grokked=True,
         )
 
 
+@claim("§7, Fig 10", "progress-measures-ab+b", "elementary")
 def c15(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C15."""
+    """FFS falls for ±, FCR for ·, both for ab+b, in step with test accuracy."""
     for operation, measure in (("a+b", "ffs"), ("a-b", "ffs"), ("a*b", "fcr")):
         yield from _falls_in_step(evidence, operation, measure)
     # At r = 0.3 ab+b groks neither here nor in the paper's Table 5; Fig 10 does not say its r.
@@ -227,58 +203,47 @@ def c15(evidence: Evidence) -> Iterator[Criterion]:
         yield from _falls_in_step(evidence, "ab+b", measure, fraction=0.5)
 
 
+@claim("§7, Fig 10", "progress-measures")
 def c16(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C16."""
+    """In aⁿ+bⁿ, odd n lowers FFS more, even n lowers FCR more; the neuron–logit map is sparse."""
 
     def configs(seed: int) -> list[RunConfig]:
         return [paper.single(operation, seed=seed) for operation in POWERS]
 
     def odd_over_even(runs: tuple[Run, ...], column: str) -> float:
         left = [relative(run, column) for run in runs]  # n = 2, 3, …
-        return mean(left[1::2]) / mean(left[::2])
+        return fmean(left[1::2]) / fmean(left[::2])
 
-    yield evidence.criterion(
-        "aⁿ+bⁿ: what is left of FFS of W_E, mean of odd n over mean of even n",
-        configs,
-        lambda *runs: odd_over_even(runs, "ffs_embedding"),
-        start=lambda *runs: 1.0,
-        at_most=0.8,
-        null=1.0,
-        of_grokked=True,
-    )
-    yield evidence.criterion(
-        "aⁿ+bⁿ: what is left of FCR of W_E, mean of odd n over mean of even n",
-        configs,
-        lambda *runs: odd_over_even(runs, "fcr_embedding"),
-        start=lambda *runs: 1.0,
-        at_least=1.25,
-        null=1.0,
-        of_grokked=True,
-    )
+    for measure, at_most, at_least in (("ffs", 0.8, None), ("fcr", None, 1.25)):
+        yield evidence.criterion(
+            f"aⁿ+bⁿ: what is left of {measure.upper()} of W_E, mean of odd n over mean of even n",
+            configs,
+            lambda *runs, column=f"{measure}_embedding": odd_over_even(runs, column),
+            start=lambda *runs: 1.0,
+            at_most=at_most,
+            at_least=at_least,
+            null=1.0,
+            of_grokked=True,
+        )
     for operation in POWERS:
         yield from sparse(evidence, operation, "neuron_logit")
 
 
+@claim("§7, Appendix H, Fig 19", "progress-measures")
 def c17(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C17."""
+    """(a+b)ⁿ has a sparse and balanced embedding, with an FCR that falls for even n; its neuron–logit map is like
+    that of ·.
+    """
     for n, operation in enumerate(SUMS, start=2):
         yield from sparse(evidence, operation, "embedding")
-        falls = n % 2 == 0
-        yield evidence.criterion(
-            f"{pretty(operation)}: FCR of W_E at the end over its start",
-            alone(operation),
-            lambda run: relative(run, "fcr_embedding"),
-            start=lambda run: 1.0,
-            at_most=FALLS if falls else None,
-            at_least=None if falls else BALANCED,
-            null=1.0,
-            of_grokked=True,
-        )
+        limit = {"at_least": BALANCED} if n % 2 else {"at_most": FALLS}
+        yield _left(evidence, pretty(operation), alone(operation), "fcr", "embedding", **limit)
         yield from dense(evidence, operation, "neuron_logit")
 
 
+@claim("§7, Fig 10", "progress-measures")
 def c18(evidence: Evidence) -> Iterator[Criterion]:
-    """Criteria of C18."""
+    """For a²+ab+b² FFS never moves, and there is no late generalisation."""
     for layer, symbol in NAMES.items():
         yield evidence.criterion(
             f"a²+ab+b²: largest change of FFS of {symbol}, as a share of its start",

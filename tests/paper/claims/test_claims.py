@@ -4,20 +4,22 @@ import re
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from checkout import ROOT
 from commands import grokbook
+from endings import ending, with_history
 
 from grokbook import RunStore
+from grokbook.analysis.balance import untrained_maps
 from grokbook.data.operations import pretty
 from grokbook.fourier import layers
 from grokbook.model.weights import Weights
 from grokbook.paper import claims
-from grokbook.paper.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, learning, numbers, spectral, verdict
+from grokbook.paper.claims import CLAIMS, Criterion, Evidence, Judgement, Verdict, spectral, transfers, verdict
 from grokbook.paper.claims.criteria import SEEDS, Value, grokked
+from grokbook.paper.claims.judging import claim
 from grokbook.paper.experiments import EXPERIMENTS, NOT_FACTORIZABLE
 from grokbook.runs import publish
 from grokbook.runs.config import RunConfig
@@ -137,102 +139,11 @@ def test_counts_leave_out_verdicts_that_no_claim_has():
 # --- numbers --------------------------------------------------------------------------------------
 
 
-def with_history(run, **columns):
-    return replace(run, history=pd.DataFrame({name: np.asarray(v, dtype=np.float32) for name, v in columns.items()}))
-
-
-def test_relative_and_largest_change(tiny_run):
-    run = with_history(tiny_run, step=[0, 1, 2], x=[2.0, 5.0, 1.0])
-    assert numbers.relative(run, "x") == 0.5
-    assert numbers.largest_change(run, "x") == 1.5
-
-
-def test_shares_of_cosines(tiny_run):
-    p = tiny_run.config.p
-    rows = torch.zeros(2, p)
-    rows[:, 0] = 9.0  # the constant does not count
-    rows[0, 1:] = 1.0
-    rows[1, 1], rows[1, 4] = 3.0, 1.0  # cos 1, sin 2
-    maps = torch.zeros(2, 1, p, p)
-    maps[:, :, 0, :] = maps[:, :, :, 0] = 9.0
-    maps[0, 0, 1:, 1:] = 1.0
-    maps[1, 0, 1, 3], maps[1, 0, 2, 4] = 2.0, 1.0  # cos 1 × cos 2, sin 1 × sin 2
-    spectra = tiny_run.spectra._replace(
-        step=torch.tensor([0, 30]),
-        embedding=rows,
-        neuron_logit=rows,
-        logits_step=torch.tensor([0, 30]),
-        logits=maps,
-    )
-    run = replace(tiny_run, spectra=spectra)
-    assert numbers.cosine_share(run, "embedding") == pytest.approx(0.9)
-    assert numbers.cosine_share(run, "embedding", time=0) == pytest.approx(0.5)
-    assert numbers.cosine_map_share(maps[1, 0]) == pytest.approx(0.8)
-    assert numbers.cosine_map_share(maps[0, 0]) == pytest.approx(0.25)
-
-
-def test_untrained_maps_are_those_that_a_run_records_first(tiny_run, tiny_mixture):
-    for run in (tiny_run, tiny_mixture):
-        assert run.spectra.logits_step[0] == 0
-        assert torch.allclose(
-            numbers.untrained_maps(run.config).float(), run.spectra.logits[0].float(), rtol=2e-3, atol=1e-4
-        )
-
-
-def ending(run, grok_step, steps, *, best=0.5):
-    """The run as if it had grokked at that step, or not at all: then with a best test accuracy."""
-    at = [0, steps] if grok_step is None else [0, grok_step, grok_step + run.config.sustain]
-    accuracy = [0.0, best] if grok_step is None else [0.0, 1.0, 1.0]
-    return with_history(run, step=at, train_accuracy=[1.0] * len(at), test_accuracy=accuracy)
-
-
-@pytest.mark.parametrize(
-    ("scratch", "heir", "limit", "number"),
-    [
-        ((4000, None), (2000, None), {"at_least": 1.5}, 2.0),
-        ((1000, None), (2000, None), {"at_least": 1.5}, 0.5),
-        ((None, 4000), (2000, None), {"at_least": 1.5}, 2.0),  # at least twice as fast
-        ((None, 4000), (3500, None), {"at_least": 1.5}, math.nan),  # at least 1.14 times: it may be more
-        ((None, 4000), (3500, None), {"at_most": 1.5}, math.nan),
-        ((None, 4000), (2000, None), {"at_most": 1.5}, 2.0),
-        ((4500, None), (None, 2000), {"at_least": 1.5}, math.nan),  # at most 2.25 times: it may be less
-        ((2000, None), (None, 2000), {"at_least": 1.5}, 1.0),
-        ((2000, None), (None, 2000), {"at_most": 1.5}, 1.0),
-        ((4500, None), (None, 2000), {"at_most": 1.5}, math.nan),
-        ((None, 4000), (None, 2000), {"at_most": 1.5}, math.nan),
-    ],
-)
-def test_bounds_of_a_speed_up_count_where_they_decide(tiny_run, scratch, heir, limit, number):
-    source, failed = ending(tiny_run, 10, 0), ending(tiny_run, None, 100)
-    runs = [ending(tiny_run, *scratch), ending(tiny_run, *heir)]
-    assert numbers.speed_up(*runs, source, **limit) == pytest.approx(number, nan_ok=True)
-    assert math.isnan(numbers.speed_up(*runs, failed, **limit)), "no pre-grokked module"
-
-
-@pytest.mark.parametrize(
-    ("scratch", "heir", "best", "helps"),
-    [
-        ((3000, None), (1000, None), 1.0, 1),  # three times as fast
-        ((1000, None), (3000, None), 1.0, 0),
-        ((None, 4000), (1000, None), 1.0, 1),  # four times as fast, or more
-        ((2000, None), (None, 2000), 0.5, 0),  # as fast, or less
-        ((None, 4000), (None, 2000), 0.5, 0),  # neither learns
-        ((None, 4000), (None, 2000), 0.95, math.nan),  # may grok yet
-        ((4500, None), (None, 2000), 0.5, math.nan),  # twice as fast, or less
-    ],
-)
-def test_a_module_helps_or_not_or_may(tiny_run, scratch, heir, best, helps):
-    runs = [ending(tiny_run, *scratch), ending(tiny_run, *heir, best=best)]
-    found = numbers.helped(*runs, ending(tiny_run, 10, 0), at_least=1.5)
-    assert found == pytest.approx(helps, nan_ok=True)
-    assert math.isnan(numbers.helped(*runs, ending(tiny_run, None, 100), at_least=1.5)), "no pre-grokked module"
-
-
 def test_a_share_of_cases_is_known_where_undecided_ones_do_not_matter(tiny_run):
     source, failed = ending(tiny_run, 10, 0), ending(tiny_run, None, 2000, best=0.5)
     grokked, near = ending(tiny_run, 500, None), ending(tiny_run, None, 2000, best=0.95)
     helps, none, may = [failed, grokked, source], [failed, failed, source], [failed, near, source]
-    share = learning._share_that_help
+    share = transfers._share_that_help
     assert share([*helps, *none, *none, *none], 0.5, True) == 0.25
     assert share([*helps, *none, *none, *may], 0.5, True) == 0.5, "at most a half, whatever becomes of it"
     assert share([*helps, *helps, *helps, *may], 0.5, True) == 0.75, "more than a half"
@@ -240,15 +151,6 @@ def test_a_share_of_cases_is_known_where_undecided_ones_do_not_matter(tiny_run):
     assert share([*helps, *none, *none, *none], 0.5, False) == 1.0, "what learns nothing is no test"
     assert math.isnan(share([*helps, *none, *none, *may], 0.5, False))
     assert math.isnan(share([*none, *none], 0.5, False))
-
-
-def test_how_far_two_numbers_are_from_going_half_of_their_ways_together(tiny_run):
-    columns = {"step": [0, 10, 20, 30, 40], "test_accuracy": [0.0, 0.1, 0.6, 0.9, 1.0]}
-    early = with_history(tiny_run, **columns, x=[1.0, 0.4, 0.2, 0.1, 0.1])
-    late = with_history(tiny_run, **columns, x=[1.0, 0.9, 0.8, 0.8, 0.1])
-    assert (numbers.apart(early, "x"), numbers.apart(late, "x")) == (2.0, 2.0)
-    assert numbers.apart(early, "test_accuracy") == 1.0
-    assert math.isnan(numbers.apart(with_history(tiny_run, **columns, x=[1.0] * 5), "x"))
 
 
 def test_a_run_that_ends_on_its_way_up_tells_neither(tiny_run, grokked_run):
@@ -265,33 +167,20 @@ def test_the_best_up_to_a_step(tiny_run):
     assert [round(run.best_by(step), 6) for step in (0, 15, 20)] == [0.1, 0.3, 0.3]
 
 
-def test_when_an_operation_of_a_mixture_is_learned(tiny_mixture):
-    names = tiny_mixture.config.operations
-    columns = {f"test_accuracy[{name}]": [0.0, 0.5, 0.5] for name in names} | {"step": [0, 10, 20]}
-    columns[f"test_accuracy[{names[1]}]"] = [0.0, 0.99, 0.5]
-    run = with_history(tiny_mixture, **columns)
-    assert numbers.reached(run, names[1], 0.99) == 10
-    assert math.isnan(numbers.reached(run, names[0], 0.99))
-    assert numbers.best(run, names[1]) == pytest.approx(0.99)
-    assert numbers.best(run, names[0]) == 0.5
-    assert numbers.plateau(run, names[0], 0.1) == 0.5
-    assert math.isnan(numbers.plateau(run, names[0], 0.5)), "no rise, no plateau"
-
-
-def test_what_is_never_learned_is_later_than_what_is(tiny_mixture):
-    first, second, third = tiny_mixture.config.operations
-    columns = {f"test_accuracy[{name}]": [0.0, 0.5, 0.5] for name in (first, second, third)} | {"step": [0, 10, 20]}
-    assert math.isnan(numbers.later(with_history(tiny_mixture, **columns), first, (second, third), 0.99))
-    columns[f"test_accuracy[{second}]"] = [0.0, 1.0, 1.0]
-    run = with_history(tiny_mixture, **columns)
-    assert numbers.later(run, second, (first, third), 0.99) == -10
-    assert numbers.later(run, first, (second,), 0.99) == 10
-    assert numbers.later(run, first, (second,), 0.5) == 0
-    columns[f"test_accuracy[{third}]"] = [0.0, 0.0, 1.0]
-    assert numbers.later(with_history(tiny_mixture, **columns), third, (second,), 0.99) == 10
-
-
 # --- the claims -----------------------------------------------------------------------------------
+
+
+def test_a_claim_is_its_function_with_the_sentence_above_its_criteria():
+    @claim("§0", "elementary", "modulus", options="--p 31")
+    def c0(evidence):
+        """What the paper
+        says.
+
+        How it is judged.
+        """
+
+    assert c0[:4] == ("C0", "What the paper says.", "§0", ("elementary", "modulus"))
+    assert c0.rerun == "grokbook sweep elementary modulus --p 31"
 
 
 def test_claims_are_counted_as_in_the_specification():
@@ -340,7 +229,7 @@ def nothing_learned(p: int, n_operations: int, seed: int) -> tuple[Weights, Spec
     weights = initial_weights(config, {})
     rows = [layer.expand(2, -1) for layer in layers.spectra(weights.map(lambda w: w[None]), p).values()]
     steps = torch.tensor([0, config.max_steps])
-    return weights, Spectra(steps, *rows, steps[1:], numbers.untrained_maps(config)[None].float())
+    return weights, Spectra(steps, *rows, steps[1:], untrained_maps(config)[None].float())
 
 
 class NothingLearned(Evidence):
@@ -439,7 +328,7 @@ class Stored(NothingLearned):
 def test_a_seed_without_a_run_from_scratch_tells_whether_it_groks_with_the_module():
     sources = {("source", seed): 5000 for seed in range(3)}
     both = {("scratch", 0): None, ("heir", 0): 4000}
-    speed_up, groks, *_ = learning.c14(Stored({**sources, **both, ("heir", 1): None, ("heir", 2): 900}))
+    speed_up, groks, *_ = transfers.c14.criteria(Stored({**sources, **both, ("heir", 1): None, ("heir", 2): 900}))
     assert [(each.seed, each.value) for each in speed_up.values] == [(0, pytest.approx(25))]
     assert [(each.seed, each.value) for each in groks.values] == [(0, 1), (1, 0), (2, 1)]
     assert groks.passed == [True, False, True]
