@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.table import render
 from grokbook.book.chromium import chromium
-from grokbook.runs.folders import checkout
+from grokbook.runs.store import checkout
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

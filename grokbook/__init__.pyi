@@ -18,6 +18,9 @@ from .fourier import measures as measures
 from .paper.gathered import gather as gather
 from .runs.config import RunConfig as RunConfig
 from .runs.run import Run as Run
-from .training.store import RunStore as RunStore
-from .training.store import default_store as default_store
+from .runs.store import MemoryStore as MemoryStore
+from .runs.store import Store as Store
+from .training.ensure import RunStore as RunStore
+from .training.ensure import default_store as default_store
+from .training.ensure import ensure as ensure
 from .training.train import train as train

@@ -15,8 +15,8 @@ from grokbook.data import Table
 from grokbook.fourier import measures
 from grokbook.fourier.measures import Measure
 from grokbook.fourier.transform import Spectrum
-from grokbook.runs import folders
-from grokbook.runs.folders import STORE_VARIABLE
+from grokbook.runs import store as folders
+from grokbook.runs.store import STORE_VARIABLE
 from grokbook.training import trainer
 
 torch.set_num_threads(1)

@@ -22,9 +22,10 @@ import pandas as pd
 import torch
 
 from grokbook import Run, RunConfig, RunStore, cli
-from grokbook.runs import folders
 from grokbook.runs import run as files
-from grokbook.training import store, trainer
+from grokbook.runs import store as folders
+from grokbook.training import ensure as store
+from grokbook.training import trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
 from grokbook.training.locks import RunLocks

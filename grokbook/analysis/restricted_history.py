@@ -21,8 +21,8 @@ from grokbook.analysis import restricted
 from grokbook.analysis.restricted import Losses
 from grokbook.errors import DamagedRun, RunDiffers
 from grokbook.runs import disk, provenance
-from grokbook.runs.folders import RunFolders
 from grokbook.runs.run import Run
+from grokbook.runs.store import FolderStore
 from grokbook.training.devices import resolve_device
 from grokbook.training.replay import deviation, weights_along
 
@@ -66,6 +66,11 @@ def _about(run: Run) -> dict[str, Any]:
     return {"run": run.config.name, "key": list(restricted.key_frequencies(run))}
 
 
+def _is_about(frame: pd.DataFrame, run: Run) -> bool:
+    named = frame.attrs.get("run") in (run.config.name, run.config.former_name)
+    return named and frame.attrs.get("key") == _about(run)["key"] and "deviation" in frame.attrs
+
+
 def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -> Path:
     """Compute the table of a run, write it into a folder of runs, and return where it is.
 
@@ -83,7 +88,7 @@ def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -
     return path
 
 
-def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
+def read(folders: FolderStore, run: Run) -> pd.DataFrame | None:
     """The table of a stored run, with the columns :data:`COLUMNS`; None if there is none.
 
     Raises:
@@ -97,8 +102,7 @@ def read(folders: RunFolders, run: Run) -> pd.DataFrame | None:
         frame = pd.read_parquet(path, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise DamagedRun(f"{path}: unreadable ({error}); restore the file or delete it") from error
-    about = {name: frame.attrs.get(name) for name in _about(run)}
-    if tuple(frame.columns) != COLUMNS or about != _about(run) or "deviation" not in frame.attrs:
+    if tuple(frame.columns) != COLUMNS or not _is_about(frame, run):
         raise DamagedRun(f"{path}: not a table of this run with its key frequencies; restore the file or delete it")
     return frame
 

@@ -9,7 +9,7 @@
         grokbook/ notebooks/ runs/ …   the library, all chapters and the published runs: a checkout without its history
 
 Notebooks find the runs, wherever the archive is unpacked, as they find them in a checkout
-(:func:`grokbook.runs.folders.checkout`).
+(:func:`grokbook.runs.store.checkout`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from grokbook.book.exercises import ExerciseError
 from grokbook.book.pair import paired, plain_text, relinked
 from grokbook.book.parameters import read_notebook
 from grokbook.runs import disk
-from grokbook.runs.folders import checkout
+from grokbook.runs.store import checkout
 
 NAME = "grokbook-workshop"
 FOLDERS = ("grokbook", "notebooks", "runs")

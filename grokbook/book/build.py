@@ -13,8 +13,8 @@ from filelock import FileLock
 
 from grokbook.book.execute import NotebookError, execute_all
 from grokbook.book.staleness import fingerprint
-from grokbook.runs.folders import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
-from grokbook.training.store import RunStore
+from grokbook.runs.store import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
+from grokbook.training.ensure import RunStore
 
 STAMP = ".grokbook-inputs"
 LOCK = ".lock"

@@ -27,8 +27,8 @@ from sphinx.util.docutils import SphinxDirective
 from grokbook import figures, paper, runs
 from grokbook.book import explorer, plotly_mime, side_files
 from grokbook.paper import claims
-from grokbook.runs import folders
-from grokbook.training.store import RunStore
+from grokbook.runs import store as folders
+from grokbook.training.ensure import RunStore
 
 
 def setup(app: Sphinx) -> None:

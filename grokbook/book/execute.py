@@ -26,7 +26,7 @@ from grokbook.book.frame import closed
 from grokbook.book.parameters import ParameterError, check_parameters, read_notebook
 from grokbook.book.staleness import cache_key, stored_key
 from grokbook.runs import provenance
-from grokbook.training.store import RunStore
+from grokbook.training.ensure import RunStore
 
 
 class NotebookError(RuntimeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from grokbook.paper.claims import Claim, Judgement
-    from grokbook.training.store import RunStore
+    from grokbook.training.ensure import RunStore
 
 
 class Place(NamedTuple):

@@ -23,7 +23,7 @@ from grokbook.book.build import BuildError, build
 from grokbook.book.chromium import chromium
 from grokbook.book.execute import NotebookError
 from grokbook.runs import disk
-from grokbook.runs.folders import checkout
+from grokbook.runs.store import checkout
 
 LEFT_OUT = ("explorer",)
 WIDTH, HEIGHT = 760, 1075

@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 
 from grokbook import figures, paper
 from grokbook.book.chromium import chromium
-from grokbook.runs.folders import checkout
-from grokbook.training import store
+from grokbook.runs.store import checkout
+from grokbook.training import ensure as store
 
 INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
 """File name to the colours of text, test accuracy and train accuracy."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grokbook.runs.run import PROVENANCE
-from grokbook.training.store import RunStore, default_store
+from grokbook.training.ensure import RunStore, default_store
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = {".py", ".pyi", ".toml"}

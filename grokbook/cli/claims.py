@@ -14,7 +14,7 @@ from grokbook.cli.common import Json, short_errors
 def claims(as_json: Json = False) -> None:
     """Judge the paper's claims by the stored runs. Nothing is trained."""
     from grokbook.paper.claims import counted, judge
-    from grokbook.training.store import default_store
+    from grokbook.training.ensure import default_store
 
     with short_errors():
         judgements = judge(default_store())

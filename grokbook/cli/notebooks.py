@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from grokbook.cli.common import extra, short_errors
-from grokbook.runs import folders
+from grokbook.runs import store as folders
 
 
 def notebook(

@@ -16,7 +16,9 @@ from rich.table import Table
 
 from grokbook.cli.common import Json, print_run, short_errors, summary
 from grokbook.errors import DamagedRun
-from grokbook.runs.folders import default_folders
+from grokbook.runs.config import RunConfig
+from grokbook.runs.layout import CONFIG
+from grokbook.runs.store import default_folders
 
 if TYPE_CHECKING:
     from grokbook.runs.outcomes import Outcome
@@ -149,10 +151,10 @@ def repeat(
     from grokbook.runs import repeats
     from grokbook.runs.run import Run, read
     from grokbook.training import train as training
-    from grokbook.training.store import default_store
+    from grokbook.training.ensure import default_store
 
     with short_errors():
-        target, whole = _published(to), default_store().whole
+        target, whole = _published(to), default_store().sources
         configs = [read(_find(name)).config for name in names]
         sources = [whole.get(source) for config in configs if (source := config.source) and source in whole]
 
@@ -174,7 +176,7 @@ def tabulate(
     """Write how an experiment's stored runs ended into its table, one row each. Rows that are there stay."""
     from grokbook.paper import experiments
     from grokbook.runs import outcomes
-    from grokbook.training.locks import table_lock
+    from grokbook.runs.disk import table_lock
 
     with short_errors():
         folders = default_folders()
@@ -192,12 +194,24 @@ def tabulate(
 
 
 @app.command()
+def rename(
+    place: Annotated[Path | None, typer.Argument(help="A folder of runs; by default the one for new runs.")] = None,
+) -> None:
+    """Give runs their names that were stored while step budget and tail were part of a name. Contents stay."""
+    from grokbook.runs import renaming
+
+    with short_errors():
+        for old, new in renaming.rename(place or default_folders().path):
+            print(f"{old.name}: {'stays, its new name is taken' if new is None else new.name}")
+
+
+@app.command()
 def clean() -> None:
     """Remove the states that are kept so that runs can go on with larger budgets. Finished runs stay."""
     from grokbook.training.checkpoints import Checkpoints
 
     with short_errors():
-        freed = Checkpoints(default_folders().in_progress).clean()
+        freed = Checkpoints(default_folders().states).clean()
         print(f"{freed / 1e6:.1f} MB were freed")
 
 
@@ -244,9 +258,19 @@ def _find(name: str) -> Path:
     """The folder of the one stored run whose name or hash begins with ``name``."""
     folders = list(default_folders().folders())
     found = [f for f in folders if f.name.startswith(name) or f.name.rpartition("-")[2].startswith(name)]
+    found = found or [f for f in folders if _formerly(f, name)]
     if not found:
         raise KeyError(f"no stored run is called {name!r}; see: grokbook runs list")
     if len(found) > 1:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}{more}")
     return found[0]
+
+
+def _formerly(folder: Path, name: str) -> bool:
+    """Whether a run once had a name, or a hash, that begins so: notes and links may have it still."""
+    try:
+        former = RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8"))).former_name
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+    return former.startswith(name) or former.rpartition("-")[2].startswith(name)

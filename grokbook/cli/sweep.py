@@ -15,8 +15,8 @@ from rich.table import Table
 
 from grokbook.cli.common import extra, short_errors
 from grokbook.paper import experiments
-from grokbook.runs.config import RunConfig
-from grokbook.runs.folders import RunFolders, default_folders
+from grokbook.runs.config import RunConfig, merged
+from grokbook.runs.store import FolderStore, default_folders
 from grokbook.training.progress import duration
 
 if TYPE_CHECKING:
@@ -62,20 +62,20 @@ def sweep(
             computed = dict.fromkeys(f"grokbook notebook {pages.EXPERIMENTS[name].page}" for name in chosen)
             print(f"no runs: computed without training by {' and '.join(computed)}")
             return
-        left = store.missing(experiments.longest(chain.from_iterable(_lacking(store, *each) for each in found.items())))
+        left = store.missing(merged(chain.from_iterable(_lacking(store, *each) for each in found.items())))
         sources = len(set(left) - set(configs))
         besides = f", and {sources} that they start from" if sources else ""
         print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
         if left and dry_run:
             _print_estimate(left, store, device, workers)
         elif left:
-            from grokbook.training.store import default_store
+            from grokbook.training.ensure import default_store
             from grokbook.training.sweeps import Sweep
 
             _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
 
 
-def _lacking(store: RunFolders, name: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
+def _lacking(store: FolderStore, name: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
     """The runs of an experiment that are not there: not stored, or, if their ends are all that counts, not known."""
     if not experiments.experiment(name).endings:
         return [config for config in configs if config not in store]
@@ -118,7 +118,7 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
         raise typer.Exit(1)
 
 
-def _list_experiments(store: RunFolders) -> None:
+def _list_experiments(store: FolderStore) -> None:
     table = Table("name", "in the paper", "runs", "done", box=box.SIMPLE_HEAD)
     for name, experiment in experiments.EXPERIMENTS.items():
         configs = experiment.configs()
@@ -127,7 +127,7 @@ def _list_experiments(store: RunFolders) -> None:
     Console().print(table)
 
 
-def _print_estimate(left: list[RunConfig], store: RunFolders, device: str, workers: int | None) -> None:
+def _print_estimate(left: list[RunConfig], store: FolderStore, device: str, workers: int | None) -> None:
     from grokbook.training import estimates
 
     name, workers = _workers(device, workers)

@@ -48,7 +48,7 @@ def train(
             operands=operands,
             frozen=EMBEDDING if random_embedding else (),
         )
-        from grokbook.training.store import default_store
+        from grokbook.training.ensure import default_store
 
         store = default_store()
         (run,) = store.ensure([config], device, threads=threads)

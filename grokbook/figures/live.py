@@ -18,8 +18,8 @@ from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 from grokbook.training import train as training
 from grokbook.training.devices import resolve_device
+from grokbook.training.ensure import RunStore, default_store
 from grokbook.training.record import Moment
-from grokbook.training.store import RunStore, default_store
 
 UPDATE_SECONDS = 0.5
 """Seconds between two updates of the figure, at least."""
@@ -59,7 +59,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
     try:
         with _first_interrupt(watch.stop):
             if again:
-                sources = [] if config.source is None else store.whole.ensure([config.source], device)
+                sources = [] if config.source is None else store.sources.ensure(config.source, device)
                 (run,) = training.train([config], device, sources=sources, on_evaluation=watch)
             else:
                 (run,) = store.ensure([config], device, on_evaluation=watch)

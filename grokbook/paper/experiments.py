@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ from grokbook.paper.configs import (
     ELEMENTARY,
     FRACTIONS,
     QUADRATICS_AND_CUBICS,
-    SHORT_TAIL,
     Transfer,
     ending_tail,
     mixture,
@@ -56,10 +55,10 @@ class Experiment(NamedTuple):
 
     def configs(
         self,
-        *,
         moduli: Sequence[int] = (),
         fractions: Sequence[float] = (),
         seeds: Sequence[int] = (),
+        *,
         max_steps: int | None = None,
     ) -> list[RunConfig]:
         """The runs, one seed of everything first; what is given replaces the experiment's own."""
@@ -76,26 +75,22 @@ class Experiment(NamedTuple):
         return list(found)
 
     def includes(self, config: RunConfig) -> bool:
-        """Whether it is one of the runs, with the experiment's own moduli, fractions, seeds and budgets.
-
-        Where their ends are all that is shown, one that goes on for longer after it groks is one of them, too.
-        """
+        """Whether it is one of the runs, with its own moduli, fractions and seeds and no smaller budget."""
         inside = config.p in self.moduli and config.fraction in self.fractions and config.seed in self.seeds
-        own = _like(self, config.p, config.fraction, config.seed) if inside else frozenset()
-        return config in own or (self.endings and config.tail > SHORT_TAIL and replace(config, tail=SHORT_TAIL) in own)
+        return inside and config.max_steps >= self._own(config).get(config.hash, math.inf)
 
     def covers(self, config: RunConfig) -> bool:
-        """Whether it is a run of the same tasks, whatever its modulus, fraction, seed and budget."""
-        place = config.p, config.fraction, config.seed
-        return config in _like(self, *place) or config in _like(self, *place, config.max_steps)
+        """Whether it is a run of the same tasks, whatever its modulus, fraction, seed and end."""
+        return config.hash in self._own(config)
+
+    def _own(self, config: RunConfig) -> Mapping[str, int]:
+        return _budgets(self, config.p, config.fraction, config.seed)
 
 
 @lru_cache(maxsize=1024)  # asked for every run of a chapter, at a few places
-def _like(
-    experiment: Experiment, p: int, fraction: float, seed: int, max_steps: int | None = None
-) -> frozenset[RunConfig]:
-    """The runs of an experiment at one modulus, fraction and seed."""
-    return frozenset(experiment.configs(moduli=[p], fractions=[fraction], seeds=[seed], max_steps=max_steps))
+def _budgets(experiment: Experiment, p: int, fraction: float, seed: int) -> Mapping[str, int]:
+    """The runs of an experiment at one modulus, fraction and seed, by hash, with their budgets."""
+    return {config.hash: config.max_steps for config in experiment.configs([p], [fraction], [seed])}
 
 
 def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable[str]) -> tuple[Transfer, ...]:
@@ -190,16 +185,6 @@ def in_the_paper(config: RunConfig) -> bool:
     return any(experiment.includes(config) for experiment in EXPERIMENTS.values())
 
 
-def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """The runs, each once, without those that another of them only goes on from: to the end of a longer tail."""
-    distinct = dict.fromkeys(configs)
-    tails: dict[RunConfig, int] = {}
-    for config in distinct:
-        task = replace(config, tail=SHORT_TAIL)
-        tails[task] = max(tails.get(task, 0), config.tail)
-    return [config for config in distinct if config.tail == tails[replace(config, tail=SHORT_TAIL)]]
-
-
 def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:
     """The command that trains these runs of an experiment, and those of its other tasks at the same settings.
 
@@ -212,7 +197,7 @@ def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:
     foreign = next((config for config in wanted if not chosen.covers(config)), None)
     if foreign is not None:
         raise ValueError(f"{name} has no {foreign.task}")
-    own = all(config in _like(chosen, config.p, config.fraction, config.seed) for config in wanted)
+    own = all(config.max_steps == chosen._own(config)[config.hash] for config in wanted)
     budgets = [] if own else sorted({config.max_steps for config in wanted})
     if len(budgets) > 1:
         raise ValueError(f"budgets of {', '.join(map(str, budgets))} steps take a command each")

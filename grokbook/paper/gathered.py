@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
-from grokbook.training.store import RunStore
+from grokbook.training.ensure import RunStore
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,7 +21,7 @@ from grokbook.data.polynomials import Kind
 from grokbook.paper import results
 from grokbook.paper.results import Reported
 from grokbook.runs.config import RunConfig
-from grokbook.runs.outcomes import Outcome, setting
+from grokbook.runs.outcomes import Outcome, merge
 from grokbook.runs.run import ON_ITS_WAY
 
 _KINDS = [*CATALOGUE, Kind.TABLE]
@@ -134,26 +134,16 @@ def cells(configs: Iterable[RunConfig], outcomes: Iterable[Outcome]) -> list[Cel
         configs: the runs that the cells ask for, of one operation each.
         outcomes: what was run; what no cell asks for is left out.
     """
-    chosen: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        key = setting(outcome.config)
-        if key not in chosen or _rank(outcome) > _rank(chosen[key]):
-            chosen[key] = outcome
+    chosen = {outcome.config.hash: outcome for outcome in merge([], outcomes)}
     wanted: dict[str, dict[int, RunConfig]] = {}
     for config in configs:
-        wanted.setdefault(setting(config, seed=False), {}).setdefault(config.seed, config)
+        wanted.setdefault(config.with_seed(0).hash, {}).setdefault(config.seed, config)
     found = []
     for by_seed in wanted.values():
         runs = tuple(by_seed[seed] for seed in sorted(by_seed))
-        there = (chosen.get(setting(config)) for config in runs)
+        there = (chosen.get(config.hash) for config in runs)
         found.append(Cell(wanted=runs, outcomes=tuple(outcome for outcome in there if outcome is not None)))
     return sorted(found, key=_place)
-
-
-def _rank(outcome: Outcome) -> tuple[int, int, str]:
-    """The larger, the sooner it counts: by its budget, then by that of its source, then by anything that is fixed."""
-    source = outcome.config.source
-    return outcome.config.max_steps, 0 if source is None else source.max_steps, outcome.config.hash
 
 
 def _place(cell: Cell) -> tuple[int, int, str, str, float]:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
@@ -18,12 +18,17 @@ from grokbook.model import names
 from grokbook.model.names import EMBEDDING, WEIGHTS
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
-_ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")  # decide when to stop, and nothing before
+ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")
+"""Fields that say where one stops looking. They decide no weight before, and are no part of a run's name."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RunConfig:
-    """Everything that decides how a training run goes. Two equal configs are the same run.
+    """Which training run, and how far to look at it.
+
+    A run is its trajectory: all that decides its weights at a step gives it its :attr:`name`. Budget, tail and the rule
+    of grokking (:data:`ENDING`) do not; a stored run that went further answers a config that asks for less. Of a source
+    they do count, since its last weights are what is taken.
 
     Defaults are the paper's Table 2. Bad values raise ``ValueError`` (wrong types ``TypeError``) at construction.
     """
@@ -203,22 +208,37 @@ class RunConfig:
 
     @cached_property
     def hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON."""
-        return _digest(self.to_dict())
-
-    @cached_property
-    def trajectory(self) -> str:
-        """A hash of all but where the run ends: configs that share it go through the same weights, step by step."""
-        return _digest({name: value for name, value in self.to_dict().items() if name not in _ENDING})
+        """First 16 hex digits of a SHA-256: of all that decides the weights at a step, and so the same for any end."""
+        return _digest({name: value for name, value in self.to_dict().items() if name not in ENDING})
 
     @cached_property
     def name(self) -> str:
         """Name of the run in a store: a readable beginning, then the hash."""
+        return self._named(self.hash)
+
+    @cached_property
+    def former_name(self) -> str:
+        """The name with the end counted in: what runs were called once, and what states of runs in progress are."""
+        return self._named(_digest(self.to_dict()))
+
+    def _named(self, digest: str) -> str:
         named = (f"{op.name}-{op.digest[:8]}" if isinstance(op, Table) else str(op) for op in self.parsed_operations)
         readable = "_".join(re.sub(r"[^0-9A-Za-z+^()-]", "", text) for text in named)
         readable = re.sub(r"^-", "0-", readable)  # a name that begins with a minus reads as an option
         kind = "-pg" if self.source is not None else ""
-        return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{self.hash}"
+        return f"{readable[:40]}-p{self.p}-r{self.fraction:g}-s{self.seed}{kind}-{digest}"
+
+    @property
+    def rule(self) -> tuple[float, int]:
+        """When a run counts as grokked: test accuracy, and for how many steps it has to last."""
+        return self.grok_accuracy, self.sustain
+
+    def with_seed(self, seed: int) -> RunConfig:
+        """The same experiment with another seed; a source that has the run's seed gets it, too."""
+        source = self.source
+        if source is not None and source.seed == self.seed:
+            source = source.with_seed(seed)
+        return replace(self, seed=seed, source=source)
 
 
 def as_kept(operations: Iterable[Any]) -> tuple[str | Operation, ...]:
@@ -230,6 +250,16 @@ def as_kept(operations: Iterable[Any]) -> tuple[str | Operation, ...]:
 def canonical(values: Mapping[str, Any]) -> str:
     """Plain values as JSON text, the same for equal values."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def merged(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Each run once, asked for as far as any of these configs does; where rules of grokking differ, once for each."""
+    found: dict[tuple[object, ...], RunConfig] = {}
+    for config in configs:
+        known = found.setdefault((config.name, config.rule), config)
+        most = {field: max(getattr(known, field), getattr(config, field)) for field in ("max_steps", "tail")}
+        found[config.name, config.rule] = replace(known, **most)
+    return list(found.values())
 
 
 def _digest(values: Mapping[str, Any]) -> str:

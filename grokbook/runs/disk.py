@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 
 def flush(path: Path) -> None:
     """Have a file, or the names in a folder, written out to the disk. Where folders cannot be flushed, they are not."""
@@ -35,3 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def table_lock(path: Path) -> FileLock:
+    """The lock on a table, a hidden file beside it: hold it to read and write, and what others add meanwhile stays.
+
+    Its folder is made if it is not there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))

@@ -4,14 +4,14 @@ A table is one parquet file beside the published run folders, named after its ex
 to judge a run and to train it again: its config in canonical JSON, whose hash names it, when it grokked, its
 accuracies, losses and measures at the end, and where and when it was trained. It has no history and no spectra.
 
-Rows are only ever added. A row that is there stays as it is.
+A row that is there stays as it is, until the run has gone on for more steps.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ import pyarrow.parquet as pq
 from grokbook.errors import DamagedRun
 from grokbook.runs import disk
 from grokbook.runs.config import RunConfig, canonical
-from grokbook.runs.folders import RunFolders
 from grokbook.runs.grokking import ending
 from grokbook.runs.history import OUTCOMES, limits, measured
-from grokbook.runs.run import CONFIG, Run
+from grokbook.runs.layout import CONFIG
+from grokbook.runs.run import Run
 from grokbook.runs.run import read as read_run
+from grokbook.runs.store import FolderStore
 
 REPEATS = "repeats"
 """The table of further trainings of runs, see :mod:`grokbook.runs.repeats`."""
@@ -132,8 +133,8 @@ class Outcome:
         )
 
     def same_training(self, other: Outcome) -> bool:
-        """Whether the two tell of one training of a run, and not of a config that was trained twice."""
-        return self.config == other.config and self.facts["started"] == other.facts["started"]
+        """Whether the two tell of one training of a run, perhaps up to different ends, and not of two trainings."""
+        return self.config.hash == other.config.hash and self.facts["started"] == other.facts["started"]
 
 
 def _measures_in(columns: Iterable[str]) -> list[str]:
@@ -231,22 +232,33 @@ def write(outcomes: Iterable[Outcome], path: Path) -> None:
 
 
 def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
-    """Add outcomes to those that are known, sorted by name; what is known of a run stays.
+    """Add outcomes to those that are known, sorted by name: one of each run.
 
-    A config that was trained a second time keeps its known outcome, whatever the second one was.
+    Of two trainings the known one stays, unless the other had more steps and does not contradict it: to choose among
+    trainings by how they ended would favour grokking (:mod:`grokbook.runs.repeats`).
 
     Raises:
-        ValueError: two outcomes tell of one training and differ; the message names the run.
+        ValueError: two outcomes tell of one training, equally long, and differ; the message names the run.
     """
-    rows = {outcome.config.hash: outcome for outcome in known}
-    for outcome in found:
+    rows: dict[str, Outcome] = {}
+    for outcome in (*known, *found):
         there = rows.setdefault(outcome.config.hash, outcome)
-        if there.same_training(outcome) and (names := differences(there, outcome)):
+        if there.steps == outcome.steps and there.same_training(outcome) and (names := differences(there, outcome)):
             raise ValueError(
                 f"{outcome.config.label} ({outcome.config.name}) is known with another {', '.join(names[:3])}"
                 f"{' and more' if len(names) > 3 else ''}; rows are not changed: restore the run, or the table"
             )
+        if outcome.config.max_steps > there.config.max_steps and not disagree([there, outcome]):
+            rows[outcome.config.hash] = outcome
     return _in_order(rows.values())
+
+
+def disagree(trainings: Sequence[Outcome]) -> bool:
+    """Whether one groks by a step that another reaches without having grokked, and goes on long enough to tell."""
+    grok_steps = [each.grok_step for each in trainings if each.grok_step is not None]
+    return any(
+        each.grok_step is None and step + each.config.sustain <= each.steps for each in trainings for step in grok_steps
+    )
 
 
 def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -261,7 +273,7 @@ def table_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.parquet"
 
 
-def tables(folders: RunFolders) -> list[Path]:
+def tables(folders: FolderStore) -> list[Path]:
     """All tables of outcomes beside run folders: those of experiments, and of repeats.
 
     Their names have no dots; those of tables about one run have.
@@ -269,7 +281,7 @@ def tables(folders: RunFolders) -> list[Path]:
     return [path for path in folders.tables() if "." not in path.stem]
 
 
-def published(folders: RunFolders, name: str) -> list[Outcome]:
+def published(folders: FolderStore, name: str) -> list[Outcome]:
     """The rows of an experiment's tables, beside published runs and one's own. Errors as :func:`read` has them."""
     found: list[Outcome] = []
     for place in folders.places:
@@ -277,27 +289,8 @@ def published(folders: RunFolders, name: str) -> list[Outcome]:
     return found
 
 
-def setting(config: RunConfig, *, seed: bool = True) -> str:
-    """What a run is but for step budgets, its own and its source's, and its tail; without ``seed`` but for seeds, too.
-
-    Neither decides whether and when a run groks, as long as the budget is not too small and sums are rounded
-    alike (see :mod:`grokbook.runs.repeats`). The tail of a source does decide what is taken from it.
-    """
-    return _setting(config.to_dict(), {"max_steps"} if seed else {"max_steps", "seed"})
-
-
-def _setting(values: Mapping[str, Any], left_out: Set[str]) -> str:
-    kept = {name: value for name, value in values.items() if name != "tail" and name not in left_out}
-    source = values.get("source")
-    if source is not None:
-        kept["source"] = _setting(source, left_out), source.get("tail")
-        # A module of another seed is another experiment, whatever the seeds are.
-        kept["same seed"] = source.get("seed") == values.get("seed")
-    return canonical(kept)
-
-
-def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable[Outcome] = ()) -> Iterator[Outcome]:
-    """Outcomes of the stored runs that are like one of these configs but for seed, step budget and tail.
+def stored(folders: FolderStore, configs: Iterable[RunConfig], *, known: Iterable[Outcome] = ()) -> Iterator[Outcome]:
+    """Outcomes of the stored runs that are like one of these configs but for seed and end.
 
     Args:
         folders: where to look.
@@ -307,43 +300,36 @@ def stored(folders: RunFolders, configs: Iterable[RunConfig], *, known: Iterable
     Raises:
         DamagedRun: a folder cannot be read.
     """
-    wanted = {setting(config, seed=False) for config in configs}
+    wanted = {config.with_seed(0).hash for config in configs}
     hashes = {outcome.config.hash for outcome in known}
     for folder in folders.folders():
         if folder.name.rpartition("-")[2] in hashes:
             continue
         try:
-            values = json.loads((folder / CONFIG).read_text("utf8"))
-            like = _setting(values, {"max_steps", "seed"}) in wanted
-        except (OSError, ValueError, AttributeError):
+            config = RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8")))
+            like = config.with_seed(0).hash in wanted
+        except (OSError, ValueError, TypeError, AttributeError):
             like = True  # reading it says what is wrong with it
         if like:
             yield Outcome.of(read_run(folder))
 
 
-def gather(folders: RunFolders, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
+def gather(folders: FolderStore, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
     """All that is known of an experiment: the rows of its tables, and the stored runs that these lack.
 
     Args:
         folders: where runs and tables are.
         name: of the experiment's tables.
-        configs: the experiment's runs; other seeds and step budgets of them count, too.
+        configs: the experiment's runs; other seeds and ends of them count, too.
     """
     known = published(folders, name)
-    return merge(known, stored(folders, configs, known=known))
+    return merge(known, stored(folders, configs))
 
 
 def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunConfig]:
     """Those of some runs of whose ends nothing tells, each once.
 
-    An outcome tells of a run if it has the same :func:`setting` and the very same source, and has grokked or had at
-    least as many steps. A source that was cut short may not have grokked: its module is another one.
+    An outcome tells of a run if that has grokked or had at least as many steps.
     """
-    told: dict[tuple[str, RunConfig | None], float] = {}
-    for outcome in known:
-        key = setting(outcome.config), outcome.config.source
-        steps = math.inf if outcome.grok_step is not None else outcome.config.max_steps
-        told[key] = max(told.get(key, 0), steps)
-    return [
-        config for config in dict.fromkeys(configs) if told.get((setting(config), config.source), 0) < config.max_steps
-    ]
+    told = {each.config.hash: math.inf if each.grok_step is not None else each.config.max_steps for each in known}
+    return [config for config in dict.fromkeys(configs) if told.get(config.hash, 0) < config.max_steps]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from grokbook.runs.run import Run
-from grokbook.training.store import RunStore
+from grokbook.training.ensure import RunStore
 
 Maps = Literal["all", "last", "none"]
 """Which maps of the 2-D logits to keep: of all recorded steps, of the last one, of none."""

@@ -3,23 +3,23 @@
 A config fixes pairs, initial weights and all that is computed from them, but not how sums are rounded: that is another
 matter on another device, with another number of threads, or after a change of this code. A difference in the last bits
 grows with the steps. To choose among trainings by how they ended would favour grokking. So a published run gives way to
-one with a larger step budget only where that one does not contradict it (:func:`disagree`). Other further trainings
-have a row each, as in any table of outcomes, in ``repeats.parquet`` beside the runs.
+one with more steps only where that one does not contradict it (:func:`grokbook.runs.outcomes.disagree`). Other further
+trainings have a row each, as in any table of outcomes, in ``repeats.parquet`` beside the runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from grokbook.runs import outcomes
-from grokbook.runs.folders import RunFolders
-from grokbook.runs.outcomes import REPEATS, Outcome, setting
+from grokbook.runs.disk import table_lock
+from grokbook.runs.outcomes import REPEATS, Outcome
 from grokbook.runs.run import Run
-from grokbook.training.locks import table_lock
+from grokbook.runs.store import FolderStore
 
 
-def read(folders: RunFolders) -> list[Outcome]:
+def read(folders: FolderStore) -> list[Outcome]:
     """The rows of the tables of repeats beside published runs and one's own. Errors as those of ``outcomes.read``."""
     return [row for place in folders.places for row in outcomes.read(outcomes.table_path(place, REPEATS))]
 
@@ -41,22 +41,14 @@ def keep(run: Run, place: Path) -> Path:
 
 
 def trained_again(trainings: Iterable[Outcome]) -> list[list[Outcome]]:
-    """Those that differ in nothing but machine, code, step budget and tail: together, the first one first.
+    """Those of one run, which differ in machine, code or end: together, the first one first.
 
     A run that went on with a larger budget is one training, with one beginning; it counts with the larger. What was
     trained once is left out.
     """
     found: dict[str, list[Outcome]] = {}
     for outcome in sorted(trainings, key=lambda each: (str(each.facts["started"]), -each.config.max_steps)):
-        group = found.setdefault(setting(outcome.config), [])
+        group = found.setdefault(outcome.config.hash, [])
         if not any(each.facts["started"] == outcome.facts["started"] for each in group):
             group.append(outcome)
     return [group for group in found.values() if len(group) > 1]
-
-
-def disagree(trainings: Sequence[Outcome]) -> bool:
-    """Whether one groks by a step that another reaches without having grokked, and goes on long enough to tell."""
-    grok_steps = [each.grok_step for each in trainings if each.grok_step is not None]
-    return any(
-        each.grok_step is None and step + each.config.sustain <= each.steps for each in trainings for step in grok_steps
-    )

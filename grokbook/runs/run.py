@@ -31,20 +31,10 @@ from grokbook.errors import DamagedRun, WeightsMissing
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.weights import Weights, shapes
 from grokbook.runs.config import RunConfig
-from grokbook.runs.folders import WEIGHTS_FILE
-from grokbook.runs.grokking import grok_step
+from grokbook.runs.grokking import ending, grok_step
 from grokbook.runs.history import required_columns
+from grokbook.runs.layout import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS
 
-CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE = (
-    "config.json",
-    "history.parquet",
-    "spectra.safetensors",
-    WEIGHTS_FILE,
-    "provenance.json",
-)
-"""Names of the files of a run."""
-STOPPED_BY_BUDGET = "step budget"
-"""What a provenance says of a run that would go on with a larger one."""
 ON_ITS_WAY = 0.9
 """Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
 
@@ -119,6 +109,14 @@ class Run:
         In a mixture the worst operation counts.
         """
         return grok_step(self.config, self.history)
+
+    def answers(self, config: RunConfig) -> bool:
+        """Whether it went as far as a config of the same run asks; it may have gone further."""
+        return self.steps >= ending(config, grok_step(config, self.history))
+
+    def ends_like(self, config: RunConfig) -> bool:
+        """Whether it ended exactly where a config of the same run says: then its weights are those of that config."""
+        return self.steps == ending(config, grok_step(config, self.history))
 
     @property
     def groks(self) -> bool | None:
@@ -228,6 +226,8 @@ def read(folder: Path) -> Run:
         weights = Weights(**load_file(folder / WEIGHTS)) if whole else None
     except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
         raise damaged(file, error) from error
+    if folder.name == config.former_name:
+        raise DamagedRun(f"{folder}: runs are named by another rule now; grokbook runs rename gives it its name")
     if config.name != folder.name:
         raise damaged(CONFIG, f"the folder should be named {config.name}")
     run = Run(config=config, history=history, spectra=spectra, kept_weights=weights, provenance=provenance)

@@ -1,8 +1,8 @@
 """States of runs in progress, so that a killed process costs about a minute, and a larger budget nothing done before.
 
 A state is one safetensors file: weights and optimiser, the record so far, the step, and a checksum. It is written
-beside its place and renamed. The state of a run that its budget has ended stays under the name of its trajectory, and
-a config that differs in its ending alone goes on from there.
+beside its place and renamed. The state of a run that its budget has ended stays under the run's name, and the same
+run goes on from there when it is asked for with another end.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class Checkpoints:
         elif not keep:
             own.unlink(missing_ok=True)
             ended.unlink(missing_ok=True)
-        for unfinished in self.folder.glob(f"{glob.escape(config.name)}.*.tmp"):  # of a process killed while writing
+        for unfinished in self.folder.glob(
+            f"{glob.escape(config.former_name)}.*.tmp"
+        ):  # of a process killed while writing
             unfinished.unlink(missing_ok=True)
 
     def clean(self) -> int:
@@ -103,7 +105,7 @@ class Checkpoints:
         return size
 
     def _files(self, config: RunConfig) -> tuple[Path, Path]:
-        return self.folder / f"{config.name}.safetensors", self.folder / f"{_ENDED}{config.trajectory}.safetensors"
+        return self.folder / f"{config.former_name}.safetensors", self.folder / f"{_ENDED}{config.hash}.safetensors"
 
 
 def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 
 from grokbook.runs.config import RunConfig
-from grokbook.runs.folders import RunFolders
 from grokbook.runs.initial import initial_weights
+from grokbook.runs.store import FolderStore
 from grokbook.training import engine, memory
 from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.record import observe
@@ -66,7 +66,7 @@ def _estimate(group: list[RunConfig], device: torch.device, measured_steps: int)
     return Estimate(first.p, first.fraction, len(first.operations), len(group), steps, per_step / slots)
 
 
-def disk_estimate(store: RunFolders, runs: int) -> int:
+def disk_estimate(store: FolderStore, runs: int) -> int:
     """Bytes that so many runs take, from the mean of those that are stored; 2 MB each if none is."""
     sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in store.folders()]
     return int(runs * (sum(sizes) / len(sizes) if sizes else 2e6))

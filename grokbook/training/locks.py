@@ -1,57 +1,41 @@
-"""Locks on runs and tables: of two processes that want the same run, one trains it. A dead process holds none."""
+"""Locks on runs: of two processes that want the same run, one trains it. A dead process holds none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, Timeout
-
 from grokbook.runs.config import RunConfig
-
-
-def table_lock(path: Path) -> FileLock:
-    """The lock on a table, a hidden file beside it: hold it to read and write, and what others add meanwhile stays.
-
-    Its folder is made if it is not there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path.with_name(f".{path.name}.lock"))
+from grokbook.runs.store import Lock
 
 
 class RunLocks:
     """The runs this process may train; a context manager that gives all of them back.
 
-    A run is locked by its trajectory: configs that differ in their ending alone share their states on disk.
-
     Args:
-        folder: where the lock files are; made when the first lock is taken.
+        lock: takes the lock on a run without waiting, see :meth:`grokbook.runs.store.Store.lock`.
         done: whether a run needs no training any more; asked once its lock is held.
     """
 
-    def __init__(self, folder: Path, done: Callable[[RunConfig], bool] = lambda config: False) -> None:
-        self._folder, self._done = folder, done
-        self._held: dict[str, FileLock] = {}
+    def __init__(
+        self, lock: Callable[[RunConfig], Lock | None], done: Callable[[RunConfig], bool] = lambda config: False
+    ) -> None:
+        self._lock, self._done = lock, done
+        self._held: dict[str, Lock] = {}
 
     def take(self, config: RunConfig) -> bool:
-        """Whether the run is ours now. Does not wait. A run of our own that shares its trajectory has to end first."""
-        if config.trajectory in self._held:
-            return False
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / f"{config.trajectory}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
+        """Whether the run is ours now. Does not wait. The same run with another end has to be done with first."""
+        lock = None if config.hash in self._held else self._lock(config)
+        if lock is None:
             return False
         if self._done(config):
             lock.release()
             return False
-        self._held[config.trajectory] = lock
+        self._held[config.hash] = lock
         return True
 
     def give_back(self, config: RunConfig) -> None:
-        lock = self._held.pop(config.trajectory, None)
+        lock = self._held.pop(config.hash, None)
         if lock is not None:
             lock.release()
 

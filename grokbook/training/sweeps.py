@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 from grokbook.errors import DamagedRun, RunsMissing
 from grokbook.runs.config import RunConfig
-from grokbook.runs.folders import STORED_ONLY_VARIABLE
 from grokbook.runs.run import Run
+from grokbook.runs.store import STORED_ONLY_VARIABLE
 from grokbook.training import engine, memory
+from grokbook.training.ensure import RunStore
 from grokbook.training.progress import duration
-from grokbook.training.store import RunStore
 from grokbook.training.workers import Done, Settings, device_of_worker, token, train_task
 
 MAX_ATTEMPTS = 3
@@ -35,7 +35,7 @@ class Sweep:
     """Trains runs on an executor, and keeps the books.
 
     Args:
-        left: what is to be trained, see :meth:`grokbook.runs.folders.RunFolders.missing`. Runs leave the list as they
+        left: what is to be trained, see :meth:`grokbook.runs.store.FolderStore.missing`. Runs leave the list as they
             begin.
         store: where they go.
     """
@@ -80,8 +80,7 @@ class Sweep:
             return
         if self.store.stored_only:
             raise RunsMissing(f"training is off ({STORED_ONLY_VARIABLE}), and {len(self.left)} runs are not stored")
-        self.store.check_places(self.left)
-        self.store.check_writable()
+        self.store.check(self.left)
         with token(self.store) as name:
             settings = Settings(device, str(self.store.path.resolve()), name)
             executor = make_executor()
@@ -120,7 +119,7 @@ class Sweep:
     def _hand_out(self, executor: Executor, settings: Settings, at_a_time: int) -> None:
         """Submit tasks as long as there are workers for them."""
         while len(self._running) < at_a_time and (task := self._next_task(settings.device, at_a_time)):
-            self.store.check_writable()  # a disk that is full by now would cost hours of training
+            self.store.check()  # a disk that is full by now would cost hours of training
             sources = self._sources(task)
             if task := [config for config in task if config not in self.failed]:
                 try:
@@ -136,7 +135,7 @@ class Sweep:
         The workers of a pool die together, whichever run is to blame. So the last attempt at a run is made while
         nothing else runs: without this count of deaths, a run could be given up for another's fault.
         """
-        stored = self.store.whole
+        stored = self.store.sources
         ready = [config for config in self.left if config.source is None or config.source in stored]
         first_ones = [config for config in ready if not self._at_last(config)]
         if any(self._at_last(config) for task in self._running.values() for config in task):
@@ -159,7 +158,7 @@ class Sweep:
         for config in task:
             try:
                 if config.source is not None and config.source not in sources:
-                    sources[config.source] = self.store.whole.get(config.source)
+                    sources[config.source] = self.store.sources.get(config.source)
             except DamagedRun as error:
                 self.failed[config] = f"its source is damaged: {error}"
         return list(sources.values())

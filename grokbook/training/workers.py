@@ -23,8 +23,8 @@ from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.devices import resolve_device
+from grokbook.training.ensure import RunStore
 from grokbook.training.locks import RunLocks
-from grokbook.training.store import RunStore
 from grokbook.training.trainer import Trainer
 
 BUSY_SECONDS = 5.0
@@ -56,8 +56,8 @@ class Done(NamedTuple):
 @contextmanager
 def token(store: RunStore) -> Iterator[str]:
     """A file in the store for as long as a sweep lasts: a worker that finds it shares the folder, and has a sweep."""
-    store.in_progress.mkdir(parents=True, exist_ok=True)
-    file = store.in_progress / f"sweep-{uuid.uuid4().hex}"
+    store.states.mkdir(parents=True, exist_ok=True)
+    file = store.states / f"sweep-{uuid.uuid4().hex}"
     file.touch()
     try:
         yield file.name
@@ -68,7 +68,7 @@ def token(store: RunStore) -> Iterator[str]:
 def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: Settings) -> list[Done]:
     """Train runs that stack; executed by workers. Never raises for what is wrong with a run."""
     store = RunStore(settings.store)
-    file = store.in_progress / settings.token
+    file = store.states / settings.token
     shared = file.exists()
     trainer = Trainer(resolve_device(settings.device), finished={run.config: run for run in sources}, progress=False)
 
@@ -78,8 +78,8 @@ def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: S
 
     if shared:
         trainer.on_save = go_on
-        trainer.checkpoints = Checkpoints(store.in_progress)
-        trainer.locks = RunLocks(store.in_progress, done=store.__contains__)
+        trainer.checkpoints = Checkpoints(store.states)
+        trainer.locks = RunLocks(store.lock, done=store.__contains__)
         trainer.on_finish = store.put
     problem = None
     try:

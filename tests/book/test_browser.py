@@ -17,7 +17,7 @@ from grokbook.book.build import build
 from grokbook.book.chromium import chromium as headless
 from grokbook.fourier.transform import Spectrum, key_frequencies
 from grokbook.runs.run import read
-from grokbook.training.store import default_store
+from grokbook.training.ensure import default_store
 
 LOCAL = ("file:", "data:", "blob:")
 LEFT = "net::ERR_ABORTED"

@@ -9,7 +9,7 @@ from book_sample import ROOT, write_sample_book
 from grokbook.book import directives
 from grokbook.book.build import BuildError, build
 from grokbook.paper import claims
-from grokbook.training import store
+from grokbook.training import ensure as store
 
 pytestmark = pytest.mark.xdist_group("browser")  # one process builds the book
 

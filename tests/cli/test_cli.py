@@ -14,7 +14,8 @@ from grokbook.analysis import restricted_history
 from grokbook.book import build, copies, execute
 from grokbook.errors import RunDiffers
 from grokbook.paper import experiments
-from grokbook.runs import folders, outcomes, repeats
+from grokbook.runs import outcomes, repeats
+from grokbook.runs import store as folders
 from grokbook.runs.outcomes import Outcome
 from grokbook.runs.run import WEIGHTS
 from grokbook.training import trainer
@@ -224,8 +225,8 @@ def test_show_refuses_a_damaged_run(stored, tiny_run):
 
 def test_clean_removes_states_for_larger_budgets_only(mine, tiny):
     mine.ensure([tiny(max_steps=3)], "cpu", progress=False)
-    (ended,) = mine.in_progress.glob("*.safetensors")
-    own = mine.in_progress / "a+b-p7.safetensors"
+    (ended,) = mine.states.glob("*.safetensors")
+    own = mine.states / "a+b-p7.safetensors"
     own.write_bytes(ended.read_bytes())
     result = grokbook("runs", "clean")
     assert (result.exit_code, result.stdout) == (0, f"{own.stat().st_size / 1e6:.1f} MB were freed\n")

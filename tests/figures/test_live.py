@@ -16,7 +16,7 @@ from grokbook import RunStore
 from grokbook.book.execute import execute_notebook
 from grokbook.errors import RunsMissing
 from grokbook.figures import live
-from grokbook.runs.folders import STORED_ONLY_VARIABLE
+from grokbook.runs.store import STORED_ONLY_VARIABLE
 from grokbook.training.trainer import Trainer
 
 

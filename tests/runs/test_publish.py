@@ -50,7 +50,7 @@ def test_a_source_without_weights_is_trained_again_for_an_heir(tmp_path, tiny, t
     publish.publish(tiny_run, tmp_path / "published")
     store = RunStore(tmp_path / "mine", [tmp_path / "published"])
     assert tiny_run.config in store
-    assert tiny_run.config not in store.whole
+    assert tiny_run.config not in store.sources
     assert store.missing([tiny_run.config]) == []
     assert store.missing([tiny_transfer.config]) == [tiny_run.config, tiny_transfer.config]
     asked = [tiny_transfer.config] if wanted == "heir" else [tiny_run.config, tiny_transfer.config]
@@ -59,7 +59,7 @@ def test_a_source_without_weights_is_trained_again_for_an_heir(tmp_path, tiny, t
     assert {folder.name for folder in (tmp_path / "mine").glob("a*")} == {tiny_run.config.name, heir.config.name}
     assert store.missing(asked) == []
     assert not store.get(tiny_run.config).has_weights, "the published one still goes first"
-    assert torch.equal(store.whole.get(tiny_run.config).weights.W_E, tiny_run.weights.W_E)
+    assert torch.equal(store.sources.get(tiny_run.config).weights.W_E, tiny_run.weights.W_E)
 
 
 def test_a_stored_heir_does_not_need_the_weights_of_its_source(tmp_path, tiny_run, tiny_transfer):

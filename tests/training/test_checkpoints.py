@@ -52,7 +52,7 @@ def test_what_is_saved_is_loaded(states, tiny):
     later = trained_to(tiny(), 30)
     states.save(tiny(), *later)
     assert_same_state(states.load(tiny()), *later)
-    assert [file.name for file in states.folder.iterdir()] == [f"{tiny().name}.safetensors"]
+    assert [file.name for file in states.folder.iterdir()] == [f"{tiny().former_name}.safetensors"]
 
 
 @pytest.mark.parametrize("change", ["one more", "one less"])

@@ -15,13 +15,13 @@ from seals import reseal
 
 from grokbook import DamagedRun, Run, RunStore, train
 from grokbook.runs.run import CONFIG, HISTORY, SPECTRA, WEIGHTS
-from grokbook.training import store
+from grokbook.training import ensure as store
 from grokbook.training.checkpoints import Checkpoints
 
 
 def in_progress(store: RunStore) -> set[str]:
     """Names of the states and unfinished files of a store."""
-    return {file.name for file in store.in_progress.iterdir() if file.suffix != ".lock"}
+    return {file.name for file in store.states.iterdir() if file.suffix != ".lock"}
 
 
 # --- killed ---------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def long_run(tiny) -> Run:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(mine, long_run):
-    config, states, step = long_run.config, Checkpoints(mine.in_progress), 0
+    config, states, step = long_run.config, Checkpoints(mine.states), 0
     for _ in range(3):
         with Child(processes.ensure, mine.path, config) as child:
             said = [child.hear() for _ in range(random.randrange(3, 20))]
@@ -48,7 +48,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(mine, long
         assert ("begins", step) in child.hear_all()
         assert child.end() == 0
     assert_same_run(mine.get(config), long_run)
-    assert in_progress(mine) == {f"ended-{config.trajectory}.safetensors"}
+    assert in_progress(mine) == {f"ended-{config.hash}.safetensors"}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ QUICK = ("--p", "5", "--fraction", "0.5", "--max-steps", "100", "--device", "cpu
 @pytest.mark.parametrize("arguments", [("train", "a+b"), ("sweep", "elementary", "--workers", "1")])
 def test_a_read_only_folder_is_refused_before_any_training(mine, tiny_run, arguments):
     mine.put(tiny_run)
-    mine.in_progress.mkdir()
+    mine.states.mkdir()
     before = fingerprint(mine.path)
     mine.path.chmod(0o555)
     try:

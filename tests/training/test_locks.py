@@ -3,7 +3,8 @@ import pytest
 from filelock import Timeout
 from processes import Child
 
-from grokbook.training.locks import RunLocks, table_lock
+from grokbook.runs.disk import table_lock
+from grokbook.training.locks import RunLocks
 
 
 def test_a_table_is_changed_by_one_at_a_time(tmp_path):

@@ -59,7 +59,7 @@ def swept(configs: Sequence[RunConfig], store: RunStore, executor: Executor | No
     sweep.run(lambda: executor or Inline(), **{"workers": 2, **options})
     assert sweep.left == []
     if store.path.exists():
-        assert not list(store.in_progress.glob("sweep-*")), "the token stayed"
+        assert not list(store.states.glob("sweep-*")), "the token stayed"
     return sweep
 
 
@@ -146,7 +146,7 @@ def test_a_source_without_weights_is_not_done_when_its_worker_dies(tmp_path, tin
 def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_training(empty, tiny, tiny_run):
     publish.publish(tiny_run, empty.path)
     sweep = Sweep(empty.missing([tiny("a-b", source=tiny_run.config, transplant=("W_E",))]), empty)
-    with pytest.raises(FileExistsError, match="has no weights, and other runs start from them"):
+    with pytest.raises(FileExistsError, match="lacks the weights that other runs start from"):
         sweep.run(pytest.fail, workers=1)
 
 
@@ -221,8 +221,8 @@ def test_workers_end_with_their_sweep(tmp_path, number):
     store, output = RunStore(tmp_path / "runs"), tmp_path / "output.txt"
     wanted = ("--p", "5", "--fraction", "0.5", "--seed", "0", "--max-steps", "1000000")
     with Child(processes.command, output, store.path, "sweep", "elementary", *wanted, "--workers", "2") as child:
-        processes.wait_until(lambda: not child.process.is_alive() or len(list(store.in_progress.glob("*.lock"))) == 2)
-        locks = {file.stem for file in store.in_progress.glob("*.lock")}
+        processes.wait_until(lambda: not child.process.is_alive() or len(list(store.states.glob("*.lock"))) == 2)
+        locks = {file.stem for file in store.states.glob("*.lock")}
         child.signal(number)
         assert child.end() == (130 if number == signal.SIGINT else -number)
     said = output.read_text()
@@ -231,10 +231,10 @@ def test_workers_end_with_their_sweep(tmp_path, number):
         assert "grokbook: interrupted: 0 of 3 runs done, 2 running, 0 failed" in said
         assert said.strip().endswith("repeat the command to go on.")
     configs = EXPERIMENTS["elementary"].configs(moduli=[5], fractions=[0.5], seeds=[0], max_steps=1_000_000)
-    begun = [config for config in configs if config.trajectory in locks]
+    begun = [config for config in configs if config.hash in locks]
     assert len(begun) == 2
     for config in begun:  # workers that train on keep their locks
-        processes.wait_until(lambda config=config: RunLocks(store.in_progress).take(config))
+        processes.wait_until(lambda config=config: RunLocks(store.lock).take(config))
 
 
 # --- what can go wrong with a run -----------------------------------------------------------------
@@ -293,13 +293,13 @@ def test_the_heir_of_a_damaged_source_is_reported(empty, tiny, tiny_run):
 
 
 def test_a_damaged_checkpoint_is_reported_and_stops_no_other(empty, tiny):
-    empty.in_progress.mkdir(parents=True)
-    file = empty.in_progress / f"{tiny().name}.safetensors"
+    empty.states.mkdir(parents=True)
+    file = empty.states / f"{tiny().former_name}.safetensors"
     file.write_bytes(b"")
     sweep = swept([tiny(), tiny(seed=1)], empty)
     assert list(sweep.done) == [tiny(seed=1)]
     assert sweep.failed[tiny()].startswith(f"the checkpoint {file} cannot be read")
-    assert RunLocks(empty.in_progress).take(tiny()), "the lock was not given back"
+    assert RunLocks(empty.lock).take(tiny()), "the lock was not given back"
 
 
 def test_a_failure_of_the_executor_is_a_failure_of_its_run(empty, tiny):
@@ -329,7 +329,7 @@ def test_ctrl_c_says_how_to_go_on(empty, tiny):
         swept([tiny(), tiny(seed=1)], empty, executor, workers=1)
     assert str(empty.path) in str(error.value)
     assert executor.stopped
-    assert not list(empty.in_progress.glob("sweep-*"))
+    assert not list(empty.states.glob("sweep-*"))
     assert list(swept([tiny(), tiny(seed=1)], empty).done) == [tiny(seed=1)]
 
 
@@ -369,7 +369,7 @@ def test_workers_that_do_not_share_the_store_hand_their_runs_over(empty, tiny, t
 
 def test_a_folder_of_the_same_name_is_not_the_store(empty, tiny, tmp_path):
     other = RunStore(tmp_path / "other")
-    other.in_progress.mkdir(parents=True)
+    other.states.mkdir(parents=True)
     swept([tiny()], empty, Inline(lambda task, settings: settings._replace(store=str(other.path))))
     assert list(other.folders()) == []
     assert tiny() in empty
@@ -391,7 +391,7 @@ def test_a_run_that_cannot_be_kept_is_reported_and_stops_no_other(empty, tiny, e
 
 @pytest.mark.parametrize("ending", ["stored", "killed"])
 def test_a_run_that_another_process_trains_is_waited_for(empty, tiny, tiny_run, ending):
-    with RunLocks(empty.in_progress) as others:
+    with RunLocks(empty.lock) as others:
         assert others.take(tiny())
 
         def before(task, settings):
@@ -430,8 +430,8 @@ def test_without_workers_it_waits_and_says_so(empty, tiny):
 
 
 def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, monkeypatch, saves_often):
-    empty.in_progress.mkdir(parents=True)
-    token = empty.in_progress / "sweep-token"
+    empty.states.mkdir(parents=True)
+    token = empty.states / "sweep-token"
     token.touch()
     save, saved = Checkpoints.save, []
 
@@ -444,7 +444,7 @@ def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, mo
     monkeypatch.setattr(Checkpoints, "save", ended)
     (told,) = train_task([tiny()], [], Settings("cpu", str(empty.path), token.name))
     assert "the sweep that asked for this run has ended" in told.error
-    assert Checkpoints(empty.in_progress).load(tiny()).step == saved[2] < 30
+    assert Checkpoints(empty.states).load(tiny()).step == saved[2] < 30
     assert len(saved) == 3
 
 
@@ -473,10 +473,10 @@ def test_the_device_auto_is_that_of_a_worker(empty, tiny, monkeypatch):
 
 
 def test_a_stack_with_a_damaged_state_loses_that_run_alone(empty, tiny, monkeypatch):
-    empty.in_progress.mkdir(parents=True)
-    (empty.in_progress / f"{tiny(seed=1).name}.safetensors").write_bytes(b"")
+    empty.states.mkdir(parents=True)
+    (empty.states / f"{tiny(seed=1).former_name}.safetensors").write_bytes(b"")
     monkeypatch.setattr(memory, "slots", lambda config, device: 2)
-    (empty.in_progress / "token").touch()
+    (empty.states / "token").touch()
     configs = [tiny(seed=seed) for seed in range(4)]
     told = train_task(configs, [], Settings("cpu", str(empty.path), "token"))
     assert [bool(done.error) for done in told] == [False, True, False, False]
@@ -490,7 +490,7 @@ def test_no_run_is_handed_out_once_nothing_can_be_stored(empty, tiny, monkeypatc
         if any(config in self for config in (tiny(), tiny(seed=1))):
             raise OSError("no space left on device")
 
-    monkeypatch.setattr(RunStore, "check_writable", full_disk)
+    monkeypatch.setattr(RunStore, "check", full_disk)
     with pytest.raises(OSError, match="no space"):
         swept([tiny(), tiny(seed=1)], empty)
     assert [tiny() in empty, tiny(seed=1) in empty] == [True, False]

@@ -317,7 +317,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny, tiny_run, tmp_path, mon
     begun = begins(monkeypatch)
     assert_same_run(trained(tiny(), checkpoints=tmp_path)[0], tiny_run)
     assert begun == [step], "the run went on from its checkpoint"
-    assert not (tmp_path / f"{tiny().name}.safetensors").exists(), "a finished run is no longer in progress"
+    assert not (tmp_path / f"{tiny().former_name}.safetensors").exists(), "a finished run is no longer in progress"
 
 
 def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch, saves_often):
@@ -452,7 +452,7 @@ def test_a_run_that_could_not_be_kept_keeps_its_checkpoint(tiny, tiny_run, tmp_p
 
     with pytest.raises(OSError, match="no space"):
         train([tiny()], "cpu", on_finish=full_disk, checkpoints=tmp_path, progress=False)
-    checkpoint = tmp_path / f"{tiny().name}.safetensors"
+    checkpoint = tmp_path / f"{tiny().former_name}.safetensors"
     assert checkpoint.exists()
     (again,) = train([tiny()], "cpu", checkpoints=tmp_path, progress=False)
     pd.testing.assert_frame_equal(again.history, tiny_run.history)
@@ -590,7 +590,7 @@ def test_states_are_saved_about_once_a_minute_however_slow_the_steps(tiny, tmp_p
 
 
 def test_a_state_that_cannot_be_read_stops_its_own_run_only(tiny, tmp_path):
-    (tmp_path / f"{tiny(seed=1).name}.safetensors").write_bytes(b"")
+    (tmp_path / f"{tiny(seed=1).former_name}.safetensors").write_bytes(b"")
     finished = []
     for slots in (1, 2, 3):
         with pytest.raises(DamagedRun, match="cannot be read"):

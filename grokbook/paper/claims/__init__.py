@@ -9,7 +9,7 @@ from grokbook.paper.claims import learning, spectral, transfers
 from grokbook.paper.claims.criteria import SEEDS, Criterion, Evidence, Verdict, kept, verdict
 from grokbook.paper.claims.declared import SubClaim, declared
 from grokbook.paper.claims.judging import Claim, Judgement
-from grokbook.training.store import RunStore
+from grokbook.training.ensure import RunStore
 
 __all__ = [
     "CLAIMS",

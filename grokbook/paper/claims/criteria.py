@@ -28,7 +28,7 @@ from typing import NamedTuple
 from grokbook import paper
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
-from grokbook.training.store import RunStore
+from grokbook.training.ensure import RunStore
 
 SHIFT = 0.25
 """Share of its distance from :attr:`Criterion.null` by which a limit is moved, to see whether a verdict hangs on it."""

@@ -172,7 +172,7 @@ def test_a_source_without_weights_in_its_own_place_is_found_out_before_any_train
     publish.publish(tiny_run, empty.path)
     heir = replace(tiny_run.config, operations=("a-b",), source=tiny_run.config, transplant=EMBEDDING)
     assert empty.missing([heir]) == [tiny_run.config, heir]
-    problem = f"{re.escape(tiny_run.config.name)} has no weights, and other runs start from them"
+    problem = f"{re.escape(tiny_run.config.name)} lacks the weights that other runs start from"
     with pytest.raises(FileExistsError, match=problem):
         empty.ensure([heir], "cpu")
 
@@ -218,11 +218,11 @@ def test_a_process_that_died_after_storing_leaves_nothing_to_do(empty, tiny, mon
         with pytest.raises(pytest.exit.Exception):
             empty.ensure([tiny()], "cpu", progress=False)
     assert tiny() in empty
-    own = empty.in_progress / f"{tiny().name}.safetensors"
+    own = empty.states / f"{tiny().former_name}.safetensors"
     assert own.exists()
     empty.ensure([tiny()], "cpu", progress=False)
     assert not own.exists()
-    assert Checkpoints(empty.in_progress).load(tiny(max_steps=50)).step == 30
+    assert Checkpoints(empty.states).load(tiny(max_steps=50)).step == 30
 
 
 def test_what_a_dead_process_was_storing_is_removed_after_a_while(empty, tiny):
@@ -230,7 +230,7 @@ def test_what_a_dead_process_was_storing_is_removed_after_a_while(empty, tiny):
         (empty.path / name).mkdir(parents=True)
         (empty.path / name / "config.json").touch()
         os.utime(empty.path / name, (time.time() - age,) * 2)
-    empty.check_writable()
+    empty.check()
     assert [path.name for path in empty.path.iterdir()] == [".writing-new"]
 
 
@@ -288,7 +288,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(empty, tiny, tiny_r
     assert str(empty.path) in message
     assert "repeat the command to go on" in message
     assert list(empty.folders()) == [empty.path / short.name]
-    assert (empty.path / ".in-progress" / f"{tiny().name}.safetensors").exists()
+    assert (empty.path / ".in-progress" / f"{tiny().former_name}.safetensors").exists()
 
     found = empty.ensure(wanted, "cpu", progress=False)
     assert_same_run(found[1], tiny_run)
@@ -302,4 +302,4 @@ def test_a_store_takes_any_path(tmp_path, tiny_run):
 def test_a_store_is_shown_by_what_is_in_it(empty, tiny_run):
     empty.put(tiny_run)
     assert repr(RunStore("mine", [empty.path])) == f"RunStore(1 runs in {empty.path} and mine)"
-    assert repr(empty.whole) == f"RunStore(1 runs with their weights in {empty.path})"
+    assert repr(empty.sources) == f"RunStore(1 runs with their weights in {empty.path})"

@@ -9,8 +9,8 @@ from checkout import ROOT
 
 from grokbook import default_store
 from grokbook.model.weights import EMBEDDING
-from grokbook.runs import folders
-from grokbook.runs.folders import RunFolders, default_folders
+from grokbook.runs import store as folders
+from grokbook.runs.store import FolderStore, default_folders
 
 
 def test_the_environment_names_the_default_folders(monkeypatch, tmp_path):
@@ -68,11 +68,11 @@ def test_the_default_store_is_the_default_folders(monkeypatch, tmp_path):
 def test_missing_names_sources_before_their_heirs(tmp_path, tiny):
     source, other = tiny("a+b"), tiny("a*b")
     heir = tiny("a-b", source=source, transplant=EMBEDDING)
-    places = RunFolders(tmp_path / "mine", [tmp_path / "published"])
+    places = FolderStore(tmp_path / "mine", [tmp_path / "published"])
     assert places.missing([heir, other, heir]) == [source, heir, other]
     (tmp_path / "published" / source.name).mkdir(parents=True)
     assert places.missing([heir, other]) == [source, heir, other], "nothing can start from a run without weights"
-    (tmp_path / "published" / source.name / folders.WEIGHTS_FILE).touch()
+    (tmp_path / "published" / source.name / folders.WEIGHTS).touch()
     assert places.missing([heir, other]) == [heir, other]
     (tmp_path / "mine" / heir.name).mkdir(parents=True)
     assert places.missing([heir, source, other]) == [other]
@@ -81,22 +81,22 @@ def test_missing_names_sources_before_their_heirs(tmp_path, tiny):
 
 
 def test_whole_folders_are_those_with_weights(tmp_path, tiny):
-    places = RunFolders(tmp_path / "mine", [tmp_path / "published"], stored_only=True)
+    places = FolderStore(tmp_path / "mine", [tmp_path / "published"], stored_only=True)
     for place in ("mine", "published"):
         (tmp_path / place / tiny().name).mkdir(parents=True)
     assert tiny() in places
-    assert tiny() not in places.whole
-    assert places.whole.stored_only
-    (tmp_path / "mine" / tiny().name / folders.WEIGHTS_FILE).touch()
+    assert tiny() not in places.sources
+    assert places.sources.stored_only
+    (tmp_path / "mine" / tiny().name / folders.WEIGHTS).touch()
     assert places.folder(tiny()) == tmp_path / "published" / tiny().name
-    assert places.whole.folder(tiny()) == tmp_path / "mine" / tiny().name
-    assert list(places.whole.folders()) == [tmp_path / "mine" / tiny().name]
+    assert places.sources.folder(tiny()) == tmp_path / "mine" / tiny().name
+    assert list(places.sources.folders()) == [tmp_path / "mine" / tiny().name]
 
 
 SLOW = {"torch", "pandas", "pyarrow", "plotly"}
 
 
-@pytest.mark.parametrize("module", ["grokbook", "grokbook.cli", "grokbook.runs.folders", "grokbook.paper.experiments"])
+@pytest.mark.parametrize("module", ["grokbook", "grokbook.cli", "grokbook.runs.store", "grokbook.paper.experiments"])
 def test_nothing_slow_is_imported_before_it_is_needed(module):
     code = f"import sys, {module}; print(*sorted({SLOW} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -104,7 +104,7 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
 
 
 def test_published_folders_are_looked_in_first_and_in_order(tmp_path, tiny):
-    places = RunFolders(tmp_path / "mine", [tmp_path / "one", tmp_path / "two"])
+    places = FolderStore(tmp_path / "mine", [tmp_path / "one", tmp_path / "two"])
     for place in ("mine", "two", "one"):
         (tmp_path / place / tiny().name).mkdir(parents=True)
         assert places.folder(tiny()) == tmp_path / place / tiny().name

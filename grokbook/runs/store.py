@@ -1,0 +1,380 @@
+"""Where runs are kept: the protocol, folders on disk, and memory.
+
+A run in a folder is a folder named by its config (:attr:`grokbook.RunConfig.name`), complete or absent: it is written
+beside its place and appears by one rename. It gives way to nothing but itself, trained for more steps.
+
+Whether a run is stored is answered from its JSON files: nothing slow is imported before a run is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+from filelock import FileLock, Timeout
+
+from grokbook import runs
+from grokbook.errors import DamagedRun
+from grokbook.runs import disk
+from grokbook.runs.config import ENDING, RunConfig, lacking
+from grokbook.runs.layout import CONFIG, PROVENANCE, STOPPED_BY_BUDGET, WEIGHTS
+
+if TYPE_CHECKING:
+    from grokbook.runs.run import Run
+
+STORE_VARIABLE = "GROKBOOK_STORE"
+"""Environment variable that names the folder for new runs."""
+STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
+"""Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
+RUN_BYTES = 4_000_000
+"""Space for a run, or more, that must be free before one is trained."""
+_WRITING, _REPLACED = ".writing-", ".replaced-"
+_LONG_DEAD_SECONDS = 3600.0  # writing a run takes a fraction of a second
+
+
+class Lock(Protocol):
+    """The right to train a run."""
+
+    def release(self) -> Any: ...
+
+
+class Store(Protocol):
+    """What training needs of a place where runs are kept."""
+
+    @property
+    def stored_only(self) -> bool:
+        """Whether training is refused: what is not stored is an error."""
+
+    @property
+    def states(self) -> Path | None:
+        """The folder for states of runs in progress; None keeps none."""
+
+    @property
+    def sources(self) -> Store:
+        """The same store, of which only what pre-grokked runs can start from is seen.
+
+        That is a run with its weights, which ends where its config says: a run that went on has other last weights.
+        """
+
+    def __contains__(self, config: object) -> bool:
+        """Whether a stored run went at least as far as this config asks."""
+
+    def get(self, config: RunConfig) -> Run:
+        """That run; ``KeyError`` if there is none."""
+
+    def put(self, run: Run) -> object:
+        """Keep a run, unless it is there already and went as far."""
+
+    def lock(self, config: RunConfig) -> Lock | None:
+        """The right to train a run, whatever its end; None while another has it."""
+
+    def check(self, to_train: Iterable[RunConfig]) -> None:
+        """Raise ``OSError`` where one of these runs could not be kept: better found out before training."""
+
+
+class _End(NamedTuple):
+    """Where a stored run ended, by its JSON files."""
+
+    asked: dict[str, Any]
+    """The fields of :data:`grokbook.runs.config.ENDING`."""
+    by_budget: bool
+
+    @classmethod
+    def of(cls, folder: Path) -> _End:
+        values = json.loads((folder / CONFIG).read_text("utf8"))
+        stopped = json.loads((folder / PROVENANCE).read_text("utf8"))["stopped"]
+        return cls({name: values.get(name, getattr(RunConfig, name)) for name in ENDING}, stopped == STOPPED_BY_BUDGET)
+
+    def answers(self, config: RunConfig) -> bool | None:
+        """Whether it went as far as a config asks; None where only its history tells."""
+        if self.by_budget:
+            return config.max_steps <= self.asked["max_steps"] or None
+        same_rule = (self.asked["grok_accuracy"], self.asked["sustain"]) == config.rule
+        return (same_rule and config.tail <= self.asked["tail"]) or None
+
+    def is_that_of(self, config: RunConfig) -> bool | None:
+        """Whether it ended exactly where a config says; None where only its history tells."""
+        different = {name for name, value in self.asked.items() if value != getattr(config, name)}
+        if different == {"max_steps"} and not self.by_budget and config.max_steps > self.asked["max_steps"]:
+            return True  # it had grokked, and no budget ended it
+        return None if different else True
+
+
+class FolderStore:
+    """Runs in a folder, and before it the published runs in folders that are only read.
+
+    Args:
+        path: where new runs go; made when the first one is stored.
+        published: further folders, looked in first and in this order; never written to.
+        stored_only: refuse to train.
+        as_sources: see :attr:`sources`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        published: Iterable[str | os.PathLike[str]] = (),
+        *,
+        stored_only: bool = False,
+        as_sources: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.published = tuple(Path(folder) for folder in published)
+        self.stored_only = stored_only
+        self._as_sources = as_sources
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        seen = f"{len(list(self.folders())):,} runs{' with their weights' if self._as_sources else ''}"
+        return f"{type(self).__name__}({seen} in {' and '.join(map(str, self.places))})"
+
+    @property
+    def states(self) -> Path:
+        """Where the states and locks of runs are that are being trained."""
+        return self.path / ".in-progress"
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that are looked in, in this order: a published run goes before one's own of the same config."""
+        return (*self.published, self.path)
+
+    @property
+    def sources(self) -> Self:
+        """See :attr:`Store.sources`."""
+        return type(self)(self.path, self.published, stored_only=self.stored_only, as_sources=True)
+
+    # --- what is there --------------------------------------------------------------------------------
+
+    def folder(self, config: RunConfig) -> Path | None:
+        """The folder that holds the run, as far as the config asks for it; None if there is none."""
+        places = (place / config.name for place in self.places)
+        return next((folder for folder in places if folder.is_dir() and self._answers(folder, config)), None)
+
+    def _answers(self, folder: Path, config: RunConfig) -> bool:
+        if self._as_sources and not (folder / WEIGHTS).is_file():
+            return False
+        try:
+            end = _End.of(folder)
+            told = end.is_that_of(config) if self._as_sources else end.answers(config)
+            if told is not None:
+                return told
+            run = runs.read(folder)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedRun):
+            return True  # reading it says what is wrong with it
+        return run.ends_like(config) if self._as_sources else run.answers(config)
+
+    def __contains__(self, config: object) -> bool:
+        return isinstance(config, RunConfig) and self.folder(config) is not None
+
+    def folders(self) -> Iterator[Path]:
+        """The folders of all runs, each run once, sorted by name."""
+        found: dict[str, Path] = {}
+        for place in self.places:
+            for folder in place.iterdir() if place.is_dir() else ():
+                if folder.is_dir() and not folder.name.startswith("."):
+                    found[folder.name] = folder  # one's own is beside a published one because it went further
+        return iter([found[name] for name in sorted(found)])
+
+    def tables(self) -> list[Path]:
+        """What stands beside the folders: tables about many runs, or about one."""
+        return [path for place in self.places for path in sorted(place.glob("[!.]*.parquet"))]
+
+    def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
+        """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
+        return lacking(configs, self, self.sources)
+
+    def get(self, config: RunConfig) -> Run:
+        """Read a run; it may go on beyond what the config asks for.
+
+        Raises:
+            KeyError: it is not stored.
+            DamagedRun: it is, but a file is missing, altered or unreadable.
+        """
+        folder = self.folder(config)
+        if folder is None:
+            raise KeyError(f"no stored run of {config.label} ({config.name})")
+        return runs.read(folder)
+
+    def stored(self, configs: Iterable[RunConfig]) -> list[Run]:
+        """Those of some runs that are stored, in order; nothing is trained. ``DamagedRun`` as :meth:`get` raises it."""
+        return [self.get(config) for config in configs if config in self]
+
+    # --- what comes in --------------------------------------------------------------------------------
+
+    def put(self, run: Run) -> Path:
+        """Store a run by one atomic rename; one that is there already stays, unless it had fewer steps.
+
+        Raises:
+            OSError: it cannot be written, for want of space, say; the store is as it was before.
+        """
+        final = self.path / run.config.name
+        if self._keeps(final, run):
+            return final
+        temporary, replaced = None, self.path / f"{_REPLACED}{final.name}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.path))
+            runs.write(run, temporary)
+            temporary.chmod(0o755)
+            for path in (*temporary.iterdir(), temporary):
+                disk.flush(path)
+            if final.exists():
+                final.rename(replaced)
+            temporary.rename(final)
+            disk.flush(self.path)
+            shutil.rmtree(replaced, ignore_errors=True)
+        except OSError as error:
+            if not final.exists():  # else another process stored the same run first
+                raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return final
+
+    def _keeps(self, final: Path, run: Run) -> bool:
+        """Whether what stands in the place of a run stays there."""
+        if not final.exists():
+            return False
+        try:
+            return runs.read(final).steps >= run.steps
+        except DamagedRun:
+            return True
+
+    def _settle(self) -> None:
+        """Put back runs that were giving way to themselves with more steps when the process died."""
+        for old in self.path.glob(f"{_REPLACED}*"):
+            final = self.path / old.name.removeprefix(_REPLACED)
+            lock = self._lock(final.name.rpartition("-")[2])
+            if lock is None:
+                continue  # whoever is storing it is at work
+            if final.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(final)
+            lock.release()
+
+    def lock(self, config: RunConfig) -> Lock | None:
+        """See :meth:`Store.lock`. A dead process holds none."""
+        return self._lock(config.hash)
+
+    def _lock(self, key: str) -> FileLock | None:
+        self.states.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.states / f"{key}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        return lock
+
+    def check(self, to_train: Iterable[RunConfig]) -> None:
+        """Raise ``OSError`` where a run could not be stored; better found out before training than after it.
+
+        What processes that died while they wrote have left behind is removed.
+        """
+        own = FolderStore(self.path)
+        for config in to_train:
+            if (folder := own.folder(config)) is not None:  # and yet to be trained: other runs start from it
+                raise FileExistsError(
+                    f"{folder} lacks the weights that other runs start from, or has those of a later step; remove the "
+                    "folder to have it trained anew, or have new runs stored elsewhere"
+                )
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise NotADirectoryError(None, "it is not a folder")
+            self.path.mkdir(parents=True, exist_ok=True)
+            for left in self.path.glob(f"{_WRITING}*"):
+                if time.time() - left.stat().st_mtime > _LONG_DEAD_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+            self._settle()
+            with tempfile.TemporaryFile(dir=self.path) as file:
+                file.write(bytes(RUN_BYTES))
+        except OSError as error:
+            raise OSError(f"cannot write to the store {self.path}: {error.strerror or error}") from error
+
+
+class MemoryStore:
+    """Runs kept in memory for as long as the process lives, without files and states."""
+
+    states = None
+    stored_only = False
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._taken: set[str] = set()
+        self._as_sources = False
+
+    @property
+    def sources(self) -> MemoryStore:
+        """See :attr:`Store.sources`."""
+        view = MemoryStore()
+        view._runs, view._taken, view._as_sources = self._runs, self._taken, True
+        return view
+
+    def __contains__(self, config: object) -> bool:
+        if not isinstance(config, RunConfig) or (run := self._runs.get(config.name)) is None:
+            return False
+        return run.ends_like(config) if self._as_sources else run.answers(config)
+
+    def get(self, config: RunConfig) -> Run:
+        """See :meth:`Store.get`."""
+        if config not in self:
+            raise KeyError(f"no stored run of {config.label} ({config.name})")
+        return self._runs[config.name]
+
+    def put(self, run: Run) -> None:
+        """See :meth:`Store.put`."""
+        known = self._runs.get(run.config.name)
+        if known is None or known.steps < run.steps:
+            self._runs[run.config.name] = run
+
+    def lock(self, config: RunConfig) -> Lock | None:
+        """See :meth:`Store.lock`."""
+        if config.hash in self._taken:
+            return None
+        self._taken.add(config.hash)
+        return _Taken(self._taken, config.hash)
+
+    def check(self, to_train: Iterable[RunConfig]) -> None:
+        """See :meth:`Store.check`: memory takes what it is given."""
+
+
+class _Taken(NamedTuple):
+    """A lock of a :class:`MemoryStore`."""
+
+    among: set[str]
+    key: str
+
+    def release(self) -> None:
+        self.among.discard(self.key)
+
+
+def default_folders() -> FolderStore:
+    """The folders that notebooks and commands use.
+
+    New runs go to $GROKBOOK_STORE, or else to ``.grokbook/runs`` in the :func:`checkout` (outside one, in the current
+    folder). The checkout's published ``runs/`` stand before it. With $GROKBOOK_STORED_ONLY nothing is trained.
+    """
+    root = checkout()
+    path = os.environ.get(STORE_VARIABLE) or (root or Path.cwd()) / ".grokbook" / "runs"
+    published = [root / "runs"] if root is not None else []
+    return FolderStore(path, published, stored_only=bool(os.environ.get(STORED_ONLY_VARIABLE)))
+
+
+def checkout() -> Path | None:
+    """The checkout this library runs from, or else the one that the current folder is in; None outside of any."""
+    here = Path.cwd()
+    places = (Path(__file__).resolve().parents[2], here, *here.parents)
+    return next((place for place in places if _is_checkout(place)), None)
+
+
+def _is_checkout(folder: Path) -> bool:
+    marks = ("pyproject.toml", "notebooks", "runs", "grokbook/runs/store.py")
+    return all((folder / mark).exists() for mark in marks)
