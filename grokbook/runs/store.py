@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from filelock import FileLock, Timeout
 
@@ -24,9 +24,6 @@ from grokbook.errors import DamagedRun
 from grokbook.runs import disk
 from grokbook.runs.config import ENDING, RunConfig, lacking
 from grokbook.runs.layout import CONFIG, PROVENANCE, STOPPED_BY_BUDGET, WEIGHTS
-
-if TYPE_CHECKING:
-    from grokbook.runs.run import Run
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
@@ -38,12 +35,14 @@ _WRITING, _REPLACED = ".writing-", ".replaced-"
 _LONG_DEAD_SECONDS = 3600.0  # writing a run takes a fraction of a second
 
 
+@runtime_checkable
 class Lock(Protocol):
     """The right to train a run."""
 
     def release(self) -> Any: ...
 
 
+@runtime_checkable
 class Store(Protocol):
     """What training needs of a place where runs are kept."""
 
@@ -65,10 +64,10 @@ class Store(Protocol):
     def __contains__(self, config: object) -> bool:
         """Whether a stored run went at least as far as this config asks."""
 
-    def get(self, config: RunConfig) -> Run:
+    def get(self, config: RunConfig) -> runs.Run:
         """That run; ``KeyError`` if there is none."""
 
-    def put(self, run: Run) -> object:
+    def put(self, run: runs.Run) -> object:
         """Keep a run, unless it is there already and went as far."""
 
     def lock(self, config: RunConfig) -> Lock | None:
@@ -147,9 +146,9 @@ class FolderStore:
         return (*self.published, self.path)
 
     @property
-    def sources(self) -> Self:
+    def sources(self) -> FolderStore:
         """See :attr:`Store.sources`."""
-        return type(self)(self.path, self.published, stored_only=self.stored_only, as_sources=True)
+        return FolderStore(self.path, self.published, stored_only=self.stored_only, as_sources=True)
 
     # --- what is there --------------------------------------------------------------------------------
 
@@ -191,7 +190,7 @@ class FolderStore:
         """What is not stored, each once; sources of pre-grokked runs come before their heirs."""
         return lacking(configs, self, self.sources)
 
-    def get(self, config: RunConfig) -> Run:
+    def get(self, config: RunConfig) -> runs.Run:
         """Read a run; it may go on beyond what the config asks for.
 
         Raises:
@@ -203,13 +202,13 @@ class FolderStore:
             raise KeyError(f"no stored run of {config.label} ({config.name})")
         return runs.read(folder)
 
-    def stored(self, configs: Iterable[RunConfig]) -> list[Run]:
+    def stored(self, configs: Iterable[RunConfig]) -> list[runs.Run]:
         """Those of some runs that are stored, in order; nothing is trained. ``DamagedRun`` as :meth:`get` raises it."""
         return [self.get(config) for config in configs if config in self]
 
     # --- what comes in --------------------------------------------------------------------------------
 
-    def put(self, run: Run) -> Path:
+    def put(self, run: runs.Run) -> Path:
         """Store a run by one atomic rename; one that is there already stays, unless it had fewer steps.
 
         Raises:
@@ -239,7 +238,7 @@ class FolderStore:
                 shutil.rmtree(temporary, ignore_errors=True)
         return final
 
-    def _keeps(self, final: Path, run: Run) -> bool:
+    def _keeps(self, final: Path, run: runs.Run) -> bool:
         """Whether what stands in the place of a run stays there."""
         if not final.exists():
             return False
@@ -307,7 +306,7 @@ class MemoryStore:
     stored_only = False
 
     def __init__(self) -> None:
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, runs.Run] = {}
         self._taken: set[str] = set()
         self._as_sources = False
 
@@ -323,13 +322,13 @@ class MemoryStore:
             return False
         return run.ends_like(config) if self._as_sources else run.answers(config)
 
-    def get(self, config: RunConfig) -> Run:
+    def get(self, config: RunConfig) -> runs.Run:
         """See :meth:`Store.get`."""
         if config not in self:
             raise KeyError(f"no stored run of {config.label} ({config.name})")
         return self._runs[config.name]
 
-    def put(self, run: Run) -> None:
+    def put(self, run: runs.Run) -> None:
         """See :meth:`Store.put`."""
         known = self._runs.get(run.config.name)
         if known is None or known.steps < run.steps:
