@@ -24,6 +24,7 @@ import torch
 from grokbook import Run, RunConfig, RunStore, cli
 from grokbook.runs import run as files
 from grokbook.runs import store as folders
+from grokbook.runs.store import FolderStore
 from grokbook.training import ensure as store
 from grokbook.training import trainer
 from grokbook.training.checkpoints import Checkpoints
@@ -182,7 +183,7 @@ def ensure_and_tell(say: Say, path: Path, slowly: bool, *configs: RunConfig) -> 
 
 def hold(say: Say, folder: Path, config: RunConfig) -> None:
     """Take the lock on a run and keep it until killed."""
-    locks = RunLocks(folder)
+    locks = RunLocks(FolderStore(folder).lock)
     say(locks.take(config))
     wait_to_be_told()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from grokbook.runs.run import PROVENANCE
+from grokbook.runs.layout import PROVENANCE
 from grokbook.training.ensure import RunStore, default_store
 
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -331,5 +331,8 @@ def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunC
 
     An outcome tells of a run if that has grokked or had at least as many steps.
     """
-    told = {each.config.hash: math.inf if each.grok_step is not None else each.config.max_steps for each in known}
+    told: dict[str, float] = {}
+    for each in known:
+        steps = math.inf if each.grok_step is not None else each.config.max_steps
+        told[each.config.hash] = max(told.get(each.config.hash, 0), steps)
     return [config for config in dict.fromkeys(configs) if told.get(config.hash, 0) < config.max_steps]

@@ -73,7 +73,7 @@ class Store(Protocol):
     def lock(self, config: RunConfig) -> Lock | None:
         """The right to train a run, whatever its end; None while another has it."""
 
-    def check(self, to_train: Iterable[RunConfig]) -> None:
+    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
         """Raise ``OSError`` where one of these runs could not be kept: better found out before training."""
 
 
@@ -178,7 +178,9 @@ class FolderStore:
         found: dict[str, Path] = {}
         for place in self.places:
             for folder in place.iterdir() if place.is_dir() else ():
-                if folder.is_dir() and not folder.name.startswith("."):
+                if not folder.is_dir() or folder.name.startswith("."):
+                    continue
+                if not self._as_sources or (folder / WEIGHTS).is_file():
                     found[folder.name] = folder  # one's own is beside a published one because it went further
         return iter([found[name] for name in sorted(found)])
 
@@ -273,7 +275,7 @@ class FolderStore:
             return None
         return lock
 
-    def check(self, to_train: Iterable[RunConfig]) -> None:
+    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
         """Raise ``OSError`` where a run could not be stored; better found out before training than after it.
 
         What processes that died while they wrote have left behind is removed.
@@ -341,7 +343,7 @@ class MemoryStore:
         self._taken.add(config.hash)
         return _Taken(self._taken, config.hash)
 
-    def check(self, to_train: Iterable[RunConfig]) -> None:
+    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
         """See :meth:`Store.check`: memory takes what it is given."""
 
 

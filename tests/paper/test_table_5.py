@@ -53,21 +53,13 @@ def test_the_delay_of_a_cell_is_the_median_over_seeds_that_grok():
     assert cell(single("a+b", 0.5), "a+b").delay is None
 
 
-@given(st.permutations([(40_000, 0.3), (100_000, 60_000), (300_000, 0.7), (20_000, 1000)]))
+@given(st.permutations([(40_000, 0.3), (100_000, 0.4), (300_000, 0.7), (20_000, 0.2)]))
 def test_the_largest_budget_counts_for_each_seed(runs):
     outcomes = [ended(paper.single("a-b", max_steps=budget), end) for budget, end in runs]
     other = ended(paper.single("a-b", seed=1, max_steps=40_000), 0.2)
     found = cell([other, *outcomes], "a−b")
     assert [(o.config.seed, o.config.max_steps) for o in found.outcomes] == [(0, 300_000), (1, 40_000)]
     assert (found.groks, found.best_test_accuracy, found.budgets) == (False, 0.7, (40_000, 300_000))
-
-
-@given(st.booleans())
-def test_of_equal_budgets_that_of_the_source_decides(turned):
-    parsed = paper.Transfer.parse("PG-E a+b -> 2a+b")
-    runs = [ended(paper.pre_grokked(parsed, source_max_steps=steps), steps // 10) for steps in (20_000, 60_000)]
-    found = cell(runs[::-1] if turned else runs, "2a+b, PG-E")
-    assert found.grok_steps == (6000,)
 
 
 def test_what_no_cell_asks_for_is_left_out():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import grokbook as gb
 from grokbook import RunConfig
 from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
-from grokbook.runs.config import canonical
+from grokbook.runs.config import ENDING, canonical, merged
 
 OPERATIONS = ("a+b", "a-b", "ab", "ab+b", "a^2+ab+b^2", "(a-b)^4", "2a-3b")
 
@@ -27,9 +27,41 @@ def test_defaults_are_table_2():
 def test_the_hash_is_that_of_the_canonical_json():
     """Golden on purpose: whatever changes this orphans every stored run."""
     config = RunConfig(operations=("a*b",), max_steps=40_000)
+    text = '{"fraction":0.3,"operations":["ab"],"p":97,"seed":0}'
+    assert config.hash == hashlib.sha256(text.encode()).hexdigest()[:16] == "245a03ef0ea5fa02"
+    assert config.name == "ab-p97-r0.3-s0-245a03ef0ea5fa02"
+
+
+def test_what_runs_were_called_before_is_golden_too():
+    config = RunConfig(operations=("a*b",), max_steps=40_000)
     text = '{"fraction":0.3,"max_steps":40000,"operations":["ab"],"p":97,"seed":0}'
-    assert config.hash == hashlib.sha256(text.encode()).hexdigest()[:16] == "28d31a17f4108f87"
-    assert config.name == "ab-p97-r0.3-s0-28d31a17f4108f87"
+    assert config.former_name == f"ab-p97-r0.3-s0-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    assert config.former_name == "ab-p97-r0.3-s0-28d31a17f4108f87"
+
+
+def test_of_a_source_the_end_counts_since_its_last_weights_are_taken():
+    def heir(**end):
+        source = RunConfig(operations=("a+b",), **end)
+        return RunConfig(operations=("a-b",), source=source, transplant=EMBEDDING)
+
+    assert len({heir(**end).hash for end in ({}, {"max_steps": 10}, {"tail": 10}, {"sustain": 10})}) == 4
+
+
+def test_another_seed_is_that_of_the_source_too_if_it_was():
+    source = RunConfig(operations=("a+b",))
+    heir = RunConfig(operations=("a-b",), source=source, transplant=EMBEDDING)
+    assert heir.with_seed(3) == replace(heir, seed=3, source=replace(source, seed=3))
+    apart = replace(heir, seed=1)
+    assert apart.with_seed(3) == replace(apart, seed=3)
+    assert heir.with_seed(3).with_seed(0) == heir
+
+
+def test_configs_of_one_run_are_merged_into_the_one_that_asks_for_most():
+    run, other = RunConfig(operations=("a+b",), max_steps=100), RunConfig(operations=("a-b",))
+    further, longer = replace(run, max_steps=300), replace(run, tail=9000)
+    assert merged([run, other, further, longer]) == [replace(run, max_steps=300, tail=9000), other]
+    strict = replace(run, grok_accuracy=1.0)
+    assert merged([run, strict, run]) == [run, strict], "neither answers the other"
 
 
 def test_the_hash_of_a_pre_grokked_run_is_golden_too():
@@ -74,13 +106,14 @@ CHANGES = {
 }
 
 
-def test_every_field_is_in_the_hash_once_it_leaves_its_default():
+def test_every_field_but_those_of_the_end_is_in_the_hash_once_it_leaves_its_default():
     plain = RunConfig(operations=("a+b",))
     assert set(plain.to_dict()) == {"operations", "p", "fraction", "seed"}
     assert set(CHANGES) | {"source", "transplant"} == {field.name for field in fields(RunConfig)}
     for name, value in CHANGES.items():
         changed = replace(plain, **{name: value})
-        assert changed.hash != plain.hash, name
+        assert (changed.hash != plain.hash) == (name not in ENDING), name
+        assert changed.former_name != plain.former_name, name
         assert set(changed.to_dict()) == set(plain.to_dict()) | {name}
 
 

@@ -1,8 +1,10 @@
 import os
 
 import pytest
+from filelock import Timeout
 
 from grokbook.runs import disk
+from grokbook.runs.disk import table_lock
 
 
 def test_files_and_folders_are_flushed(tmp_path, monkeypatch):
@@ -44,3 +46,13 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
         write()
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "first"
+
+
+def test_a_table_is_changed_by_one_at_a_time(tmp_path):
+    first, second = table_lock(tmp_path / "new" / "table.parquet"), table_lock(tmp_path / "new" / "table.parquet")
+    with first:
+        assert [path.name for path in (tmp_path / "new").iterdir()] == [".table.parquet.lock"]
+        with pytest.raises(Timeout):
+            second.acquire(blocking=False)
+    with second.acquire(blocking=False):
+        pass

@@ -220,23 +220,6 @@ def test_what_is_not_a_number_is_no_difference():
 # --- from a store ---------------------------------------------------------------------------------
 
 
-def test_a_setting_is_a_config_but_for_budgets_tails_and_if_asked_seeds(tiny):
-    def heir(seed=0, source_seed=0, **changes):
-        source = tiny(seed=source_seed, **changes.pop("of_source", {}))
-        return tiny("a-b", seed=seed, source=source, transplant=("W_E",), **changes)
-
-    same = [heir(), heir(max_steps=40), heir(of_source={"max_steps": 50}), heir(tail=11)]
-    assert len({outcomes.setting(config) for config in same}) == 1
-    others = [
-        *(heir(seed=1), heir(seed=1, source_seed=1), heir(fraction=0.5), heir(of_source={"fraction": 0.5})),
-        *(heir(of_source={"tail": 11}), tiny("a-b"), tiny("a-b", frozen=("W_E",)), tiny("a-b", p=11)),
-    ]
-    assert len({outcomes.setting(config) for config in [*same, *others]}) == 1 + len(others)
-    assert outcomes.setting(tiny(seed=3), seed=False) == outcomes.setting(tiny(seed=4, max_steps=9), seed=False)
-    assert outcomes.setting(heir(1, 1), seed=False) == outcomes.setting(heir(), seed=False)
-    assert outcomes.setting(heir(1, 0), seed=False) != outcomes.setting(heir(), seed=False), "not of its own seed"
-
-
 @pytest.fixture
 def store(tmp_path, every_run):
     store = RunStore(tmp_path / "mine", [tmp_path / "published"])
@@ -263,7 +246,7 @@ def test_a_folder_whose_config_does_not_read_is_not_passed_over(store, tiny, tin
 def test_everything_known_is_gathered_from_tables_and_folders(store, tiny, tiny_run):
     elsewhere = replace(Outcome.of(tiny_run), config=tiny(seed=9))
     outcomes.write([elsewhere], outcomes.table_path(store.published[0], "elementary"))
-    outcomes.write([elsewhere], store.published[0] / "no experiment.parquet")
+    outcomes.write([elsewhere], store.published[0] / "about one run.ablations.parquet")
     found = outcomes.gather(store, "elementary", [tiny()])
     assert {outcome.config for outcome in found} == {tiny_run.config, elsewhere.config}
     assert outcomes.tables(store) == [store.published[0] / "elementary.parquet"]

@@ -4,7 +4,7 @@ import torch
 from grokbook import RunStore, runs
 from grokbook.fourier.layers import LAYERS
 from grokbook.runs import publish, verify
-from grokbook.runs.run import WEIGHTS
+from grokbook.runs.layout import WEIGHTS
 
 
 @pytest.mark.parametrize("maps", ["all", "last", "none"])

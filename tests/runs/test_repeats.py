@@ -5,7 +5,7 @@ from outcome_rows import ended
 
 from grokbook import RunStore, paper
 from grokbook.runs import outcomes, repeats
-from grokbook.runs.outcomes import Outcome
+from grokbook.runs.outcomes import Outcome, disagree
 
 
 def on(device, end, started="2026-01-01", **changes):
@@ -27,11 +27,11 @@ def test_a_run_that_went_on_with_a_larger_budget_is_one_training():
 def test_trainings_disagree_where_one_groks_by_a_step_that_another_reaches_without():
     ends = ((0.5, 4000), (0.5, 9990), (2900, 9990), (3100, 9990))
     short, long, quick, slow = (on("CPU", end, max_steps=steps) for end, steps in ends)
-    assert repeats.disagree([short, quick])
-    assert repeats.disagree([slow, long])
-    assert not repeats.disagree([short, slow]), "the short one ends within 1,000 steps after that: it cannot tell"
-    assert not repeats.disagree([quick, slow])
-    assert not repeats.disagree([short, long])
+    assert disagree([short, quick])
+    assert disagree([slow, long])
+    assert not disagree([short, slow]), "the short one ends within 1,000 steps after that: it cannot tell"
+    assert not disagree([quick, slow])
+    assert not disagree([short, long])
 
 
 def test_repeats_are_kept_in_a_table_beside_the_runs_and_leave_the_first_training_alone(tmp_path, tiny_run):

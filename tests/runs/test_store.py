@@ -48,7 +48,7 @@ def test_an_installed_library_finds_the_checkout_that_the_current_folder_is_in(m
     (root / "pyproject.toml").touch()
     monkeypatch.chdir(root / "student")
     assert folders.checkout() is None, "some project that happens to have notebooks"
-    (root / "grokbook" / "runs" / "folders.py").touch()
+    (root / "grokbook" / "runs" / "store.py").touch()
     assert folders.checkout() == root
     assert default_folders().published == (root / "runs",)
 
@@ -108,4 +108,4 @@ def test_published_folders_are_looked_in_first_and_in_order(tmp_path, tiny):
     for place in ("mine", "two", "one"):
         (tmp_path / place / tiny().name).mkdir(parents=True)
         assert places.folder(tiny()) == tmp_path / place / tiny().name
-        assert list(places.folders()) == [tmp_path / place / tiny().name]
+    assert list(places.folders()) == [tmp_path / "mine" / tiny().name], "it went further, else it would not be there"

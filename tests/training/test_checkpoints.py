@@ -184,8 +184,8 @@ def test_a_save_that_fails_leaves_the_last_state(states, tiny, monkeypatch, erro
 
 def test_what_a_killed_process_was_writing_goes_with_the_state(states, tiny):
     states.save(tiny(), *trained_to(tiny(), 10))
-    unfinished = states.folder / f"{tiny().name}.12345.tmp"
-    others = states.folder / f"{tiny(seed=1).name}.12345.tmp"
+    unfinished = states.folder / f"{tiny().former_name}.12345.tmp"
+    others = states.folder / f"{tiny(seed=1).former_name}.12345.tmp"
     for file in (unfinished, others):
         file.write_bytes(b"half a st")
     assert states.load(tiny()).step == 10

@@ -3,6 +3,7 @@ import re
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,9 +15,12 @@ from grokbook.errors import RunsMissing
 from grokbook.model.weights import EMBEDDING
 from grokbook.runs import disk, publish
 from grokbook.runs import run as runs
-from grokbook.runs.run import WEIGHTS
+from grokbook.runs.layout import WEIGHTS
+from grokbook.runs.store import MemoryStore, Store
 from grokbook.training import trainer
+from grokbook.training.train import train
 from grokbook.training.checkpoints import Checkpoints
+from grokbook.training.ensure import ensure
 
 
 @pytest.fixture
@@ -303,3 +307,93 @@ def test_a_store_is_shown_by_what_is_in_it(empty, tiny_run):
     empty.put(tiny_run)
     assert repr(RunStore("mine", [empty.path])) == f"RunStore(1 runs in {empty.path} and mine)"
     assert repr(empty.sources) == f"RunStore(1 runs with their weights in {empty.path})"
+
+
+# --- the same run with other ends -----------------------------------------------------------------
+
+
+def test_less_is_answered_by_more_and_more_goes_on(empty, tiny, tiny_run, trainings):
+    empty.put(tiny_run)
+    assert tiny(max_steps=20) in empty
+    assert_same_run(empty.ensure(tiny(max_steps=20), "cpu", progress=False)[0], tiny_run)
+    assert trainings == []
+    assert tiny(max_steps=60) not in empty
+    (further,) = empty.ensure(tiny(max_steps=60), "cpu", progress=False)
+    assert (further.steps, trainings) == (60, [tiny().label])
+    assert [folder.name for folder in empty.folders()] == [tiny().name], "it took the place of the shorter one"
+    assert empty.get(tiny()).steps == 60
+    rows = further.history[further.history["step"] <= 30]
+    assert rows.reset_index(drop=True).equals(tiny_run.history), "the same run, step by step"
+
+
+def test_a_run_that_grokked_answers_any_budget_and_the_default_one(empty, grokked_run):
+    empty.put(grokked_run)
+    for budget in (grokked_run.grok_step, grokked_run.config.max_steps, 300_000):
+        assert replace(grokked_run.config, max_steps=budget) in empty
+    assert replace(grokked_run.config, tail=1) in empty
+    assert replace(grokked_run.config, tail=90) not in empty
+    assert replace(grokked_run.config, grok_accuracy=0.5) in empty, "its history tells"
+    assert replace(grokked_run.config, tail=90, max_steps=grokked_run.steps) in empty
+
+
+def test_a_published_run_goes_on_beside_its_place(tmp_path, tiny, tiny_run, trainings):
+    published = RunStore(tmp_path / "published")
+    published.put(tiny_run)
+    before = fingerprint(published.path)
+    mine = RunStore(tmp_path / "mine", [published.path])
+    (further,) = mine.ensure(tiny(max_steps=40), "cpu", progress=False)
+    assert (further.steps, mine.get(tiny()).steps, mine.get(tiny(max_steps=40)).steps) == (40, 30, 40)
+    assert fingerprint(published.path) == before
+    assert mine.ensure([tiny(max_steps=40), tiny()], "cpu", progress=False)[0].steps == 40
+    assert trainings == [tiny().label]
+
+
+def test_configs_of_one_run_are_trained_once_for_all_of_them(empty, tiny, trainings):
+    found = empty.ensure([tiny(max_steps=10), tiny(max_steps=40), tiny(max_steps=20)], "cpu", progress=False)
+    assert [run.steps for run in found] == [40, 40, 40]
+    assert len(trainings) == 1
+
+
+def test_a_source_that_went_on_is_none_for_those_who_start_earlier(empty, tiny, tiny_run, no_training):
+    empty.put(tiny_run)
+    heir = tiny("a-b", source=tiny(max_steps=20), transplant=EMBEDDING)
+    assert heir.source in empty
+    assert heir.source not in empty.sources
+    with pytest.raises(FileExistsError, match="or has those of a later step"):
+        empty.ensure(heir, "cpu", progress=False)
+
+
+def test_a_process_that_dies_while_a_run_gives_way_to_itself_loses_nothing(empty, tiny, tiny_run, monkeypatch):
+    empty.put(tiny_run)
+    further = train([tiny(max_steps=40)], "cpu", progress=False)[0]
+    with monkeypatch.context() as context:
+        rename, seen = Path.rename, []
+
+        def dies(path, target):
+            seen.append(path)
+            if len(seen) == 2:
+                raise SystemExit
+            return rename(path, target)
+
+        context.setattr(Path, "rename", dies)
+        with pytest.raises(SystemExit):
+            empty.put(further)
+    assert tiny() not in empty
+    empty.check()
+    assert_same_run(empty.get(tiny()), tiny_run)
+    empty.put(further)
+    assert empty.get(tiny()).steps == 40
+
+
+def test_memory_keeps_runs_as_folders_do(tiny, tiny_run):
+    store = MemoryStore()
+    assert isinstance(store, Store)
+    assert isinstance(RunStore("nowhere"), Store)
+    heir = tiny("a-b", source=tiny(), transplant=EMBEDDING)
+    first, second = ensure([tiny(), heir], "cpu", store=store, progress=False)
+    assert_same_run(first, tiny_run)
+    assert (heir in store, tiny() in store.sources, tiny(max_steps=20) in store) == (True, True, True)
+    assert tiny(max_steps=20) not in store.sources
+    assert ensure(heir, "cpu", store=store, progress=False)[0] is second
+    with pytest.raises(KeyError, match="no stored run"):
+        store.get(tiny(seed=9))
