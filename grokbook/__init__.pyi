@@ -17,8 +17,8 @@ from .figures import live as live
 from .fourier import measures as measures
 from .paper.gathered import gather as gather
 from .runs.config import RunConfig as RunConfig
+from .runs.memory_store import MemoryStore as MemoryStore
 from .runs.run import Run as Run
-from .runs.store import MemoryStore as MemoryStore
 from .runs.store import Store as Store
 from .training.ensure import RunStore as RunStore
 from .training.ensure import default_store as default_store

@@ -17,6 +17,7 @@ from .layout import PROVENANCE as PROVENANCE
 from .layout import SPECTRA as SPECTRA
 from .layout import STOPPED_BY_BUDGET as STOPPED_BY_BUDGET
 from .layout import WEIGHTS as WEIGHTS
+from .memory_store import MemoryStore as MemoryStore
 from .outcomes import Outcome as Outcome
 from .run import Run as Run
 from .run import Spectra as Spectra
@@ -24,6 +25,5 @@ from .run import read as read
 from .run import save_tensors as save_tensors
 from .run import write as write
 from .store import FolderStore as FolderStore
-from .store import MemoryStore as MemoryStore
 from .store import Store as Store
 from .store import default_folders as default_folders

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from grokbook.runs.run import Run
-from grokbook.training.ensure import RunStore
+from grokbook.runs.store import FolderStore
 
 Maps = Literal["all", "last", "none"]
 """Which maps of the 2-D logits to keep: of all recorded steps, of the last one, of none."""
@@ -42,4 +42,4 @@ def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False) -
     """
     if (to / run.config.name).exists():
         raise FileExistsError(f"{run.config.label} is published already, in {to / run.config.name}")
-    return RunStore(to).put(trimmed(run, maps=maps, weights=weights))
+    return FolderStore(to).put(trimmed(run, maps=maps, weights=weights))

@@ -16,11 +16,12 @@ from grokbook.model.weights import EMBEDDING
 from grokbook.runs import disk, publish
 from grokbook.runs import run as runs
 from grokbook.runs.layout import WEIGHTS
-from grokbook.runs.store import MemoryStore, Store
+from grokbook.runs.memory_store import MemoryStore
+from grokbook.runs.store import Store
 from grokbook.training import trainer
-from grokbook.training.train import train
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.ensure import ensure
+from grokbook.training.train import train
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 from processes import Child
 
 from grokbook import RunConfig
-from grokbook.runs.store import FolderStore, MemoryStore
+from grokbook.runs.memory_store import MemoryStore
+from grokbook.runs.store import FolderStore
 from grokbook.training.locks import RunLocks
 
 

@@ -16,8 +16,8 @@ from grokbook.model.weights import EMBEDDING
 from grokbook.paper import experiments
 from grokbook.paper.experiments import EXPERIMENTS, Experiment
 from grokbook.runs import outcomes, publish
-from grokbook.runs.outcomes import Outcome
 from grokbook.runs.layout import WEIGHTS
+from grokbook.runs.outcomes import Outcome
 from grokbook.training import memory, sweeps, workers
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.locks import RunLocks

@@ -1,0 +1,66 @@
+"""A store that is gone with its process: for tests, and for runs that nobody wants to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from grokbook.runs.config import RunConfig
+from grokbook.runs.run import Run
+from grokbook.runs.store import Lock
+
+
+class MemoryStore:
+    """Runs kept in memory for as long as the process lives, without files and states."""
+
+    states = None
+    stored_only = False
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._taken: set[str] = set()
+        self._as_sources = False
+
+    @property
+    def sources(self) -> MemoryStore:
+        """See :attr:`Store.sources`."""
+        view = MemoryStore()
+        view._runs, view._taken, view._as_sources = self._runs, self._taken, True
+        return view
+
+    def __contains__(self, config: object) -> bool:
+        if not isinstance(config, RunConfig) or (run := self._runs.get(config.name)) is None:
+            return False
+        return run.ends_like(config) if self._as_sources else run.answers(config)
+
+    def get(self, config: RunConfig) -> Run:
+        """See :meth:`Store.get`."""
+        if config not in self:
+            raise KeyError(f"no stored run of {config.label} ({config.name})")
+        return self._runs[config.name]
+
+    def put(self, run: Run) -> None:
+        """See :meth:`Store.put`."""
+        known = self._runs.get(run.config.name)
+        if known is None or known.steps < run.steps:
+            self._runs[run.config.name] = run
+
+    def lock(self, config: RunConfig) -> Lock | None:
+        """See :meth:`Store.lock`."""
+        if config.hash in self._taken:
+            return None
+        self._taken.add(config.hash)
+        return _Taken(self._taken, config.hash)
+
+    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
+        """See :meth:`Store.check`: memory takes what it is given."""
+
+
+class _Taken(NamedTuple):
+    """A lock of a :class:`MemoryStore`."""
+
+    among: set[str]
+    key: str
+
+    def release(self) -> None:
+        self.among.discard(self.key)
