@@ -36,12 +36,7 @@ class Slots:
     @property
     def aligned(self) -> bool:
         """Whether a run may enter: only where its regular evaluations fall together with those of another."""
-        return not self.busy or self._to_entry == 0
-
-    @property
-    def _to_entry(self) -> int:
-        """Updates until the first of the runs comes by a regular evaluation."""
-        return -self.stack.steps[self.busy[0]] % self.stack.configs[0].eval_every
+        return not self.busy or self.stack.steps[self.busy[0]] % self.stack.configs[0].eval_every == 0
 
     def record(self, slot: int) -> Record:
         record = self.records[slot]
@@ -65,12 +60,10 @@ class Slots:
         return grokking.next_evaluation(step, record.config.eval_every, record.last_step) - step
 
     def advance(self) -> None:
-        """Train up to the next evaluation of any run, to where a waiting run may enter, or until states are due."""
+        """Train up to the next evaluation of any run, where a waiting run may enter, or until states are due."""
         if not self.busy or (self.free and self.more and self.aligned):
             return
         steps = min(self._to_go(slot) for slot in self.busy)
-        if self.free and self.more:
-            steps = min(steps, self._to_entry)
         steps = min(steps, max(1, int(ADVANCE_SECONDS / self._seconds_per_step)))
         began = time.monotonic()
         self.stack.advance(steps)
