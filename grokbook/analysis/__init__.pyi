@@ -1,5 +1,6 @@
 from . import balance as balance
 from . import coordinates as coordinates
+from . import frequencies as frequencies
 from . import histories as histories
 from . import labels as labels
 from . import mixtures as mixtures

@@ -75,6 +75,20 @@ class Losses(NamedTuple):
     all: float
 
 
+ALIKE = 1.1
+"""Losses within this factor of each other count as the same."""
+
+
+def ratio(loss: float, full: float) -> float:
+    """A loss over that of the full logits; NaN where that is 0."""
+    return loss / full if full > 0 else math.nan
+
+
+def side(ratio: float) -> int:
+    """-1, 0 or 1: lower than the full loss, the same (see :data:`ALIKE`), higher."""
+    return int(ratio > ALIKE) - int(ratio < 1 / ALIKE)
+
+
 class LogitWaves(NamedTuple):
     """Logits over all inputs and their coefficients along the waves of the answer; see :func:`decompose`."""
 

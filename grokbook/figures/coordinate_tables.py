@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from grokbook import fourier
-from grokbook.analysis import coordinates
+from grokbook.analysis import coordinates, frequencies
 from grokbook.analysis.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYER_SYMBOLS, LAYERS
 from grokbook.fourier import layers, measures
 from grokbook.runs.initial import initial_weights
-
-DRAWS = 5
-"""How often other frequencies are drawn to compare with."""
 
 
 def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
@@ -52,7 +48,7 @@ def frequency_table(groups: Group) -> pd.DataFrame:
         for layer, symbol in LAYER_SYMBOLS.items():
             row |= {f"{symbol} over": each.coordinate(layer).name, f"leading in {symbol}": listed(found[layer])}
         row["in both"] = len(set(embedding) & set(neuron_logit))
-        row["by chance"] = f"{len(embedding) * len(neuron_logit) / (each.run.config.p // 2):.1f}"
+        row["by chance"] = f"{frequencies.by_chance(embedding, neuron_logit, each.run.config.p // 2):.1f}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -60,8 +56,9 @@ def frequency_table(groups: Group) -> pd.DataFrame:
 def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd.DataFrame:
     """Test accuracy with the leading frequencies of the embedding alone, and without them, for some shares of it.
 
-    Beside it: without as many others of the same coordinate, the mean over :data:`DRAWS` draws; and with twice as many
-    over the residues alone, the leading ones there.
+    Beside it: without as many others of the same coordinate, the mean over
+    :data:`grokbook.analysis.frequencies.DRAWS` draws; and with twice as many over the residues alone, the leading ones
+    there.
     """
     rows = []
     for each in read(groups):
@@ -70,7 +67,7 @@ def restriction_table(groups: Group, shares: Sequence[float] = (0.8, 0.9)) -> pd
         for share in shares:
             chosen = each.leading("embedding", share).frequencies
             found = restriction(each.run, own, chosen)
-            without = [split(embedding, own, drawn)[1] for drawn in _draws(chosen, p)]
+            without = [split(embedding, own, drawn)[1] for drawn in frequencies.drawn(chosen, p // 2)]
             others = np.mean([accuracy_with(each.run, rows) for rows in without]) if without else None
             twice = accuracy_with(each.run, split(embedding, RESIDUES, over_x[: 2 * len(chosen)])[0])
             rows.append(
@@ -101,14 +98,14 @@ def parity_table(groups: Group) -> pd.DataFrame:
             own, matrix = each.coordinate(layer), each.layers[layer]
             if own != Logarithms(0):
                 continue
-            frequencies = each.leading(layer).frequencies
+            chosen = each.leading(layer).frequencies
             spectrum, even = fourier.spectrum(matrix), coordinates.even_share(matrix, own)
             rows.append(
                 {
                     "run": each.label,
                     "layer": symbol,
-                    "leading, even": listed([k for k in frequencies if k % 2 == 0]) or "–",
-                    "leading, odd": listed([k for k in frequencies if k % 2]) or "–",
+                    "leading, even": listed([k for k in chosen if k % 2 == 0]) or "–",
+                    "leading, odd": listed([k for k in chosen if k % 2]) or "–",
                     "even": f"{even:.0%}",
                     "cosines over x": f"{measures.cosine_share(spectrum):.0%}",
                     "FCR from even": f"{measures.fcr_at(even):.2f}",
@@ -138,11 +135,3 @@ def coordinate_summary(groups: Group) -> pd.DataFrame:
         row["accuracy: whole, these, all but these"] = ", ".join(f"{part:.0%}" for part in parts)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _draws(chosen: Sequence[int], p: int) -> Iterator[list[int]]:
-    """As many other frequencies, drawn a few times; nothing where there are not as many."""
-    others = torch.tensor([k for k in range(1, p // 2 + 1) if k not in chosen])
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(DRAWS if len(others) >= len(chosen) else 0):
-        yield others[torch.randperm(len(others), generator=generator)[: len(chosen)]].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.analysis import restricted
+from grokbook.analysis.frequencies import others
 from grokbook.analysis.restricted import ETA, Ablations, Constant, Losses
 from grokbook.analysis.restricted_history import IDENTICAL
 from grokbook.figures.groups import Group
@@ -260,11 +261,6 @@ def _range_of_eta(norms: Sequence[float], n_key: int) -> str:
     if n_key == len(falling):
         return f"η below {upper:.2f}"
     return f"every η from {falling[n_key] / falling[0]:.2f} to {upper:.2f}"
-
-
-def others(key: Iterable[int], n: int) -> list[int]:
-    """The frequencies 1..n that are not key."""
-    return sorted(set(range(1, n + 1)) - set(key))
 
 
 def loss_text(loss: float) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from grokbook.analysis import restricted
-from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant
-from grokbook.figures.restricted import Dissection, loss_text, others
+from grokbook.analysis.frequencies import multiple, others
+from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant, ratio, side
+from grokbook.figures.restricted import Dissection, loss_text
 from grokbook.figures.tables import power_text
 from grokbook.paper import results
 
-ALIKE = 1.1
-"""Losses within this factor of each other count as the same."""
 ETAS = tuple(i / 10 for i in range(1, 10))
 
 
@@ -53,19 +51,19 @@ def restricted_ratio_table(dissection: Dissection, eta: float = ETA) -> pd.DataF
             key, reported = restricted.key_frequencies(run, eta), results.table_4(run.config)
             apart, kept = table.combinations(key), table.combinations(key, "kept")
             for row, left_out in COMPARED.items():
-                ratio = _ratio(apart[row].train, full.train)
-                paper = None if reported is None else _ratio(reported[row], reported["full"])
+                over_full = ratio(apart[row].train, full.train)
+                paper = None if reported is None else ratio(reported[row], reported["full"])
                 rows.append(
                     {
                         "run": label,
                         "seed": run.config.seed,
                         "left out": left_out,
                         "paper": "–" if paper is None else _times(paper),
-                        "train": _times(ratio),
-                        "agrees": "–" if paper is None else "yes" if _verdict(paper) == _verdict(ratio) else "no",
-                        "train, constant kept": _times(_ratio(kept[row].train, full.train)),
-                        "test": _times(_ratio(apart[row].test, full.test)),
-                        "test, constant kept": _times(_ratio(kept[row].test, full.test)),
+                        "train": _times(over_full),
+                        "agrees": "–" if paper is None else "yes" if side(paper) == side(over_full) else "no",
+                        "train, constant kept": _times(ratio(kept[row].train, full.train)),
+                        "test": _times(ratio(apart[row].test, full.test)),
+                        "test, constant kept": _times(ratio(kept[row].test, full.test)),
                     }
                 )
     return pd.DataFrame(rows)
@@ -101,29 +99,20 @@ def dependent_table(dissection: Dissection, eta: float = ETA, *, count: int = 6)
             key = restricted.key_frequencies(run, eta)
             rest = others(key, len(ablated))
             multiples = {k: multiple(k, key, run.config.p) for k in rest}
-            among = f"{sum(map(bool, multiples.values()))} of {len(rest)}"
+            among = f"{sum(found is not None for found in multiples.values())} of {len(rest)}"
             rows += [
                 {
                     "run": label,
                     "seed": run.config.seed,
                     "k": k,
-                    "train": _times(_ratio(ablated[k - 1].train, full.train)),
-                    "test": _times(_ratio(ablated[k - 1].test, full.test)),
-                    "multiple": multiples[k] or "–",
+                    "train": _times(ratio(ablated[k - 1].train, full.train)),
+                    "test": _times(ratio(ablated[k - 1].test, full.test)),
+                    "multiple": "–" if (found := multiples[k]) is None else "{} · {}".format(*found),
                     "multiples among all non-key": among,
                 }
                 for k in sorted(rest, key=lambda k: -ablated[k - 1].train)[:count]
             ]
     return pd.DataFrame(rows)
-
-
-def multiple(k: int, key: Iterable[int], p: int) -> str:
-    """Frequency k as twice or three times a key frequency, like "2 · 18"; empty if it is neither.
-
-    Frequencies j and p - j are the same wave.
-    """
-    found = (f"{m} · {j}" for m in (2, 3) for j in sorted(key) if (m * j) % p in (k, p - k))
-    return next(found, "")
 
 
 def shares_table(dissection: Dissection, eta: float = ETA) -> pd.DataFrame:
@@ -138,19 +127,10 @@ def shares_table(dissection: Dissection, eta: float = ETA) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _ratio(loss: float, full: float) -> float:
-    return loss / full if full > 0 else math.nan
-
-
-def _verdict(ratio: float) -> int:
-    """-1, 0 or 1: lower than the full loss, the same, higher."""
-    return int(ratio > ALIKE) - int(ratio < 1 / ALIKE)
-
-
-def _times(ratio: float) -> str:
-    """A ratio in two or three digits: 0.49, 137, 5.3 × 10⁶."""
-    if not np.isfinite(ratio):
+def _times(times: float) -> str:
+    """A number of times in two or three digits: 0.49, 137, 5.3 × 10⁶."""
+    if not np.isfinite(times):
         return "–"
-    if 0.01 <= ratio < 9999.5:
-        return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
-    return power_text(ratio)
+    if 0.01 <= times < 9999.5:
+        return f"{times:.2f}" if times < 10 else f"{times:,.0f}"
+    return power_text(times)

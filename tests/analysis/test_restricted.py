@@ -321,3 +321,9 @@ def test_losses_over_training_are_those_of_each_moment(tiny_run):
 def test_a_table_has_no_waves_of_its_own(division):
     with pytest.raises(ValueError, match="a/b has no waves of its own"):
         phases(division, 7)
+
+
+def test_a_loss_is_on_one_side_of_the_full_one_or_the_same():
+    ratios = [restricted.ratio(loss, 2.0) for loss in (1.0, 1.9, 2.1, 2.3)]
+    assert [restricted.side(each) for each in ratios] == [-1, 0, 0, 1]
+    assert math.isnan(restricted.ratio(1.0, 0.0))

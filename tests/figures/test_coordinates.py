@@ -154,7 +154,7 @@ def test_frequencies_of_both_layers_stand_side_by_side(product_run):
 
 
 def test_restrictions_are_those_of_the_leading_frequencies_beside_two_controls(product_run, on, monkeypatch):
-    monkeypatch.setattr("grokbook.figures.coordinate_tables.DRAWS", 1)
+    monkeypatch.setattr("grokbook.analysis.frequencies.DRAWS", 1)
     rows = figures.restriction_table({"product": [product_run], "sum": [on("a+b")]}, shares=[0.5]).to_dict("records")
     own = coordinates.restriction(product_run, Logarithms(1), [2])
     embedding = layers(product_run)["embedding"]

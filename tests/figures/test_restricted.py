@@ -12,7 +12,6 @@ from grokbook import Operation, RunConfig, figures, paper
 from grokbook.analysis import restricted
 from grokbook.analysis.restricted import Ablations, decompose
 from grokbook.figures.restricted import Dissected
-from grokbook.figures.restricted_tables import multiple
 from grokbook.paper import results
 from grokbook.training.replay import weights_along
 
@@ -129,12 +128,6 @@ def test_the_frequencies_that_matter_come_first_and_say_whose_multiples_they_are
     assert table["multiple"].tolist()[0] == "2 · 2"
     assert table["multiples among all non-key"].tolist()[0] == "2 of 4"  # 4 = 2·2 and 5 = 11 - 3·2
     assert len(table) == 2
-
-
-def test_multiples_go_round_the_circle():
-    assert multiple(36, [14, 18], 97) == "2 · 18"
-    assert multiple(43, [14, 18], 97) == "3 · 18"  # 54 = 97 - 43
-    assert multiple(41, [14, 18], 97) == ""
 
 
 def test_shares_are_those_of_the_parts(dissected):
