@@ -185,6 +185,33 @@ def test_a_run_that_kills_its_workers_is_given_up_and_takes_no_other_with_it(emp
     assert_as_alone(empty, configs[1:], tmp_path)
 
 
+def test_a_run_that_always_dies_with_another_is_not_given_up_for_it(empty, tiny):
+    """Its last attempt is made while nothing else runs."""
+    good, deadly, at_work = tiny(), tiny(seed=1), {}
+
+    class Pool(Inline):
+        """Workers that die together as soon as the deadly run is handed in; others take until they are looked at."""
+
+        def submit(self, *call):
+            future = Future()
+            at_work[future] = call
+            if call[1] == [deadly]:
+                for each in at_work:
+                    each.set_exception(BrokenProcessPool())
+                at_work.clear()
+            return future
+
+    def look():
+        for future, (function, *arguments) in at_work.items():
+            future.set_result(function(*arguments))
+        at_work.clear()
+        return 2
+
+    sweep = Sweep([good, deadly], empty)
+    sweep.run(Pool, workers=look)
+    assert (list(sweep.done), sweep.failed) == ([good], {deadly: "its worker died, 3 times"})
+
+
 def test_workers_that_come_later_are_given_work(empty, tiny):
     class Slow(Inline):
         """Executes its first task once others have come."""
