@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grokbook import RunConfig, data
+from grokbook import RunConfig
 from grokbook.model.weights import Weights
+from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
 from grokbook.training.engine import Stack
 
@@ -28,13 +29,15 @@ def config(p: int = 97, fraction: float = 0.3, seed: int = 0) -> RunConfig:
 
 def train_rows(of: RunConfig) -> tuple[Tensor, Tensor]:
     """Tokens [row, 3] and labels [row] of the training part of the table."""
-    table = data.make(of.parsed_operations, of.p, of.fraction, of.seed, of.operands)
+    table = dataset(of)
     return table.tokens[:, table.train].flatten(0, 1), table.labels[:, table.train].flatten()
 
 
 def start_of(of: RunConfig) -> Weights:
     """The weights that every row of the table starts from."""
-    return initial_weights(of, {})
+    start = initial_weights(of, {})
+    assert isinstance(start, Weights)
+    return start
 
 
 def loss_at_last(logits: Tensor, labels: Tensor) -> Tensor:

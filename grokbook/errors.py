@@ -1,5 +1,10 @@
 """Errors of the library that a user can act on."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
 
 class DamagedRun(RuntimeError):
     """A run folder, a state or a table of runs that cannot be trusted.
@@ -25,3 +30,8 @@ class RunsMissing(KeyError):
 
 class RunDiffers(RuntimeError):
     """A run that was trained once more came out as another one; the message says in what it differs."""
+
+
+def nearest(name: object, known: Collection[str]) -> str:
+    """The known name that is most like one that is not known, for messages."""
+    return difflib.get_close_matches(str(name), known, n=1, cutoff=0)[0]

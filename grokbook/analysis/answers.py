@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import data, model
+from grokbook.runs.dataset import dataset
 from grokbook.runs.run import Run
 
 
@@ -20,6 +21,6 @@ def logits(run: Run, operation: int = 0) -> Float[Tensor, "a b class"]:
         WeightsMissing: the run was published without its weights.
     """
     config = run.config
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-    pairs = data.over_residues(table.tokens[operation], config.p)
-    return model.logits(run.weights, pairs.flatten(0, 1))[:, : config.p].unflatten(0, pairs.shape[:2])
+    pairs = data.over_residues(dataset(config).tokens[operation], config.p)
+    found = model.of(config).fast_logits(run.weights, pairs.flatten(0, 1))
+    return found[:, : config.p].unflatten(0, pairs.shape[:2])

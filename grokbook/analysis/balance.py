@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import data
+from grokbook import model
 from grokbook.fourier import layers
 from grokbook.fourier.measures import BIASED
 from grokbook.runs.config import RunConfig
+from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
 
 Maps = Float[Tensor, "operation p p"]
@@ -42,5 +43,5 @@ def cosine_map_share(norms: Float[Tensor, "p p"]) -> float:
 def untrained_maps(config: RunConfig) -> Maps:
     """The 2-D logits' norms with which a run from scratch starts: published runs keep those of the end alone."""
     weights = initial_weights(config, {})
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-    return torch.stack([layers.logit_map(weights, tokens, config.p) for tokens in table.tokens])
+    network, prompts = model.of(config), dataset(config).tokens
+    return torch.stack([layers.logit_map(network, weights, tokens, config.p) for tokens in prompts])

@@ -19,8 +19,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from grokbook import data, fourier, model
+from grokbook import fourier, model
 from grokbook.data.operations import Operation, Polynomial
+from grokbook.model.weights import Weights
+from grokbook.runs.dataset import dataset
 from grokbook.runs.run import Run
 
 VANISHED = 1e-6
@@ -289,7 +291,7 @@ def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence
     Raises:
         ValueError, WeightsMissing: as for :func:`accuracy_with`.
     """
-    embedding = run.weights.W_E[: run.config.p]
+    embedding = _weights(run).W_E[: run.config.p]
     return Restriction(*(accuracy_with(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
 
 
@@ -299,17 +301,25 @@ def accuracy_with(run: Run, embedding: Float[Tensor, "p n"]) -> float:
     With ``operands="vocab"`` the other operands keep theirs.
 
     Raises:
-        ValueError: the run is a mixture.
+        ValueError: the run is a mixture, or of a model without an embedding that a and b share.
         WeightsMissing: the run was published without its weights.
     """
-    config, weights = run.config, run.weights
+    config, weights = run.config, _weights(run)
     if len(config.operations) != 1:
         raise ValueError(f"{config.label} has several operations: take a run on one")
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    table = dataset(config)
     replaced = weights._replace(W_E=torch.cat([embedding, weights.W_E[config.p :]]))
     tested = ~table.train
-    answers = model.logits(replaced, table.tokens[0, tested]).argmax(dim=-1)
+    answers = model.of(config).fast_logits(replaced, table.tokens[0, tested]).argmax(dim=-1)
     return float((answers == table.labels[0, tested]).double().mean())
+
+
+def _weights(run: Run) -> Weights:
+    """The weights of a run of the paper's transformer."""
+    if run.config.model != "transformer":
+        raise ValueError(f"{run.config.label} has no embedding that a and b share: take a run of the transformer")
+    assert isinstance(run.weights, Weights)
+    return run.weights
 
 
 def _values(polynomial: Operation, p: int) -> Int64[Tensor, " {p}"]:

@@ -40,8 +40,9 @@ from torch.nn import functional as F
 from grokbook import data, fourier, model
 from grokbook.data.operations import Operation, Polynomial
 from grokbook.fourier.transform import Spectrum
-from grokbook.model.weights import Weights
+from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
+from grokbook.runs.dataset import dataset
 from grokbook.runs.run import Run
 
 Part = Literal["key", "non_key", "constant", "residual"]
@@ -246,18 +247,18 @@ def ablations(run: Run, operation: int = 0) -> Ablations:
     return ablations_of(run.config, run.weights, operation)
 
 
-def ablations_of(config: RunConfig, weights: Weights, operation: int = 0) -> Ablations:
+def ablations_of(config: RunConfig, weights: Matrices, operation: int = 0) -> Ablations:
     """The same for any weights of a run, at any step; ``ValueError`` where the operation is not linear."""
     p = config.p
-    table = data.make(config.parsed_operations, p, config.fraction, config.seed, config.operands)
+    table = dataset(config)
     tokens = data.over_residues(table.tokens[operation], p).flatten(0, 1)
-    logits = model.logits(weights.map(torch.Tensor.double), tokens)[:, :p].unflatten(0, (p, p))
+    logits = model.of(config).fast_logits(weights.map(torch.Tensor.double), tokens)[:, :p].unflatten(0, (p, p))
     waves = decompose(logits, config.parsed_operations[operation])
     return Ablations(waves, *(data.over_residues(column, p) for column in (table.labels[operation], table.train)))
 
 
 def over_training(
-    run: Run, weights_along: Iterable[tuple[int, Weights]], operation: int = 0, eta: float = ETA
+    run: Run, weights_along: Iterable[tuple[int, Matrices]], operation: int = 0, eta: float = ETA
 ) -> pd.DataFrame:
     """Every row of Table 4 while a run trains, in either reading of the constant.
 

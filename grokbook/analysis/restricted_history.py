@@ -47,7 +47,8 @@ def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataF
         raise ValueError(f"{run.config.label}: restricted loss over training is for one operation from scratch")
     restricted.phases(run.config.parsed_operations[0], run.config.p)  # refuses others before any training
     twin = list(weights_along(run, device=device, progress=progress))
-    key = fourier.key_frequencies(fourier.spectrum(model.neuron_logit_map(twin[-1][1])[: run.config.p]), restricted.ETA)
+    layers = model.of(run.config).layers(twin[-1][1], run.config.p)
+    key = fourier.key_frequencies(fourier.spectrum(layers["neuron_logit"]), restricted.ETA)
     if key != restricted.key_frequencies(run):
         raise RunDiffers(
             f"{run.config.label}: trained once more it has the key frequencies {key}, and not those of the stored run: "

@@ -19,6 +19,7 @@ from grokbook import data, model
 from grokbook.data.operations import Operation
 from grokbook.data.tokens import check
 from grokbook.runs.config import RunConfig
+from grokbook.runs.dataset import dataset
 from grokbook.runs.run import Run
 
 
@@ -74,7 +75,7 @@ def by_mirror(run: Run) -> ByMirror:
         WeightsMissing: the run was published without its weights.
     """
     config, known = run.config, mirrored(run.config).reshape(-1)
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
-    right = (model.logits(run.weights, table.tokens[0]).argmax(-1) == table.labels[0]).numpy()
+    table = dataset(config)
+    right = (model.of(config).fast_logits(run.weights, table.tokens[0]).argmax(-1) == table.labels[0]).numpy()
     test = ~table.train.numpy()
     return ByMirror(*(float(right[pairs].mean()) if pairs.any() else np.nan for pairs in (known, test & ~known)))

@@ -42,12 +42,25 @@ class Dataset(NamedTuple):
     """True for a training pair, False for a test pair. Operations share it, as in the released code."""
 
 
-def make(operations: Sequence[Operation], p: int, fraction: float, seed: int, operands: str = "residues") -> Dataset:
-    """The table of pairs with its labels and its split. Arguments and errors are those of `check`."""
+def make(
+    operations: Sequence[Operation],
+    p: int,
+    fraction: float,
+    seed: int,
+    operands: str = "residues",
+    own_tokens_of_b: bool = False,
+) -> Dataset:
+    """The table of pairs with its labels and its split. Arguments and errors are those of `check`.
+
+    With ``own_tokens_of_b`` the residue b is written as token p + b, and operation tokens begin at 2p; labels and split
+    are the same.
+    """
     check(operations, p, fraction, seed, operands)
     n = n_operands(p, operands)
     a, b = torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
-    prompts = [torch.stack([a, torch.full_like(a, token), b], dim=-1) for token in op_tokens(operations, p)]
+    token_b = b + p if own_tokens_of_b else b
+    ops = op_tokens(operations, p, own_tokens_of_b)
+    prompts = [torch.stack([a, torch.full_like(a, token), token_b], dim=-1) for token in ops]
     labels = [operation(a, b, p) for operation in operations]
     return Dataset(torch.stack(prompts), torch.stack(labels), split(n * n, fraction, seed))
 

@@ -1,7 +1,8 @@
 """Which prompts there are: tokens, sizes of tables and vocabularies, and what makes no data set.
 
-The residues 0..p-1 are their own tokens, then come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. Plain
-arithmetic on what defines a run: nothing here needs more than Python.
+The residues 0..p-1 are their own tokens, then come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. Where b has
+tokens of its own, its residues are p..2p-1, and ``=`` is 2p. Plain arithmetic on what defines a run: nothing here
+needs more than Python.
 """
 
 from __future__ import annotations
@@ -32,21 +33,28 @@ def n_operands(p: int, operands: str = "residues") -> int:
     return p + len(SPECIAL_TOKENS) if operands == "vocab" else p
 
 
-def op_tokens(operations: Sequence[Operation], p: int) -> tuple[int, ...]:
+def n_numbers(p: int, own_tokens_of_b: bool = False) -> int:
+    """How many tokens stand for residues: p, or 2p where b has tokens of its own."""
+    return 2 * p if own_tokens_of_b else p
+
+
+def op_tokens(operations: Sequence[Operation], p: int, own_tokens_of_b: bool = False) -> tuple[int, ...]:
     """The op token of each operation, in order; see the head of this module."""
+    first = n_numbers(p, own_tokens_of_b)
     tokens, polynomials = [], 0
     for operation in operations:
         if operation in _OWN_SIGN:
-            tokens.append(p + SPECIAL_TOKENS.index(_OWN_SIGN[operation]))
+            tokens.append(first + SPECIAL_TOKENS.index(_OWN_SIGN[operation]))
         else:
-            tokens.append(p + (len(SPECIAL_TOKENS) - 1 + polynomials if polynomials else 0))
+            tokens.append(first + (len(SPECIAL_TOKENS) - 1 + polynomials if polynomials else 0))
             polynomials += 1
     return tuple(tokens)
 
 
-def d_vocab(operations: Sequence[Operation], p: int) -> int:
-    """Size of the vocabulary: p + 5, and one more for each operation without a sign after the first."""
-    return max(p + len(SPECIAL_TOKENS), *(token + 1 for token in op_tokens(operations, p)))
+def d_vocab(operations: Sequence[Operation], p: int, own_tokens_of_b: bool = False) -> int:
+    """Size of the vocabulary: residues, five signs, and one more for each operation without a sign after the first."""
+    least = n_numbers(p, own_tokens_of_b) + len(SPECIAL_TOKENS)
+    return max(least, *(token + 1 for token in op_tokens(operations, p, own_tokens_of_b)))
 
 
 def is_prime(n: int) -> bool:

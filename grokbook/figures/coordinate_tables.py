@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokbook import fourier
+from grokbook import fourier, model
 from grokbook.analysis import coordinates, frequencies
 from grokbook.analysis.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
 from grokbook.figures.coordinates import listed, number, read
@@ -22,7 +22,8 @@ def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.95)) -> 
     """How many frequencies it takes for some shares of each layer: over its own coordinate, over x, at the start."""
     rows = []
     for each in read(groups):
-        start = layers.matrices(initial_weights(each.run.config, {}), each.run.config.p)
+        config = each.run.config
+        start = layers.matrices(model.of(config), initial_weights(config, {}), config.p)
         for layer, symbol in LAYER_SYMBOLS.items():
             own, matrix = each.coordinate(layer), each.layers[layer]
             untrained = coordinates.averaged(start[layer], own)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
+from grokbook import model
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
 from grokbook.figures.groups import Group, outcome
@@ -164,7 +165,7 @@ def read(groups: Group) -> list[Read]:
             own = coordinates.of_run(run)
             assert own is not None
             name = label if len(runs) == 1 else f"{label}, seed {run.config.seed}"
-            found.append(Read(name, run, layers.matrices(run.weights, run.config.p), own))
+            found.append(Read(name, run, layers.matrices(model.of(run.config), run.weights, run.config.p), own))
     return found
 
 
@@ -205,7 +206,7 @@ def _cells(runs: Sequence[Read], layer: str, share: float) -> list[_Cell]:
     """Each run, and last a random start, over the residues and over each coordinate of one of the runs."""
     every = list(dict.fromkeys([RESIDUES, *(each.coordinate(layer) for each in runs)]))
     first = runs[0].run.config
-    start = layers.matrices(initial_weights(first, {}), first.p)[layer]
+    start = layers.matrices(model.of(first), initial_weights(first, {}), first.p)[layer]
     cells = [
         _Cell(
             each.label,

@@ -1,10 +1,16 @@
 from . import names as names
+from . import registry as registry
 from . import transformer as transformer
 from . import weights as weights
 from .names import EMBEDDING as EMBEDDING
 from .names import MODULES as MODULES
 from .names import TRANSFORMER as TRANSFORMER
 from .names import WEIGHTS as WEIGHTS
+from .protocol import Matrices as Matrices
+from .protocol import Model as Model
+from .protocol import of as of
+from .registry import ACTIVATIONS as ACTIVATIONS
+from .registry import MODELS as MODELS
 from .transformer import logits as logits
 from .transformer import neuron_logit_map as neuron_logit_map
 from .transformer import textbook_logits as textbook_logits

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from grokbook.model.folded import folded_logits
+from grokbook.model.folded_pass import FoldedPass
 from grokbook.model.plan import Plan, Rows
-from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights, initialise, stack
-
-__all__ = [
-    "EMBEDDING",
-    "TRANSFORMER",
-    "Weights",
-    "initialise",
-    "logits",
-    "neuron_logit_map",
-    "stack",
-    "textbook_logits",
-]
+from grokbook.model.protocol import ACTIVATIONS, Model, Pass, Sizes
+from grokbook.model.weights import Weights, initialise, shapes, stack
 
 
 def textbook_logits(
-    weights: Weights, tokens: Int[Tensor, "row 3"]
+    weights: Weights, tokens: Int[Tensor, "row 3"], activation: str = "relu"
 ) -> tuple[Float[Tensor, "row vocab"], Float[Tensor, "row head 3"]]:
     """Appendix C as written, for one model: logits at the last position, and the attention pattern behind them.
 
@@ -42,7 +34,7 @@ def textbook_logits(
     attention = scores.softmax(dim=-1)
     mixed = torch.einsum("nhj,nhjk->nhk", attention, value)
     x = last + torch.einsum("nhk,hkd->nd", mixed, w.W_O)  # x⁽¹⁾
-    x = x + (x @ w.W_in).relu() @ w.W_out  # x⁽²⁾
+    x = x + ACTIVATIONS[activation](x @ w.W_in) @ w.W_out  # x⁽²⁾
     return x @ w.W_U, attention
 
 
@@ -62,3 +54,47 @@ def neuron_logit_map(weights: Weights) -> Float[Tensor, "vocab mlp"]:
     [d_vocab, d_mlp]; for analysis take the first p rows.
     """
     return (weights.W_out @ weights.W_U).T
+
+
+class Transformer(Model):
+    """The paper's transformer. With a ReLU it is folded, and has a gradient by hand; otherwise it is differentiated."""
+
+    weights = Weights
+
+    def shapes(self, sizes: Sizes) -> tuple[tuple[int, ...], ...]:
+        return shapes(sizes.d_vocab, sizes.d_model, sizes.n_heads, sizes.d_mlp)
+
+    def initialise(self, sizes: Sizes, rng: np.random.Generator) -> Weights:
+        """See :func:`grokbook.model.weights.initialise`."""
+        of_layer = {"d_model": sizes.d_model, "n_heads": sizes.n_heads, "d_mlp": sizes.d_mlp}
+        return initialise(sizes.d_vocab, **of_layer, rng=rng)
+
+    def logits(self, weights: Weights, tokens: Int[Tensor, "row 3"]) -> Float[Tensor, "row vocab"]:
+        """See :func:`textbook_logits`."""
+        return textbook_logits(weights, tokens, self.activation)[0]
+
+    def layers(self, weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:
+        """The two layers that the paper looks at: W_E as "embedding", W_L as "neuron_logit"."""
+        return {"embedding": weights.W_E[:p], "neuron_logit": neuron_logit_map(weights)[:p]}
+
+    def fast_logits(self, weights: Weights, tokens: Int[Tensor, "row 3"]) -> Float[Tensor, "row vocab"]:
+        return logits(weights, tokens) if self.activation == "relu" else super().fast_logits(weights, tokens)
+
+    def prepare(
+        self, tokens: Int[Tensor, "run operation pair 3"], train: Bool[Tensor, "run pair"], sizes: Sizes
+    ) -> Pass:
+        if self.activation != "relu":
+            return super().prepare(tokens, train, sizes)
+        return FoldedPass(tokens, train, sizes.n_heads, sizes.d_vocab)
+
+
+class SeparateEmbeddings(Transformer):
+    """The same with tokens of its own for b: a is 0 to p − 1, b is p to 2p − 1, and operations come after these.
+
+    All else is the paper's transformer on a vocabulary of 2p + 5 tokens: W_U has a class for each of them, as it has
+    one for each sign there. Labels are residues, 0 to p − 1; nothing is ever to be answered with another class.
+    """
+
+    def layers(self, weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:
+        """As for the transformer, with W_E once over the tokens of a and once, as "embedding_b", over those of b."""
+        return {**super().layers(weights, p), "embedding_b": weights.W_E[p : 2 * p]}

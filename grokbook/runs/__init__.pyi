@@ -3,6 +3,7 @@ from . import provenance as provenance
 from . import repeats as repeats
 from . import verify as verify
 from .config import RunConfig as RunConfig
+from .dataset import dataset as dataset
 from .grokking import ending as ending
 from .grokking import grok_step as grok_step
 from .history import OUTCOMES as OUTCOMES

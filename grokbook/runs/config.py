@@ -14,8 +14,8 @@ from typing import Any
 
 from grokbook.data import tokens
 from grokbook.data.operations import Operation, Polynomial, Table
-from grokbook.model import names
-from grokbook.model.names import EMBEDDING, WEIGHTS
+from grokbook.model import names, registry
+from grokbook.model.names import EMBEDDING
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
 ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")
@@ -44,6 +44,10 @@ class RunConfig:
     """Seeds the split and the initial weights (see ``grokbook.runs.initial.INIT_STREAM``)."""
     operands: str = "residues"
     """"residues": a and b run over 0..p−1 (the paper); "vocab": over 0..p+4 (the released code)."""
+    model: str = "transformer"
+    """A name in :data:`grokbook.model.MODELS`: "transformer" (the paper), "separate" embeddings of a and b, "mlp"."""
+    activation: str = "relu"
+    """What a neuron does with its input x: "relu" (the paper) or "quadratic", x²."""
     d_model: int = 128
     n_heads: int = 4
     d_mlp: int = 512
@@ -74,11 +78,13 @@ class RunConfig:
                 raise TypeError(f"{name} must be a sequence, got {value!r}")
             set_(self, name, tuple(value))
         set_(self, "operations", as_kept(self.operations))
+        registry.check(self.model, self.activation)
+        weights = self.model_entry.weights
         for name in ("transplant", "frozen"):  # sets of names: one order, so that equal runs have equal hashes
-            unknown = [weight for weight in getattr(self, name) if weight not in WEIGHTS]
+            unknown = [weight for weight in getattr(self, name) if weight not in weights]
             if unknown:
-                raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(WEIGHTS)}")
-            set_(self, name, tuple(weight for weight in WEIGHTS if weight in getattr(self, name)))
+                raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(weights)}")
+            set_(self, name, tuple(weight for weight in weights if weight in getattr(self, name)))
         for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
             set_(self, name, _whole(name, getattr(self, name)))
         for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
@@ -111,16 +117,28 @@ class RunConfig:
             raise ValueError(f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}")
         if set(self.transplant) & set(self.frozen):
             raise ValueError("transplanted weights are frozen already; name them in transplant only")
-        if len(self.frozen_weights) == len(WEIGHTS):
+        if len(self.frozen_weights) == len(self.model_entry.weights):
             raise ValueError("with all weights frozen, nothing is left to train")
+        self._check_model()
         self._check_source()
+
+    def _check_model(self) -> None:
+        """Refuse what this model has not."""
+        entry = self.model_entry
+        if len(self.operations) > 1 and not entry.mixtures:
+            raise ValueError(f"model {self.model!r} learns one operation: it reads no operation token")
+        if self.operands not in entry.operands:
+            raise ValueError(f"model {self.model!r} takes operands {' or '.join(entry.operands)}, not {self.operands}")
+        for name in ("d_model", "n_heads", "d_mlp"):
+            if name not in entry.sizes and getattr(self, name) != getattr(RunConfig, name):
+                raise ValueError(f"model {self.model!r} has no {name}; its sizes are {', '.join(entry.sizes)}")
 
     def _check_source(self) -> None:
         if (self.source is None) != (not self.transplant):
             raise ValueError("source and transplant go together")
         if self.source is None:
             return
-        for name in ("p", "d_model", "n_heads", "d_mlp"):
+        for name in ("p", "model", "activation", "d_model", "n_heads", "d_mlp"):
             if getattr(self.source, name) != getattr(self, name):
                 raise ValueError(f"the source run differs in {name}")
         if self.source.d_vocab != self.d_vocab:
@@ -132,14 +150,19 @@ class RunConfig:
         return tuple(map(Operation.of, self.operations))
 
     @property
+    def model_entry(self) -> registry.Entry:
+        """What is known of the model without its code."""
+        return registry.MODELS[self.model]
+
+    @property
     def d_vocab(self) -> int:
         """Tokens of the vocabulary: residues, ``=`` and signs, and one for each further polynomial of a mixture."""
-        return tokens.d_vocab(self.parsed_operations, self.p)
+        return tokens.d_vocab(self.parsed_operations, self.p, self.model_entry.own_tokens_of_b)
 
     @property
     def frozen_weights(self) -> tuple[str, ...]:
         """All weights that do not train, in the order of ``Weights``."""
-        return tuple(name for name in WEIGHTS if name in (*self.transplant, *self.frozen))
+        return tuple(name for name in self.model_entry.weights if name in (*self.transplant, *self.frozen))
 
     @property
     def module(self) -> str | None:
@@ -167,6 +190,10 @@ class RunConfig:
     def unusual(self) -> list[str]:
         """In what a run differs from the paper's usual ones, its source aside: "no weight decay", "operands vocab"."""
         found = []
+        if self.model != RunConfig.model:
+            found.append(self.model_entry.title)
+        if self.activation != RunConfig.activation:
+            found.append(f"{self.activation} activation")
         if self.frozen:
             found.append("frozen random embedding" if self.frozen == EMBEDDING else f"frozen {', '.join(self.frozen)}")
         if self.weight_decay != RunConfig.weight_decay:

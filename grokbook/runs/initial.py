@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from grokbook import model
-from grokbook.model.weights import Weights
+from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 
@@ -22,13 +22,12 @@ another one.
 """
 
 
-def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Weights:
+def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Matrices:
     """The weights a run starts from: fresh from its seed, with what is transplanted from its source."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([config.seed, INIT_STREAM])))
-    fresh = model.initialise(
-        config.d_vocab, d_model=config.d_model, n_heads=config.n_heads, d_mlp=config.d_mlp, rng=rng
-    )
+    network = model.of(config)
+    fresh = network.initialise(config, rng)
     if config.source is None:
         return fresh
     donor = sources[config.source].weights
-    return fresh._replace(**{name: getattr(donor, name) for name in config.transplant})
+    return network.weights(**{**fresh._asdict(), **{name: getattr(donor, name) for name in config.transplant}})

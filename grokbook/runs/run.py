@@ -27,9 +27,10 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from grokbook import model
 from grokbook.errors import DamagedRun, WeightsMissing
 from grokbook.fourier.transform import Spectrum
-from grokbook.model.weights import Weights, shapes
+from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
 from grokbook.runs.grokking import ending, grok_step
 from grokbook.runs.history import required_columns
@@ -65,7 +66,7 @@ class Run:
     history: pd.DataFrame
     """One row per evaluated step; see :func:`grokbook.runs.history.history_columns`."""
     spectra: Spectra
-    kept_weights: Weights | None
+    kept_weights: Matrices | None
     """The final weights, or None in a run that was published without; :attr:`weights` is never None."""
     provenance: Mapping[str, Any]
 
@@ -83,7 +84,7 @@ class Run:
         return self.kept_weights is not None
 
     @property
-    def weights(self) -> Weights:
+    def weights(self) -> Matrices:
         """The final weights.
 
         Raises:
@@ -223,7 +224,7 @@ def read(folder: Path) -> Run:
         file = SPECTRA
         spectra = Spectra(**load_file(folder / SPECTRA))
         file = WEIGHTS
-        weights = Weights(**load_file(folder / WEIGHTS)) if whole else None
+        weights = model.of(config).weights(**load_file(folder / WEIGHTS)) if whole else None
     except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
         raise damaged(file, error) from error
     if folder.name == config.former_name:
@@ -245,13 +246,13 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
     if run.history.empty:
         yield HISTORY, "no rows"
     times, times_2d = spectra.step.shape[:1], spectra.logits_step.shape[:1]
-    p, sizes = config.p, (config.d_vocab, config.d_model, config.n_heads, config.d_mlp)
+    p = config.p
     spectra_shapes = (times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p))
-    checked: list[tuple[str, Spectra | Weights, tuple[tuple[int, ...], ...]]] = [(SPECTRA, spectra, spectra_shapes)]
+    checked: list[tuple[str, Spectra | Matrices, tuple[tuple[int, ...], ...]]] = [(SPECTRA, spectra, spectra_shapes)]
     if run.has_weights:
-        checked.append((WEIGHTS, run.weights, shapes(*sizes)))
+        checked.append((WEIGHTS, run.weights, model.of(config).shapes(config)))
     for file, tensors, expected in checked:
-        for name, tensor, shape in zip(tensors._fields, tensors, expected, strict=True):
+        for (name, tensor), shape in zip(tensors._asdict().items(), expected, strict=True):
             if tuple(tensor.shape) != tuple(shape) or (0 in tensor.shape and name not in ("logits_step", "logits")):
                 yield file, f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
             elif not tensor.isfinite().all():

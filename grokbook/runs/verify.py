@@ -14,11 +14,11 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokbook import data, fourier, model
+from grokbook import fourier, model
 from grokbook.fourier import layers, measures
 from grokbook.fourier.transform import Spectrum
-from grokbook.model.weights import Weights
-from grokbook.runs.config import RunConfig
+from grokbook.model.protocol import Matrices, Model
+from grokbook.runs.dataset import dataset
 from grokbook.runs.grokking import ending
 from grokbook.runs.history import measured, outcome_columns
 from grokbook.runs.run import Run
@@ -36,10 +36,10 @@ def recompute(run: Run) -> dict[str, float]:
     if not run.has_weights:
         return {}
     config, weights = run.config, run.weights
-    table = _table(config)
-    scored = [_score(weights, *rows) for rows in zip(table.tokens, table.labels, strict=True)]
+    table, network = dataset(config), model.of(config)
+    scored = [_score(network, weights, *rows) for rows in zip(table.tokens, table.labels, strict=True)]
     found = {"weight_norm": math.sqrt(sum(float(w.double().square().sum()) for w in weights))}
-    for layer, matrix in layers.matrices(weights, config.p).items():
+    for layer, matrix in layers.matrices(network, weights, config.p).items():
         recorded = measures.recorded(fourier.spectrum(matrix))
         found |= {name: value for measure, value in recorded.items() if (name := f"{measure}_{layer}") in run.history}
     for part, mask in (("train", table.train), ("test", ~table.train)):
@@ -49,17 +49,13 @@ def recompute(run: Run) -> dict[str, float]:
     return found
 
 
-def _table(config: RunConfig) -> data.Dataset:
-    return data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-
-
 def _score(
-    weights: Weights, tokens: Int[Tensor, "row 3"], labels: Int[Tensor, " row"]
+    network: Model, weights: Matrices, tokens: Int[Tensor, "row 3"], labels: Int[Tensor, " row"]
 ) -> tuple[Float64[Tensor, " row"], Float64[Tensor, " row"]]:
     """Loss in nats, and 1 where the answer is right; a few thousand rows at a time: the textbook pass keeps much."""
     losses, right = [], []
     for rows, answers in zip(tokens.split(4096), labels.split(4096), strict=True):
-        logits = model.textbook_logits(weights, rows)[0].double()
+        logits = network.logits(weights, rows).double()
         losses.append(F.cross_entropy(logits, answers, reduction="none"))
         right.append((logits.argmax(-1) == answers).double())
     return torch.cat(losses), torch.cat(right)
@@ -84,13 +80,14 @@ def _of_weights(run: Run) -> Iterator[str]:
             tolerance *= value
         if not abs(value - recorded) <= tolerance:  # also catches NaN
             yield f"{name} is {value:.4g} from the weights, {recorded:.4g} in the history"
-    for layer, matrix in layers.matrices(run.weights, run.config.p).items():
+    network, p = model.of(run.config), run.config.p
+    for layer, matrix in layers.matrices(network, run.weights, p).items():
         rows, recorded_rows = fourier.spectrum(matrix).to_rows(), getattr(run.spectra, layer)[-1]
         if not (rows - recorded_rows).abs().max() <= 1e-3 * rows.max():
             yield f"the last spectrum of the {layer} is not that of the weights"
-    tokens = _table(run.config).tokens
+    tokens = dataset(run.config).tokens
     for operation, recorded_map in enumerate(run.spectra.logits[-1:].flatten(0, 1)):
-        found = layers.logit_map(run.weights, tokens[operation], run.config.p)
+        found = layers.logit_map(network, run.weights, tokens[operation], p)
         if not (found - recorded_map.float()).abs().max() <= 1e-2 * found.max():
             yield f"the last map of the logits of operation {operation} is not that of the weights"
 

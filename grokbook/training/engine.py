@@ -1,4 +1,7 @@
-"""A stack of models trained in lockstep: full-batch AdamW on the folded pass, and evaluation on the whole table."""
+"""A stack of models trained in lockstep: full-batch AdamW, and evaluation on the whole table.
+
+Logits and gradients are those of the model's :class:`grokbook.model.protocol.Pass`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokbook import data
+from grokbook import model
 from grokbook.data import tokens as prompts
-from grokbook.model import backward, folded
-from grokbook.model.plan import Contexts, Plan, Rows
-from grokbook.model.weights import Weights, shapes
+from grokbook.model.protocol import Matrices, Pass
 from grokbook.runs.config import RunConfig
+from grokbook.runs.dataset import dataset
 from grokbook.training import memory
 
 WARM_UP = 3
@@ -36,9 +38,9 @@ class Evaluation(NamedTuple):
 class _Data(NamedTuple):
     """What the runs of a stack are trained and tested on."""
 
-    plan: Plan
-    """The training rows, operation after operation."""
+    rows: Pass
     train_labels: Int[Tensor, "run row"]
+    """Operation after operation."""
     labels: Int[Tensor, "run operation pair"]
     train: Bool[Tensor, "run pair"]
 
@@ -47,8 +49,8 @@ class _Batch(NamedTuple):
     """Runs whose gradients are computed in one go, as views into the vectors of their stack."""
 
     data: _Data
-    weights: Weights
-    gradients: Weights
+    weights: Matrices
+    gradients: Matrices
     trained: frozenset[str]
     """The matrices that some run of the batch does not freeze."""
 
@@ -58,7 +60,7 @@ def stack_key(config: RunConfig) -> tuple[Any, ...]:
     n_operands = prompts.n_operands(config.p, config.operands)
     return (
         (config.p, n_operands, config.d_vocab, len(config.operations), prompts.n_train(n_operands**2, config.fraction)),
-        (config.d_model, config.n_heads, config.d_mlp),
+        (config.model, config.activation, config.d_model, config.n_heads, config.d_mlp),
         (config.lr, config.betas, config.weight_decay, config.eval_every),
     )
 
@@ -90,7 +92,7 @@ class Stack:
     def __init__(
         self,
         configs: Sequence[RunConfig],
-        starts: Sequence[Weights],
+        starts: Sequence[Matrices],
         device: torch.device,
         *,
         shared: bool | None = None,
@@ -107,11 +109,10 @@ class Stack:
     def _build(self, flat: Float[Tensor, "run parameter"]) -> None:
         """Lay out data, gradients and optimiser state of the present configs around their weights."""
         first = self.configs[0]
-        singles = [_single_data(config, self.device) for config in self.configs]
-        self._data = [_stacked(singles, first)] if self._shared else singles
-        n_rows = singles[0].train_labels.shape[1]
+        together = [self.configs] if self._shared else [[config] for config in self.configs]
+        self._data = [_data_for(configs, self.device) for configs in together]
+        n_rows = self._data[0].train_labels.shape[1]
         self._scale = len(first.operations) / n_rows  # mean over pairs, sum over operations
-        self._n_operands = prompts.n_operands(first.p, first.operands)
         self._flat, self._flat_gradient = flat, torch.zeros_like(flat)
         self.weights = _views(flat, first)
         # One vector per run: to AdamW each run is a parameter, with its own count of steps.
@@ -148,20 +149,22 @@ class Stack:
         self._batches = []
         for i, part in enumerate(self._data):
             runs = slice(i * size, (i + 1) * size)
-            trained = frozenset(n for c in self.configs[runs] for n in Weights._fields if n not in c.frozen_weights)
+            trained = frozenset(
+                n for c in self.configs[runs] for n in c.model_entry.weights if n not in c.frozen_weights
+            )
             views = _views(self._flat[runs], first), _views(self._flat_gradient[runs], first)
             self._batches.append(_Batch(part, *views, trained))
         self._graph: torch.cuda.CUDAGraph | None = None
         self._to_warm_up = WARM_UP if self.device.type == "cuda" else 0
 
     @torch.no_grad()
-    def replace(self, run: int, config: RunConfig, start: Weights) -> None:
+    def replace(self, run: int, config: RunConfig, start: Matrices) -> None:
         """Let another config take the place of a run, at step 0."""
         if stack_key(config) != stack_key(self.configs[0]):
             raise ValueError("runs of one stack must agree in p, rows, sizes and optimiser settings")
-        single = _single_data(config, self.device)
+        single = _data_for([config], self.device)
         mine, place = self._data_of(run)
-        mine.plan.put(place, single.plan)
+        mine.rows.put(place, single.rows)
         for old, new in zip(mine[1:], single[1:], strict=True):
             old[place] = new[0]
         refreeze = config.frozen_weights != self.configs[run].frozen_weights
@@ -206,8 +209,8 @@ class Stack:
 
     def _update(self) -> None:
         for batch in self._batches:
-            plan, labels = batch.data.plan, batch.data.train_labels
-            found = backward.gradients(batch.weights, plan, labels, self._scale, batch.trained)
+            rows, labels = batch.data.rows, batch.data.train_labels
+            found = rows.gradients(batch.weights, labels, self._scale, batch.trained)
             for name, gradient in found.items():
                 getattr(batch.gradients, name).copy_(gradient)
         self._optimiser.step()
@@ -251,11 +254,7 @@ class Stack:
     def _evaluate(self, chosen: list[int]) -> Evaluation:
         mine = self._data_of(chosen[0])[0]
         places = [self._data_of(run)[1] for run in chosen]
-        n, n_operations = self._n_operands, mine.labels.shape[1]
-        weights = self.weights.map(lambda w: w[chosen])
-        contexts = Contexts(*(ids[places] for ids in mine.plan.rows.contexts))
-        logits = folded.table_logits(weights, contexts, n).unflatten(2, (n_operations, n))
-        logits = logits.transpose(1, 2).flatten(2, 3)  # [run, operation, a · n + b, vocab]
+        logits = mine.rows.table_logits(self.weights.map(lambda w: w[chosen]), places)
         labels = mine.labels[places]
         loss = -logits.double().log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
         correct = (logits.argmax(-1) == labels).double()
@@ -268,7 +267,7 @@ class Stack:
             mean(loss, train), mean(loss, 1 - train), mean(correct, train), mean(correct, 1 - train), logits
         )
 
-    def weights_of(self, run: int) -> Weights:
+    def weights_of(self, run: int) -> Matrices:
         """The present weights of a run, as tensors of their own on the CPU."""
         return self.weights.map(lambda w: w[run].cpu().clone())
 
@@ -287,43 +286,21 @@ class Stack:
         self.steps[run] = step
 
 
-def _flat(weights: Weights) -> Float[Tensor, " parameter"]:
+def _flat(weights: Matrices) -> Float[Tensor, " parameter"]:
     """All matrices of one model, one after the other."""
     return torch.cat([w.detach().flatten() for w in weights])
 
 
-def _views(flat: Tensor, config: RunConfig) -> Weights:
+def _views(flat: Tensor, config: RunConfig) -> Matrices:
     """The matrices of a stack inside its flat vectors; writing to one writes to the other."""
-    sizes = shapes(config.d_vocab, config.d_model, config.n_heads, config.d_mlp)
+    network = model.of(config)
+    sizes = network.shapes(config)
     parts = flat.split([torch.Size(size).numel() for size in sizes], dim=1)
-    return Weights(*(part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)))
+    return network.weights(*(part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)))
 
 
-def _single_data(config: RunConfig, device: torch.device) -> _Data:
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-    n, n_operations = prompts.n_operands(config.p, config.operands), len(config.operations)
-    tokens = table.tokens[:, table.train].to(device)  # [operation, row, 3]
-    first_ctx = n * torch.arange(n_operations, device=device).unsqueeze(1)
-    contexts = Contexts(
-        op=table.tokens[:, 0, 1].to(device).repeat_interleave(n).unsqueeze(0),
-        b=torch.arange(n, device=device).repeat(n_operations).unsqueeze(0),
-    )
-    a, ctx = tokens[..., 0], first_ctx + tokens[..., 2]
-    rows = Rows(a.flatten().unsqueeze(0), ctx.flatten().unsqueeze(0), contexts)
-    return _Data(
-        Plan.of(rows, config.n_heads, config.d_vocab),
-        table.labels[:, table.train].flatten().unsqueeze(0).to(device),
-        table.labels.unsqueeze(0).to(device),
-        table.train.unsqueeze(0).to(device),
-    )
-
-
-def _stacked(singles: Sequence[_Data], config: RunConfig) -> _Data:
-    plans = [single.plan for single in singles]
-    rows = Rows(
-        torch.cat([plan.rows.a for plan in plans]),
-        torch.cat([plan.rows.ctx for plan in plans]),
-        Contexts(*(torch.cat(ids) for ids in zip(*(plan.rows.contexts for plan in plans), strict=True))),
-    )
-    plan = Plan.of(rows, config.n_heads, config.d_vocab)
-    return _Data(plan, *(torch.cat(parts) for parts in zip(*(single[1:] for single in singles), strict=True)))
+def _data_for(configs: Sequence[RunConfig], device: torch.device) -> _Data:
+    tables = [dataset(config) for config in configs]
+    tokens, labels, train = (torch.stack(parts).to(device) for parts in zip(*tables, strict=True))
+    train_labels = torch.stack([table.labels[:, table.train].flatten() for table in tables]).to(device)
+    return _Data(model.of(configs[0]).prepare(tokens, train, configs[0]), train_labels, labels, train)

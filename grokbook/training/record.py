@@ -25,11 +25,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokbook import fourier, runs
+from grokbook import fourier, model, runs
 from grokbook.errors import TrainingDiverged
 from grokbook.fourier import layers, measures
 from grokbook.fourier.transform import Spectrum
-from grokbook.model.weights import Weights
+from grokbook.model.protocol import Matrices
 from grokbook.runs import grokking
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run, Spectra
@@ -52,7 +52,8 @@ def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
     """Evaluate some runs of a stack, all at once: the device is asked for numbers a handful of times."""
     evaluation = stack.evaluate(chosen)
     weights = stack.weights.map(lambda w: w.detach()[list(chosen)])
-    spectra = [rows.cpu() for rows in layers.spectra(weights, stack.configs[0].p).values()]
+    first = stack.configs[0]
+    spectra = [rows.cpu() for rows in layers.spectra(model.of(first), weights, first.p).values()]
     norms = torch.stack([w.double().square().flatten(1).sum(1) for w in weights]).sum(0).sqrt().tolist()
     outcomes = _outcomes([stack.configs[run] for run in chosen], evaluation)
     return [Observation(*parts) for parts in zip(outcomes, *spectra, norms, evaluation.logits, strict=True)]
@@ -171,7 +172,7 @@ class Record:
         frame = frame.drop(columns=[name for name in runs.measured() if frame[name].isna().all()])
         return frame.astype({name: "int32" if name == "step" else "float32" for name in frame.columns})
 
-    def to_run(self, weights: Weights, facts: Mapping[str, Any]) -> Run:
+    def to_run(self, weights: Matrices, facts: Mapping[str, Any]) -> Run:
         """The finished run; ``facts`` go into its provenance, besides what the record knows."""
         spectra = self.to_spectra()
         if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
@@ -198,7 +199,7 @@ class Moment(NamedTuple):
     record: Record
     """It goes on changing as the run goes on."""
     seen: Observation
-    weights: Callable[[], Weights]
+    weights: Callable[[], Matrices]
     """Copies the weights, while training waits."""
 
     def glance(self) -> Run:

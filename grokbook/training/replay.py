@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from grokbook import model
 from grokbook.fourier import layers
-from grokbook.model.weights import Weights
+from grokbook.model.protocol import Matrices
 from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
 from grokbook.training import memory
@@ -16,7 +17,7 @@ from grokbook.training.progress import Progress, accuracies
 
 def weights_along(
     run: Run, *, sources: Iterable[Run] = (), device: str = "cpu", progress: bool = True
-) -> Iterator[tuple[int, Weights]]:
+) -> Iterator[tuple[int, Matrices]]:
     """Train a run anew and yield its weights, on the CPU, at the steps at which its spectra were recorded.
 
     On the same kind of machine, with as many threads and the same code, these are the weights of the stored run to the
@@ -44,14 +45,15 @@ def weights_along(
             yield step, stack.weights_of(0)
 
 
-def deviation(run: Run, twin: Iterable[tuple[int, Weights]]) -> float:
+def deviation(run: Run, twin: Iterable[tuple[int, Matrices]]) -> float:
     """How far a twin's spectra are from the recorded ones: the largest difference, as a share of the largest norm.
 
     Over both layers and all steps of ``twin``, which are those of the run's spectra; 0 if every norm is the same.
     """
     largest = 0.0
     for time, (_, weights) in enumerate(twin):
-        for layer, (rows,) in layers.spectra(weights.map(lambda w: w[None]), run.config.p).items():
+        stacked = weights.map(lambda w: w[None])
+        for layer, (rows,) in layers.spectra(model.of(run.config), stacked, run.config.p).items():
             recorded = getattr(run.spectra, layer)[time]
             largest = max(largest, float((rows - recorded).abs().max() / recorded.max()))
     return largest

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from grokbook import model
 from grokbook.data.table import Dataset
-from grokbook.model.weights import Weights
+from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 from grokbook.training.checkpoints import Checkpoints
@@ -41,13 +41,13 @@ ADAM_EPSILON = 1e-8
 class TextbookState(NamedTuple):
     """A run between two steps: its weights, and AdamW's running means of gradients and of their squares."""
 
-    weights: Weights
-    mean: Weights
-    square: Weights
+    weights: Matrices
+    mean: Matrices
+    square: Matrices
     step: int = 0
 
     @classmethod
-    def start(cls, weights: Weights) -> TextbookState:
+    def start(cls, weights: Matrices) -> TextbookState:
         """The state of step 0."""
         return cls(weights, weights.map(torch.zeros_like), weights.map(torch.zeros_like))
 
@@ -68,18 +68,19 @@ def textbook_step(config: RunConfig, table: Dataset, state: TextbookState) -> Te
     """
     weights = state.weights.map(lambda w: w.detach().requires_grad_())
     tokens, labels = table.tokens[:, table.train].flatten(0, 1), table.labels[:, table.train].flatten()
-    logits, _ = model.textbook_logits(weights, tokens)
-    loss = F.cross_entropy(logits, labels) * len(config.operations)  # a mean over pairs, a sum over operations
+    network = model.of(config)
+    loss = F.cross_entropy(network.logits(weights, tokens), labels)
+    loss = loss * len(config.operations)  # a mean over pairs, a sum over operations
     gradients = torch.autograd.grad(loss, list(weights))
 
     step, (beta1, beta2), updated = state.step + 1, config.betas, []
-    for name, w, m, v, gradient in zip(Weights._fields, *state[:3], gradients, strict=True):
+    for name, w, m, v, gradient in zip(config.model_entry.weights, *state[:3], gradients, strict=True):
         m = beta1 * m + (1 - beta1) * gradient
         v = beta2 * v + (1 - beta2) * gradient.square()
         direction = (m / (1 - beta1**step)) / ((v / (1 - beta2**step)).sqrt() + ADAM_EPSILON)
         frozen = name in config.frozen_weights
         updated.append((w if frozen else w - config.lr * (direction + config.weight_decay * w), m, v))
-    weights, mean, square = (Weights(*matrices) for matrices in zip(*updated, strict=True))
+    weights, mean, square = (network.weights(*matrices) for matrices in zip(*updated, strict=True))
     return TextbookState(weights, mean, square, step)
 
 

@@ -50,6 +50,27 @@ def test_train_stores_the_run_and_prints_its_measures(mine):
     assert "did not grok" not in result.stderr, "said once"
 
 
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [
+        (["model=separate", "d_model=16", "n_heads=2"], {"model": "separate", "d_model": 16, "n_heads": 2}),
+        (["model=mlp", "activation=quadratic", "d_mlp=8"], {"model": "mlp", "activation": "quadratic", "d_mlp": 8}),
+        (
+            ["lr=3e-3", "betas=0.9, 0.99", "frozen=W_U,W_E"],
+            {"lr": 3e-3, "betas": (0.9, 0.99), "frozen": ("W_E", "W_U")},
+        ),
+    ],
+)
+def test_train_sets_any_field(mine, settings, fields):
+    options = [part for text in settings for part in ("--set", text)]
+    result = grokbook("train", "a+b", *QUICK, *options)
+    assert result.exit_code == 0, result.stderr
+    (folder,) = mine.folders()
+    assert runs.read(folder).config == RunConfig(operations=("a+b",), p=5, fraction=0.5, max_steps=3, **fields)
+    verified = grokbook("runs", "verify")
+    assert f"{folder.name}: agrees" in verified.stdout, verified.stderr
+
+
 def test_train_prints_json_and_nothing_else_on_request(mine):
     result = grokbook("train", "a + b", *QUICK, "--seed", "4", "--json")
     summary = json.loads(result.stdout)
@@ -134,6 +155,20 @@ def test_what_is_no_table_is_one_line(mine, tmp_path, content, options, parts):
         (("a+b", "--fraction", "1"), ("fraction",)),
         (("a+b", "--fraction", "nan"), ("fraction",)),
         (("a+b", "--fraction", "1e-9"), ("train set empty",)),
+        (("a+b", "--set", "modle=mlp"), ("--set modle=mlp", "no field 'modle'", "nearest is 'model'")),
+        (("a+b", "--set", "model"), ("--set takes FIELD=VALUE", "not 'model'")),
+        (("a+b", "--set", "model=mpl"), ("unknown model 'mpl'", "nearest is 'mlp'")),
+        (("a+b", "--set", "activation=sine"), ("unknown activation 'sine'", "of relu, quadratic")),
+        (("a+b", "--set", "d_mlp=wide"), ("--set d_mlp=wide: 'wide' is not a whole number",)),
+        (("a+b", "--set", "betas=0.9,x"), ("--set betas=0.9,x: 'x' is not a number",)),
+        (("a+b", "--set", "betas=0.9"), ("betas must be two numbers in [0, 1)",)),
+        (("a+b", "--set", "lr=-1"), ("lr must be positive, got -1.0",)),
+        (("a+b", "--set", "lr=1", "--set", "lr=2"), ("--set lr=2: lr is given twice",)),
+        (("a+b", "--p", "7", "--set", "p=11"), ("--set p=11: p is given twice",)),
+        (("a+b", "--set", "source=x"), ("--set source=x: not here", "grokbook sweep")),
+        (("a+b", "--set", "operations=a"), ("--set operations=a: not here",)),
+        (("a+b", "a-b", "--set", "model=mlp"), ("model 'mlp' learns one operation",)),
+        (("a+b", "--random-embedding", "--set", "model=mlp"), ("unknown weight 'W_E'; there are W_a, W_b, W_out",)),
         (("a+b", "--max-steps", "-1"), ("max_steps",)),
         (("a+b", "--operands", "all"), ("operands",)),
         (("a+b", "--device", "banana"), ("banana",)),

@@ -37,6 +37,14 @@ def test_table_holds_every_pair_in_row_major_order(operands: str, n: int) -> Non
     assert dataset.train.dtype == torch.bool
 
 
+def test_where_b_has_tokens_of_its_own_nothing_else_differs() -> None:
+    operations = [Operation.parse("a-b"), Operation.parse("ab+b"), Operation.parse("a^2")]
+    shared, own = (data.make(operations, 7, 0.4, 3, own_tokens_of_b=own) for own in (False, True))
+    assert torch.equal(own.labels, shared.labels)
+    assert torch.equal(own.train, shared.train)
+    assert torch.equal(own.tokens - shared.tokens, torch.tensor([0, 7, 7]).expand_as(own.tokens))
+
+
 def test_paper_and_released_code_sizes() -> None:
     paper = data.make(parse("a+b"), 97, 0.3, seed=0)
     released = data.make(parse("a+b"), 97, 0.3, seed=0, operands="vocab")

@@ -44,6 +44,14 @@ def test_tokens_of_a_mixture_are_distinct_and_in_the_vocabulary(operations: list
     assert 9 not in tokens  # "/" stays free
 
 
+@given(st.lists(st.sampled_from(EVERY_OPERATION), min_size=1, max_size=12, unique=True))
+def test_tokens_of_b_s_own_come_between_those_of_a_and_the_operations(operations: list[Operation]) -> None:
+    shared, own = (prompts.op_tokens(operations, 5, own_tokens_of_b=own) for own in (False, True))
+    assert [token - 5 for token in own] == [*shared]
+    assert prompts.d_vocab(operations, 5, own_tokens_of_b=True) == prompts.d_vocab(operations, 5) + 5
+    assert min(own) >= prompts.n_numbers(5, own_tokens_of_b=True) == 10
+
+
 @given(st.integers(1, 10_404), st.integers(1, 999))
 def test_train_size_is_the_exact_floor(n_pairs: int, thousandths: int) -> None:
     assert prompts.n_train(n_pairs, thousandths / 1000) == n_pairs * thousandths // 1000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook import figures, fourier
+from grokbook import figures, fourier, model
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import RESIDUES, Logarithms, Values
 from grokbook.data.operations import Operation
@@ -33,7 +33,7 @@ def needed(layer, coordinate, share=0.8):
 
 
 def layers(run):
-    return matrices(run.weights, run.config.p)
+    return matrices(model.of(run.config), run.weights, run.config.p)
 
 
 def test_bars_are_over_the_own_coordinate_and_lines_over_others(product_run):

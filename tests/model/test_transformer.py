@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from grokbook import model
+from grokbook.model.transformer import SeparateEmbeddings, Transformer
 from grokbook.model.weights import Weights, initialise
 
 D_VOCAB, D_MODEL, N_HEADS, D_MLP = 12, 16, 2, 32
@@ -100,3 +101,14 @@ def test_neuron_logit_map_is_w_u_times_w_out(weights):
         for neuron in range(D_MLP):
             expected = sum(float(weights.W_U[d, token]) * float(weights.W_out[neuron, d]) for d in range(D_MODEL))
             assert float(found[token, neuron]) == pytest.approx(expected, rel=1e-11, abs=1e-13)
+
+
+@pytest.mark.parametrize("of", [Transformer(), SeparateEmbeddings()])
+def test_layers_are_cut_to_the_residues(weights, of):
+    p = 5
+    found = of.layers(weights, p)
+    torch.testing.assert_close(found["embedding"], weights.W_E[:p])
+    torch.testing.assert_close(found["neuron_logit"], (weights.W_U[:, :p].T @ weights.W_out.T))
+    if isinstance(of, SeparateEmbeddings):
+        torch.testing.assert_close(found.pop("embedding_b"), weights.W_E[p : 2 * p])
+    assert list(found) == ["embedding", "neuron_logit"]

@@ -91,6 +91,8 @@ CHANGES = {
     "fraction": 0.4,
     "seed": 1,
     "operands": "vocab",
+    "model": "separate",
+    "activation": "quadratic",
     "d_model": 64,
     "n_heads": 2,
     "d_mlp": 256,
@@ -158,7 +160,7 @@ LAYER = st.fixed_dictionaries(
     {
         "operations": st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=3, unique=True),
         "fraction": st.floats(0.05, 0.95),
-        "changed": st.sets(st.sampled_from(sorted(set(CHANGES) - {"operations", "fraction", "frozen"}))),
+        "changed": st.sets(st.sampled_from(sorted(set(CHANGES) - {"operations", "fraction", "frozen", "model"}))),
         "transplant": st.sampled_from([EMBEDDING, TRANSFORMER]),
         "frozen": st.sampled_from([(), ("W_E",), ("W_U", "W_Q")]),
     }
@@ -173,7 +175,7 @@ def build(layers: list[dict]) -> RunConfig:
     if not below:
         return replace(plain, frozen=top["frozen"])
     source = build(below)
-    sizes = {name: getattr(source, name) for name in ("p", "d_model", "n_heads", "d_mlp")}
+    sizes = {name: getattr(source, name) for name in ("p", "activation", "d_model", "n_heads", "d_mlp")}
     # With the source's operations, both have the same number of tokens.
     return replace(plain, **sizes, operations=source.operations, source=source, transplant=top["transplant"])
 
@@ -209,6 +211,8 @@ def test_label_reads_well():
     assert config.label == "PG-E a+b → a-b (p=97, r=0.3, seed 2)"
     unusual = replace(source, frozen=("W_E",), operands="vocab", weight_decay=0.0)
     assert unusual.label == "a+b [frozen random embedding, no weight decay, operands vocab] (p=97, r=0.3, seed 2)"
+    other = RunConfig(operations=("a+b",), model="mlp", activation="quadratic")
+    assert other.label == "a+b [two-layer MLP, quadratic activation] (p=97, r=0.3, seed 0)"
 
 
 def test_no_name_reads_as_an_option():
@@ -224,6 +228,7 @@ def test_frozen_weights_are_those_named_in_either_field():
 def test_d_vocab_grows_with_the_mixture():
     assert RunConfig(operations=("a+b",)).d_vocab == 102
     assert RunConfig(operations=("ab+b", "a^2+b", "a+b")).d_vocab == 103
+    assert RunConfig(operations=("ab+b", "a^2+b", "a+b"), model="separate").d_vocab == 200
 
 
 REFUSED = [
@@ -253,6 +258,24 @@ REFUSED = [
     ({"seed": None}, TypeError, "seed"),
     ({"operands": "tokens"}, ValueError, "operands"),
     ({"operands": 3}, ValueError, "operands"),
+    ({"model": "seperate"}, ValueError, "unknown model 'seperate'; the nearest is 'separate'"),
+    ({"model": None}, ValueError, "unknown model None"),
+    ({"activation": "square"}, ValueError, "unknown activation 'square'"),
+    ({"model": "mlp", "operations": ("a+b", "a-b")}, ValueError, "model 'mlp' learns one operation"),
+    ({"model": "mlp", "d_model": 64}, ValueError, "model 'mlp' has no d_model; its sizes are d_mlp"),
+    ({"model": "mlp", "operands": "vocab"}, ValueError, "model 'mlp' takes operands residues, not vocab"),
+    ({"model": "separate", "operands": "vocab"}, ValueError, "model 'separate' takes operands residues, not vocab"),
+    ({"model": "mlp", "frozen": ("W_E",)}, ValueError, "unknown weight 'W_E'; there are W_a, W_b, W_out"),
+    (
+        {"source": RunConfig(operations=("a-b",), model="separate"), "transplant": ("W_E",)},
+        ValueError,
+        "differs in model",
+    ),
+    (
+        {"source": RunConfig(operations=("a-b",), activation="quadratic"), "transplant": ("W_E",)},
+        ValueError,
+        "differs in activation",
+    ),
     ({"max_steps": -1}, ValueError, "max_steps must be at least 1"),
     ({"max_steps": 0}, ValueError, "max_steps must be at least 1"),
     ({"max_steps": None}, TypeError, "max_steps"),

@@ -227,7 +227,9 @@ def nothing_learned(p: int, n_operations: int, seed: int) -> tuple[Weights, Spec
     """Initial weights and their spectra, which a run that learns nothing keeps."""
     config = RunConfig(operations=("a+b", "a-b", "a*b")[:n_operations], p=p, seed=seed)
     weights = initial_weights(config, {})
-    rows = [layer.expand(2, -1) for layer in layers.spectra(weights.map(lambda w: w[None]), p).values()]
+    rows = [
+        layer.expand(2, -1) for layer in layers.spectra(model.of(config), weights.map(lambda w: w[None]), p).values()
+    ]
     steps = torch.tensor([0, config.max_steps])
     return weights, Spectra(steps, *rows, steps[1:], untrained_maps(config)[None].float())
 
