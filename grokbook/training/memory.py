@@ -30,6 +30,10 @@ def bytes_needed(config: RunConfig) -> tuple[int, int]:
     training = rows * (4 * out + 16 * config.d_vocab + 4 * config.d_mlp + 48 * terms)
     tables = 4 * (config.n_heads * (config.d_vocab + n_ctx) + n_ctx) * out
     evaluation = pairs * len(config.operations) * (2 * 4 * out + (4 + 3 * 8) * config.d_vocab)
+    if config.activation != "relu" and "d_model" in config.model_entry.sizes:
+        # The textbook pass: embeddings, keys and values of three tokens for every row, and what softmax and MLP keep.
+        per_row = 4 * (16 * config.d_model + 2 * config.d_mlp)
+        training, evaluation = training + rows * per_row, evaluation + pairs * len(config.operations) * per_row
     return training + 6 * tables, evaluation
 
 

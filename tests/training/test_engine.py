@@ -6,7 +6,9 @@ import torch
 from small_models import textbook_loss
 
 from grokbook import data, model
-from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
+from grokbook.model.protocol import Matrices
+from grokbook.model.weights import EMBEDDING, TRANSFORMER
+from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
 from grokbook.training import memory
 from grokbook.training.engine import Stack
@@ -15,7 +17,7 @@ from grokbook.training.train import TextbookState, textbook_step
 CPU = torch.device("cpu")
 
 
-def start(config) -> Weights:
+def start(config) -> Matrices:
     """The config's own initial weights, in float64: a stack keeps the precision of its start."""
     return initial_weights(config, {}).map(torch.Tensor.double)
 
@@ -29,17 +31,17 @@ def shared(request) -> bool:
     return request.param
 
 
-def textbook(config, steps: int) -> Weights:
+def textbook(config, steps: int) -> Matrices:
     """The weights after so many textbook steps, in float64."""
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    table = dataset(config)
     state = TextbookState.start(start(config))
     for _ in range(steps):
         state = textbook_step(config, table, state)
     return state.weights
 
 
-def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
-    for name, value, reference in zip(Weights._fields, found, expected, strict=True):
+def assert_close(found: Matrices, expected: Matrices, tolerance: float) -> None:
+    for (name, value), reference in zip(found._asdict().items(), expected, strict=True):
         assert (value.detach() - reference).abs().max() <= tolerance * (1 + reference.abs().max()), name
 
 
@@ -50,6 +52,10 @@ def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
         (("a-b", "ab+b"), {"p": 5, "weight_decay": 0.3, "betas": (0.8, 0.9)}),
         (("a*b",), {"operands": "vocab", "fraction": 0.3}),
         (("a+b",), {"frozen": ("W_E", "W_O")}),
+        (("a-b", "ab+b"), {"model": "separate"}),
+        (("a+b",), {"activation": "quadratic", "frozen": ("W_U",)}),
+        (("a*b",), {"model": "mlp", "d_model": 128, "n_heads": 4}),
+        (("a+b",), {"model": "mlp", "activation": "quadratic", "d_model": 128, "n_heads": 4, "frozen": ("W_b",)}),
     ],
 )
 def test_training_is_the_textbook_s(tiny, operations, changes):
@@ -57,7 +63,7 @@ def test_training_is_the_textbook_s(tiny, operations, changes):
     stack = stack_of(config)
     stack.advance(3)
     assert stack.steps == [3]
-    assert_close(stack.weights.unstack()[0], textbook(config, 3), 1e-9)
+    assert_close(stack.weights_of(0), textbook(config, 3), 1e-9)
 
 
 def test_float32_follows_the_textbook_in_float64(tiny):
