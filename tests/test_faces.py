@@ -94,7 +94,18 @@ def test_a_face_is_complete_under_tab_and_has_each_name_once(face):
 
 def test_the_package_offers_what_the_design_names():
     assert {each.name for each in NAMES if each.face == "grokbook"} >= {
-        *("Operation", "RunConfig", "Run", "RunStore", "default_store", "train", "gather", "DamagedRun"),
+        *(
+            "Operation",
+            "RunConfig",
+            "Run",
+            "Store",
+            "RunStore",
+            "default_store",
+            "train",
+            "ensure",
+            "gather",
+            "DamagedRun",
+        ),
         *("data", "fourier", "measures", "model", "runs", "analysis", "paper", "figures", "live"),
     }
 
