@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from grokbook import RunConfig
 from grokbook.model.weights import Weights
-from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
+from grokbook.runs.pairs import dataset
 from grokbook.training.engine import Stack
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import data, model
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
 

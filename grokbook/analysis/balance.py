@@ -14,8 +14,8 @@ from grokbook import model
 from grokbook.fourier import layers
 from grokbook.fourier.measures import BIASED
 from grokbook.runs.config import RunConfig
-from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
+from grokbook.runs.pairs import dataset
 
 Maps = Float[Tensor, "operation p p"]
 

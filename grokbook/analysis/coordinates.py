@@ -22,7 +22,7 @@ from torch import Tensor
 from grokbook import fourier, model
 from grokbook.data.operations import Operation, Polynomial
 from grokbook.model.weights import Weights
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
 VANISHED = 1e-6

@@ -42,7 +42,7 @@ from grokbook.data.operations import Operation, Polynomial
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
 Part = Literal["key", "non_key", "constant", "residual"]

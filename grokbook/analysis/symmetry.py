@@ -19,7 +19,7 @@ from grokbook import data, model
 from grokbook.data.operations import Operation
 from grokbook.data.tokens import check
 from grokbook.runs.config import RunConfig
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
 

@@ -53,6 +53,7 @@ MODELS: Final[Mapping[str, Entry]] = {
     ),
     "mlp": Entry("two-layer MLP", "grokbook.model.mlp:MLP", ("W_a", "W_b", "W_out"), ("d_mlp",), mixtures=False),
 }
+"""Every model by the name that a config has for it."""
 
 
 def check(model: object, activation: object) -> None:

@@ -3,7 +3,6 @@ from . import provenance as provenance
 from . import repeats as repeats
 from . import verify as verify
 from .config import RunConfig as RunConfig
-from .dataset import dataset as dataset
 from .grokking import ending as ending
 from .grokking import grok_step as grok_step
 from .history import OUTCOMES as OUTCOMES
@@ -20,6 +19,7 @@ from .layout import STOPPED_BY_BUDGET as STOPPED_BY_BUDGET
 from .layout import WEIGHTS as WEIGHTS
 from .memory_store import MemoryStore as MemoryStore
 from .outcomes import Outcome as Outcome
+from .pairs import dataset as dataset
 from .run import Run as Run
 from .run import Spectra as Spectra
 from .run import read as read

@@ -18,9 +18,9 @@ from grokbook import fourier, model
 from grokbook.fourier import layers, measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices, Model
-from grokbook.runs.dataset import dataset
 from grokbook.runs.grokking import ending
 from grokbook.runs.history import measured, outcome_columns
+from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
 TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "loss": 1e-2, "norm": 1e-4}

@@ -18,7 +18,7 @@ from grokbook import model
 from grokbook.data import tokens as prompts
 from grokbook.model.protocol import Matrices, Pass
 from grokbook.runs.config import RunConfig
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 from grokbook.training import memory
 
 WARM_UP = 3

@@ -12,7 +12,7 @@ from grokbook import model
 from grokbook.model.folded_pass import FoldedPass
 from grokbook.model.protocol import AutogradPass
 from grokbook.runs.config import RunConfig
-from grokbook.runs.dataset import dataset
+from grokbook.runs.pairs import dataset
 
 SMALL = {"p": 7, "fraction": 0.5, "d_mlp": 8}
 TRANSFORMER = {**SMALL, "d_model": 8, "n_heads": 2}
