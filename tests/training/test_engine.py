@@ -8,8 +8,8 @@ from small_models import textbook_loss
 from grokbook import data, model
 from grokbook.model.protocol import Matrices
 from grokbook.model.weights import EMBEDDING, TRANSFORMER
-from grokbook.runs.dataset import dataset
 from grokbook.runs.initial import initial_weights
+from grokbook.runs.pairs import dataset
 from grokbook.training import memory
 from grokbook.training.engine import Stack
 from grokbook.training.train import TextbookState, textbook_step
