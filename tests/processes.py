@@ -9,6 +9,7 @@ import itertools
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -18,10 +19,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from grokbook import Run, RunConfig, RunStore, cli
+from grokbook.runs import repack, tables
 from grokbook.runs import run as files
 from grokbook.runs import store as folders
 from grokbook.runs.store import FolderStore
@@ -147,10 +148,22 @@ def ensure(say: Say, path: Path, *configs: RunConfig) -> None:
 
 
 def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: str) -> None:
-    """Kill itself around one of the calls of a function that writes: before, after or, for files, in the middle."""
+    """Kill itself around one of the calls of a function that writes, while a run is trained and stored."""
     trainer.CHECKPOINT_SECONDS = 0.0
-    owner: Any = {"replace": os, "rename": Path, "save_file": files, "to_parquet": pd.DataFrame}[name]
-    function, calls = getattr(owner, name), itertools.count(1)
+    _deadly(name, call, when)
+    RunStore(path).ensure([config], "cpu", progress=False)
+
+
+def repack_and_die(say: Say, folder: Path, name: str, call: int, when: str) -> None:
+    """The same while a stored run is written anew."""
+    _deadly(name, call, when)
+    repack.repack(folder)
+
+
+def _deadly(name: str, call: int, when: str) -> None:
+    """Have one of the calls of a function kill this process: before, after or, for files, in the middle."""
+    owners: Any = {"replace": os, "rename": Path, "rmtree": shutil, "save_file": files, "write_table": tables.pq}
+    function, calls = getattr(owners[name], name), itertools.count(1)
 
     def deadly(*arguments: Any, **options: Any) -> Any:
         if next(calls) != call:
@@ -162,8 +175,7 @@ def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: 
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         return os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(owner, name, deadly)
-    RunStore(path).ensure([config], "cpu", progress=False)
+    setattr(owners[name], name, deadly)
 
 
 def ensure_and_tell(say: Say, path: Path, slowly: bool, *configs: RunConfig) -> None:

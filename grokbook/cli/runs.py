@@ -1,4 +1,4 @@
-"""``grokbook runs``: list, show, verify, publish, ablations, repeat, tabulate, clean."""
+"""``grokbook runs``: list, show, verify, publish, repack, ablations, repeat, tabulate, clean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from grokbook.runs.outcomes import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="The stored runs.")
+
+
+Answers = Annotated[
+    bool, typer.Option("--answers", help="Without weights: keep what the final model answers to each pair.")
+]
 
 
 @app.command("list")
@@ -110,6 +115,7 @@ def publish(
         Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
     ] = "last",
     weights: Annotated[bool, typer.Option("--weights", help="Keep the final weights, too.")] = False,
+    answers: Answers = False,
     to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
 ) -> None:
     """Copy runs to the published ones, with what the book needs of them."""
@@ -120,9 +126,34 @@ def publish(
         target = _published(to)
         found = [_find(name) for name in names]
         for folder in found:
-            path = publishing.publish(read(folder), target, maps=maps, weights=weights)
+            path = publishing.publish(read(folder), target, maps=maps, weights=weights, answers=answers)
             print(f"{path}: {_size(path) / 1e3:,.0f} kB")
         print(f"{_size(target) / 1e6:.1f} MB are published")
+
+
+@app.command()
+def repack(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Runs, as for `show`; by default all, whole.")
+    ] = None,
+    maps: Annotated[
+        Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
+    ] = "all",
+    weights: Annotated[bool, typer.Option(help="Keep the final weights.")] = True,
+    answers: Answers = False,
+) -> None:
+    """Write runs of an older form anew, in files of today. What is kept keeps every bit, and that is checked."""
+    from grokbook.runs import repack as repacking
+
+    with short_errors():
+        if not names and not (maps == "all" and weights):
+            raise ValueError("to leave parts out, say of which runs: grokbook runs repack NAME...")
+        found = [_find(name) for name in names] if names else list(default_folders().folders())
+        before = sum(map(_size, found))
+        parts: dict[str, Any] = {"maps": maps, "weights": weights, "answers": answers}
+        changed = sum(repacking.repack(folder, **parts) for folder in found)
+        after = sum(map(_size, found))
+        print(f"{changed} of {len(found)} runs written anew; {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
 
 
 @app.command()

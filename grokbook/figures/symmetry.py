@@ -52,7 +52,7 @@ def twin_table(groups: Group) -> pd.DataFrame:
 def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run: test pairs whose mirror image is trained on, and how many of these and of the others are right.
 
-    Of runs that were published without weights, only the best test accuracy is known. See
+    Of runs that were published with neither weights nor answers, only the best test accuracy is known. See
     :mod:`grokbook.analysis.symmetry`.
 
     Raises:
@@ -62,7 +62,7 @@ def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:
     for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
         config = run.config
         n_test = config.p**2 - n_train(config.p**2, config.fraction)
-        found = tuple(f"{share:.1%}" for share in by_mirror(run)) if run.has_weights else ("–", "–")
+        found = tuple(f"{share:.1%}" for share in by_mirror(run)) if run.has_answers else ("–", "–")
         rows.append(
             {
                 "p": config.p,

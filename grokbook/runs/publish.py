@@ -1,7 +1,8 @@
 """Copies of runs that are published with the book: what its pages show, in few bytes.
 
 History, one-dimensional spectra and provenance are always kept. Weights are most of a run, and only wanted where a
-later run starts from them or a page computes something from them; maps of the 2-D logits, where a page shows them.
+later run starts from them or a page computes something from them, for which at times the answers of the model do, p²
+small numbers; maps of the 2-D logits, where a page shows them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ Maps = Literal["all", "last", "none"]
 """Which maps of the 2-D logits to keep: of all recorded steps, of the last one, of none."""
 
 
-def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False) -> Run:
-    """The run with no more than these parts; its provenance says what was left out."""
+def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False, answers: bool = False) -> Run:
+    """The run with no more than these parts; its provenance says what was left out.
+
+    Args:
+        run: the run.
+        maps: which maps to keep.
+        weights: keep the final weights.
+        answers: where these are left out, keep what the final model answers to each pair.
+    """
     recorded = len(run.spectra.logits_step)
     first = {"all": 0, "last": max(recorded - 1, 0), "none": recorded}[maps]
     spectra = run.spectra._replace(
@@ -30,10 +38,12 @@ def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False) -> Run:
     if not weights and run.has_weights:
         left_out.append("weights")
     facts = {**run.provenance, "left_out": left_out} if left_out else run.provenance
-    return replace(run, spectra=spectra, kept_weights=run.kept_weights if weights else None, provenance=facts)
+    kept_answers = run.answers.short() if answers and run.has_weights and not weights else run.kept_answers
+    kept_weights = run.kept_weights if weights else None
+    return replace(run, spectra=spectra, kept_weights=kept_weights, kept_answers=kept_answers, provenance=facts)
 
 
-def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False) -> Path:
+def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False, answers: bool = False) -> Path:
     """Write a trimmed copy of a run into a folder of published ones, and return where it is.
 
     Raises:
@@ -42,4 +52,4 @@ def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False) -
     """
     if (to / run.config.name).exists():
         raise FileExistsError(f"{run.config.label} is published already, in {to / run.config.name}")
-    return FolderStore(to).put(trimmed(run, maps=maps, weights=weights))
+    return FolderStore(to).put(trimmed(run, maps=maps, weights=weights, answers=answers))

@@ -1,12 +1,16 @@
 """A finished training run, and the files that hold it.
 
-A run is a folder of up to five files:
+A run is a folder of some of these files:
 
     config.json           the canonical config; its hash names the folder
     history.parquet       one row per evaluation
-    spectra.safetensors   Fourier spectra at log-spaced steps
+    spectra.parquet       Fourier spectra of both layers at log-spaced steps
+    maps.parquet          the logits in two dimensions at some of these; some published runs come without
     weights.safetensors   final weights, float32; some published runs come without
+    answers.parquet       what the final model answers to each pair, in some published runs that come without
     provenance.json       versions, device, times, and the SHA-256 of all of this
+
+Until December 2026 spectra and maps were in one ``spectra.safetensors``: see :mod:`grokbook.runs.repack`.
 
 Only plain formats are read: nothing in a run folder can execute code.
 """
@@ -15,29 +19,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import safetensors
+import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from grokbook import model
+from grokbook.data.tokens import n_operands
 from grokbook.errors import DamagedRun, WeightsMissing
+from grokbook.fourier.layers import LAYERS
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices
+from grokbook.runs import tables
 from grokbook.runs.config import RunConfig
 from grokbook.runs.grokking import ending, grok_step
 from grokbook.runs.history import required_columns
-from grokbook.runs.layout import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS
+from grokbook.runs.layout import ANSWERS, CONFIG, HISTORY, MAPS, OLD_SPECTRA, PROVENANCE, SPECTRA, WEIGHTS
 
 ON_ITS_WAY = 0.9
 """Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
+
+T = TypeVar("T")
 
 
 class Spectra(NamedTuple):
@@ -69,6 +79,8 @@ class Run:
     kept_weights: Matrices | None
     """The final weights, or None in a run that was published without; :attr:`weights` is never None."""
     provenance: Mapping[str, Any]
+    kept_answers: Int[Tensor, "operation pair"] | None = None
+    """What :attr:`answers` gives, kept in place of weights; None in most runs."""
 
     def __repr__(self) -> str:
         if self.grok_step is None:
@@ -97,6 +109,24 @@ class Run:
                 f"(run,) = gb.train([{again}])"
             )
         return self.kept_weights
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether it is known what the final model answers."""
+        return self.has_weights or self.kept_answers is not None
+
+    @property
+    def answers(self) -> Int[Tensor, "operation pair"]:
+        """What the final model answers to each pair of the table, for each operation.
+
+        Raises:
+            WeightsMissing: the run was published with neither weights nor answers.
+        """
+        if self.kept_answers is not None:
+            return self.kept_answers
+        config = self.config
+        table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+        return torch.stack([model.logits(self.weights, tokens).argmax(-1) for tokens in table.tokens])
 
     @property
     def steps(self) -> int:
@@ -169,13 +199,37 @@ class Run:
 def write(run: Run, folder: Path) -> None:
     """Write a run into an existing empty folder, and its checksums with it."""
     (folder / CONFIG).write_text(json.dumps(run.config.to_dict(), indent=2, sort_keys=True) + "\n")
-    run.history.to_parquet(folder / HISTORY, index=False, compression="zstd")
-    save_tensors(run.spectra._asdict(), folder / SPECTRA)
+    write_record(run, folder)
     if run.has_weights:
         save_tensors(run.weights._asdict(), folder / WEIGHTS)
-    checksums = {path.name: _sha256(path) for path in folder.iterdir()} | {PROVENANCE: _digest(run.provenance)}
-    provenance = {**run.provenance, "sha256": checksums}
-    (folder / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n")
+    seal(folder, run.provenance)
+
+
+def write_record(run: Run, folder: Path) -> None:
+    """Write what was recorded in training: history, spectra and, where there are any, maps of the logits, answers."""
+    tables.write({str(name): column.to_numpy() for name, column in run.history.items()}, folder / HISTORY)
+    spectra, (of_layers, of_maps, of_answers) = run.spectra, _axes(run.config)
+    layers = {layer: getattr(spectra, layer).numpy() for layer in LAYERS}
+    tables.write_over_time(spectra.step.numpy(), layers, of_layers, folder / SPECTRA)
+    if len(spectra.logits):
+        norms = {"norm": spectra.logits.numpy()}
+        tables.write_over_time(spectra.logits_step.numpy(), norms, of_maps, folder / MAPS)
+    if run.kept_answers is not None:
+        answers = {"answer": run.kept_answers[None].numpy()}
+        tables.write_over_time(np.array([run.steps]), answers, of_answers, folder / ANSWERS)
+
+
+def _axes(config: RunConfig) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """What the numbers in spectra, in maps and in answers are of, beside a step."""
+    operations, p = {"operation": len(config.operations)}, config.p
+    n_pairs = n_operands(p, config.operands) ** 2
+    return {"component": p}, operations | {"over_a": p, "over_b": p}, operations | {"pair": n_pairs}
+
+
+def seal(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Write the provenance of a run, with the checksums of all files that are in its folder."""
+    checksums = {path.name: _sha256(path) for path in folder.iterdir()} | {PROVENANCE: _digest(provenance)}
+    (folder / PROVENANCE).write_text(json.dumps({**provenance, "sha256": checksums}, indent=2, sort_keys=True) + "\n")
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, facts: Mapping[str, str] | None = None) -> None:
@@ -191,50 +245,70 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, facts: Mapping[str, 
 
 def read(folder: Path) -> Run:
     """Read a run folder; :class:`DamagedRun` names the first thing that is wrong with it."""
+    provenance, files = _sealed(folder)
 
-    def damaged(file: str, problem: object) -> DamagedRun:
-        return DamagedRun(f"{folder / file}: {problem}; restore the folder, or delete it to have the run trained anew")
+    def part(file: str, load: Callable[[Path], T]) -> T:
+        try:
+            return load(folder / file)
+        except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
+            raise _damaged(folder, file, error) from error
 
+    config = part(CONFIG, lambda path: RunConfig.from_dict(json.loads(path.read_text())))
+    history = part(HISTORY, pd.read_parquet)
+    of_layers, of_maps, of_answers = _axes(config)
+    if OLD_SPECTRA in files:
+        spectra = part(OLD_SPECTRA, lambda path: Spectra(**load_file(path)))
+    else:
+        step, layers = part(SPECTRA, lambda path: tables.read_over_time(path, LAYERS, of_layers))
+        logits_step, maps = step[:0], [np.empty((0, *of_maps.values()), dtype=np.float16)]
+        if MAPS in files:
+            logits_step, maps = part(MAPS, lambda path: tables.read_over_time(path, ["norm"], of_maps))
+        spectra = Spectra(*map(torch.from_numpy, (step, *layers, logits_step, *maps)))
+    weights = part(WEIGHTS, lambda path: model.of(config).weights(**load_file(path))) if WEIGHTS in files else None
+    answers = None
+    if ANSWERS in files:
+        _, (at_the_end,) = part(ANSWERS, lambda path: tables.read_over_time(path, ["answer"], of_answers))
+        answers = torch.from_numpy(at_the_end[0])
+    if folder.name == config.former_name != config.name:
+        raise DamagedRun(f"{folder}: runs are named by another rule now; grokbook runs rename gives it its name")
+    if config.name != folder.name:
+        raise _damaged(folder, CONFIG, f"the folder should be named {config.name}")
+    parts: dict[str, Any] = {"history": history, "spectra": spectra, "provenance": provenance}
+    run = Run(config=config, kept_weights=weights, kept_answers=answers, **parts)
+    for file, problem in _misfits(run):
+        raise _damaged(folder, file if file in files else OLD_SPECTRA, problem)
+    return run
+
+
+def _damaged(folder: Path, file: str, problem: object) -> DamagedRun:
+    return DamagedRun(f"{folder / file}: {problem}; restore the folder, or delete it to have the run trained anew")
+
+
+def _sealed(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The provenance of a run folder without the checksums, and the other files, which agree with these."""
     if not (folder / PROVENANCE).is_file():
-        raise damaged(PROVENANCE, "missing")
+        raise _damaged(folder, PROVENANCE, "missing")
     try:
         provenance = json.loads((folder / PROVENANCE).read_text())
         checksums = dict(provenance.pop("sha256"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(PROVENANCE, f"unreadable ({error})") from error
-    unknown = set(checksums) - {CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE}
+        raise _damaged(folder, PROVENANCE, f"unreadable ({error})") from error
+    unknown = set(checksums) - {CONFIG, HISTORY, SPECTRA, OLD_SPECTRA, MAPS, WEIGHTS, ANSWERS, PROVENANCE}
     # The first published runs had no checksum of their provenance.
     if unknown or checksums.get(PROVENANCE, _digest(provenance)) != _digest(provenance):
-        raise damaged(PROVENANCE, "its checksum is not the recorded one")
-    whole = WEIGHTS in checksums or (folder / WEIGHTS).exists()
-    for file in (CONFIG, HISTORY, SPECTRA, *([WEIGHTS] if whole else [])):
+        raise _damaged(folder, PROVENANCE, "its checksum is not the recorded one")
+    further = [file for file in (MAPS, WEIGHTS, ANSWERS) if file in checksums or (folder / file).exists()]
+    files = [CONFIG, HISTORY, OLD_SPECTRA if OLD_SPECTRA in checksums else SPECTRA, *further]
+    for file in files:
         if not (folder / file).is_file():
-            raise damaged(file, "missing")
+            raise _damaged(folder, file, "missing")
         try:
             intact = _sha256(folder / file) == checksums.get(file)
         except OSError as error:
-            raise damaged(file, error.strerror or error) from error
+            raise _damaged(folder, file, error.strerror or error) from error
         if not intact:
-            raise damaged(file, "its checksum is not the recorded one")
-    file = CONFIG
-    try:
-        config = RunConfig.from_dict(json.loads((folder / CONFIG).read_text()))
-        file = HISTORY
-        history = pd.read_parquet(folder / HISTORY)
-        file = SPECTRA
-        spectra = Spectra(**load_file(folder / SPECTRA))
-        file = WEIGHTS
-        weights = model.of(config).weights(**load_file(folder / WEIGHTS)) if whole else None
-    except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
-        raise damaged(file, error) from error
-    if folder.name == config.former_name:
-        raise DamagedRun(f"{folder}: runs are named by another rule now; grokbook runs rename gives it its name")
-    if config.name != folder.name:
-        raise damaged(CONFIG, f"the folder should be named {config.name}")
-    run = Run(config=config, history=history, spectra=spectra, kept_weights=weights, provenance=provenance)
-    for file, problem in _misfits(run):
-        raise damaged(file, problem)
-    return run
+            raise _damaged(folder, file, "its checksum is not the recorded one")
+    return provenance, files
 
 
 def _misfits(run: Run) -> Iterator[tuple[str, str]]:
@@ -256,7 +330,7 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
             if tuple(tensor.shape) != tuple(shape) or (0 in tensor.shape and name not in ("logits_step", "logits")):
                 yield file, f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
             elif not tensor.isfinite().all():
-                yield file, f"{name} has values that are not finite"
+                yield MAPS if name.startswith("logits") else file, f"{name} has values that are not finite"
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def _score(
 
 def problems(run: Run) -> list[str]:
     """What disagrees between a run's weights, its spectra and its history; empty when all is well."""
-    return [*_of_weights(run), *_of_spectra(run), *_of_ending(run)]
+    return [*_of_weights(run), *_of_answers(run), *_of_spectra(run), *_of_ending(run)]
 
 
 def _of_weights(run: Run) -> Iterator[str]:
@@ -90,6 +90,20 @@ def _of_weights(run: Run) -> Iterator[str]:
         found = layers.logit_map(network, run.weights, tokens[operation], p)
         if not (found - recorded_map.float()).abs().max() <= 1e-2 * found.max():
             yield f"the last map of the logits of operation {operation} is not that of the weights"
+
+
+def _of_answers(run: Run) -> Iterator[str]:
+    """Accuracies at the end follow from the answers that a run without weights may have."""
+    if run.kept_answers is None:
+        return
+    config = run.config
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    right = (run.kept_answers == table.labels).double()
+    for part, mask in (("train", table.train), ("test", ~table.train)):
+        found = outcome_columns(config, f"{part}_accuracy", right[:, mask].mean(-1).tolist())
+        for name, value in found.items():
+            if not abs(value - (recorded := float(run.history[name].iloc[-1]))) <= TOLERANCES["accuracy"]:
+                yield f"{name} is {value:.4g} from the answers, {recorded:.4g} in the history"
 
 
 def _of_ending(run: Run) -> Iterator[str]:

@@ -12,6 +12,7 @@ from grokbook.analysis import symmetry
 from grokbook.data.catalogue import CATALOGUE
 from grokbook.data.operations import Operation
 from grokbook.errors import WeightsMissing
+from grokbook.runs import publish
 
 EVERY_OPERATION = [operation for group in CATALOGUE.values() for operation in group]
 
@@ -69,6 +70,12 @@ def test_accuracies_by_mirror_are_those_of_the_textbook_model(tiny_run):
     assert found == pytest.approx((right[known].mean(), right[other].mean()))
     whole = (found.mirrored * known.sum() + found.others * other.sum()) / (known.sum() + other.sum())
     assert whole == pytest.approx(tiny_run.history["test_accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_answers_tell_as_much_as_weights(tiny_run):
+    bare = publish.trimmed(tiny_run, weights=False, answers=True)
+    assert not bare.has_weights
+    assert symmetry.by_mirror(bare) == symmetry.by_mirror(tiny_run)
 
 
 def test_mirror_images_need_a_symmetric_operation_and_weights(tiny_run, tiny_transfer, tiny_mixture):

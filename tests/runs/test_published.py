@@ -62,8 +62,12 @@ def test_nothing_but_runs_and_their_tables_is_published():
     names = {folder.name for folder in FOLDERS} | {"README.md"} | tables
     locks = {f".{name}.lock" for name in tables}  # what changes a table leaves one, and git ignores it
     assert {path.name for path in PUBLISHED.glob("*")} - losses - locks == names
-    files = {runs.CONFIG, runs.HISTORY, runs.SPECTRA, runs.PROVENANCE}
-    assert all({path.name for path in folder.iterdir()} in (files, files | {runs.WEIGHTS}) for folder in FOLDERS)
+    always, further = (
+        {runs.CONFIG, runs.HISTORY, runs.SPECTRA, runs.PROVENANCE},
+        {runs.MAPS, runs.WEIGHTS, runs.ANSWERS},
+    )
+    files = {folder.name: {path.name for path in folder.iterdir()} for folder in FOLDERS}
+    assert [name for name, found in files.items() if not always <= found <= always | further] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -104,12 +108,14 @@ def test_the_published_table_holds_and_has_every_published_run_of_the_grid():
         assert outcomes.differences(rows[outcome.config], outcome) == [], outcome.config.label
 
 
-@pytest.mark.parametrize("config", [c for c in REQUIRED if c.source is not None], ids=lambda config: config.label)
-def test_a_published_pre_grokked_run_holds_its_source_s_module(config):
+def test_every_published_run_with_a_pre_grokked_embedding_has_its_source_s():
+    """From the first step to the last; on the machine of the one or the other the norms may have been rounded."""
     store = RunStore(PUBLISHED)
-    run, source = store.get(config), store.get(config.source)
-    for name in config.transplant:
-        assert torch.equal(getattr(run.weights, name), getattr(source.weights, name)), name
+    heirs = [run for run in map(runs.read, store.folders()) if "W_E" in run.config.transplant]
+    assert len(heirs) > 50
+    for run in heirs:
+        source = store.get(run.config.source).spectra.embedding[-1]
+        assert (run.spectra.embedding - source).abs().max() <= 1e-6 * source.max(), run.config.label
 
 
 INCOMPLETE = {"summary-grid"}

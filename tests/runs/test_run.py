@@ -9,14 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from same import assert_same_run
-from seals import reseal
+from seals import as_of_old, reseal
 
 from grokbook import Run, RunConfig, runs, train
 from grokbook.errors import WeightsMissing
 from grokbook.fourier.layers import LAYERS
-from grokbook.runs.run import CONFIG, HISTORY, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
+from grokbook.runs import tables
+from grokbook.runs.run import CONFIG, HISTORY, MAPS, OLD_SPECTRA, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
-FILES = (CONFIG, HISTORY, SPECTRA, WEIGHTS, PROVENANCE)
+FILES = (CONFIG, HISTORY, SPECTRA, MAPS, WEIGHTS, PROVENANCE)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def assert_damaged(folder, file, problem=""):
     assert str(error.value).endswith("; restore the folder, or delete it to have the run trained anew")
 
 
-def test_a_run_is_five_files(folder):
+def test_a_run_is_six_files(folder):
     assert {path.name for path in folder.iterdir()} == set(FILES)
     assert set(json.loads((folder / PROVENANCE).read_text())["sha256"]) == set(FILES)
 
@@ -79,7 +80,7 @@ def test_a_truncated_file_is_named(folder, file):
         assert_damaged(folder, file)
 
 
-@pytest.mark.parametrize("file", [CONFIG, HISTORY, SPECTRA, WEIGHTS])
+@pytest.mark.parametrize("file", [CONFIG, HISTORY, SPECTRA, MAPS, WEIGHTS])
 @pytest.mark.parametrize("place", [0.0, 0.5, 0.999])
 def test_one_flipped_bit_is_noticed(folder, file, place):
     content = bytearray((folder / file).read_bytes())
@@ -152,7 +153,7 @@ def test_a_table_that_was_changed_is_refused_even_with_its_checksum(tmp_path, ti
     assert_damaged(path, CONFIG)
 
 
-@pytest.mark.parametrize("file", [HISTORY, SPECTRA, WEIGHTS])
+@pytest.mark.parametrize("file", [HISTORY, SPECTRA, MAPS, WEIGHTS])
 @pytest.mark.parametrize("content", [b"", b"PAR1 but no more", b"\x08\0\0\0\0\0\0\0{}      "])
 def test_garbage_is_refused_even_with_its_checksum(folder, file, content):
     (folder / file).write_bytes(content)
@@ -171,8 +172,9 @@ def test_a_history_without_its_columns_or_rows_is_refused(folder):
         assert_damaged(folder, HISTORY, problem)
 
 
-@pytest.mark.parametrize("file", [SPECTRA, WEIGHTS])
-def test_tensors_that_are_missing_or_too_many_are_refused(folder, file):
+@pytest.mark.parametrize("form", ["today's", "the old one's"])
+def test_tensors_that_are_missing_or_too_many_are_refused(folder, tiny_run, form):
+    file = WEIGHTS if form == "today's" else as_of_old(folder, tiny_run)
     tensors = load_file(folder / file)
     first = next(iter(tensors))
     for altered in ({k: v for k, v in tensors.items() if k != first}, tensors | {"more": torch.zeros(1)}):
@@ -187,19 +189,60 @@ def test_tensors_that_are_missing_or_too_many_are_refused(folder, file):
         (WEIGHTS, "W_E", lambda t: t[1:]),
         (WEIGHTS, "W_Q", lambda t: t.flatten()),
         (WEIGHTS, "W_U", lambda t: t.T),
-        (SPECTRA, "embedding", lambda t: t[:, 1:]),
-        (SPECTRA, "neuron_logit", lambda t: t[1:]),
-        (SPECTRA, "step", lambda t: t[1:]),
-        (SPECTRA, "logits", lambda t: t[:, 0]),
-        (SPECTRA, "logits_step", lambda t: t[0]),
+        (OLD_SPECTRA, "embedding", lambda t: t[:, 1:]),
+        (OLD_SPECTRA, "neuron_logit", lambda t: t[1:]),
+        (OLD_SPECTRA, "step", lambda t: t[1:]),
+        (OLD_SPECTRA, "logits", lambda t: t[:, 0]),
+        (OLD_SPECTRA, "logits_step", lambda t: t[0]),
     ],
 )
-def test_tensors_of_the_wrong_shape_are_refused(folder, file, name, alter):
+def test_tensors_of_the_wrong_shape_are_refused(folder, tiny_run, file, name, alter):
+    as_of_old(folder, tiny_run)
     tensors = load_file(folder / file)
     tensors[name] = alter(tensors[name]).contiguous()
     save_file(tensors, folder / file)
     reseal(folder)
     assert_damaged(folder, file)
+
+
+@pytest.mark.parametrize(
+    ("file", "alter", "problem"),
+    [
+        (SPECTRA, lambda rows: rows.drop(columns="neuron_logit"), "no column neuron_logit"),
+        (SPECTRA, lambda rows: rows.iloc[1:], "its rows are not one for each place"),
+        (SPECTRA, lambda rows: rows.sort_values("step"), "its rows are not one for each place"),
+        (SPECTRA, lambda rows: rows.iloc[:0], "has shape"),
+        (MAPS, lambda rows: rows.drop(columns="step"), "no column step"),
+        (MAPS, lambda rows: rows.iloc[:-1], "its rows are not one for each place"),
+        (MAPS, lambda rows: rows.assign(over_a=rows["over_b"]), "its rows are not one for each place"),
+    ],
+)
+def test_a_table_that_is_not_of_the_run_is_refused(folder, file, alter, problem):
+    alter(pd.read_parquet(folder / file)).to_parquet(folder / file, index=False)
+    reseal(folder)
+    assert_damaged(folder, file, problem)
+
+
+def test_further_columns_are_no_damage(folder, tiny_run):
+    for file in (HISTORY, SPECTRA, MAPS):
+        pd.read_parquet(folder / file).assign(more=1).to_parquet(folder / file, index=False)
+    reseal(folder)
+    assert torch.equal(runs.read(folder).spectra.embedding, tiny_run.spectra.embedding)
+
+
+def test_the_files_are_read_without_this_library(folder, tiny_mixture):
+    path = folder.parent / tiny_mixture.config.name
+    path.mkdir()
+    runs.write(tiny_mixture, path)
+    spectra, maps = pd.read_parquet(path / SPECTRA), pd.read_parquet(path / MAPS)
+    recorded = tiny_mixture.spectra
+    for layer in LAYERS:
+        rows = spectra.pivot(index="step", columns="component", values=layer)
+        assert np.array_equal(rows.index, recorded.step)
+        assert np.array_equal(rows, getattr(recorded, layer))
+    for (step, operation), norms in maps.groupby(["step", "operation"])["norm"]:
+        time = recorded.logits_step.tolist().index(step)
+        assert np.array_equal(norms.to_numpy(), recorded.logits[time, operation].flatten())
 
 
 def test_any_other_bit_of_the_provenance_is_found(folder):
@@ -300,12 +343,13 @@ def test_columns_per_operation_are_those_of_mixtures(tiny):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_not_finite_are_refused_even_with_their_checksum(folder, value):
-    spectra = load_file(folder / SPECTRA)
-    spectra["logits"][0, 0, 0, 0] = value
-    save_file(spectra, folder / SPECTRA)
+@pytest.mark.parametrize(("file", "name", "shown"), [(MAPS, "norm", "logits"), (SPECTRA, "embedding", "embedding")])
+def test_values_that_are_not_finite_are_refused_even_with_their_checksum(folder, value, file, name, shown):
+    rows = pd.read_parquet(folder / file)
+    rows.loc[3, name] = value
+    tables.write({column: rows[column].to_numpy() for column in rows}, folder / file)
     reseal(folder)
-    assert_damaged(folder, SPECTRA, "logits has values that are not finite")
+    assert_damaged(folder, file, f"{shown} has values that are not finite")
 
 
 def test_a_run_ends_at_its_budget_or_a_tail_beyond_its_grok_step(tiny):

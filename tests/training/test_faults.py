@@ -58,7 +58,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(mine, long
         ("save_file", 3, "in the middle"),
         ("replace", 3, "before"),
         ("replace", 3, "after"),
-        ("to_parquet", 1, "in the middle"),
+        ("write_table", 1, "in the middle"),
         ("rename", 1, "before"),
         ("rename", 1, "after"),
     ],
