@@ -31,7 +31,7 @@ class MemoryStore:
     def __contains__(self, config: object) -> bool:
         if not isinstance(config, RunConfig) or (run := self._runs.get(config.name)) is None:
             return False
-        return run.ends_like(config) if self._as_sources else run.answers(config)
+        return run.ends_like(config) if self._as_sources else run.covers(config)
 
     def get(self, config: RunConfig) -> Run:
         """See :meth:`Store.get`."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from grokbook.runs import disk
 from grokbook.runs import run as files
+from grokbook.runs.layout import CONFIG, OLD_SPECTRA, PROVENANCE, WEIGHTS
 from grokbook.runs.publish import Maps, trimmed
-from grokbook.runs.run import CONFIG, OLD_SPECTRA, PROVENANCE, WEIGHTS, Run
+from grokbook.runs.run import Run
 
 _WRITING = ".repacking-"
 _OLD = ".repacked-"

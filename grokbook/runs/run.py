@@ -43,6 +43,7 @@ from grokbook.runs.config import RunConfig
 from grokbook.runs.grokking import ending, grok_step
 from grokbook.runs.history import required_columns
 from grokbook.runs.layout import ANSWERS, CONFIG, HISTORY, MAPS, OLD_SPECTRA, PROVENANCE, SPECTRA, WEIGHTS
+from grokbook.runs.pairs import dataset
 
 ON_ITS_WAY = 0.9
 """Test accuracy from which a run that has not grokked within its budget may still do so: it tells neither."""
@@ -124,9 +125,8 @@ class Run:
         """
         if self.kept_answers is not None:
             return self.kept_answers
-        config = self.config
-        table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
-        return torch.stack([model.logits(self.weights, tokens).argmax(-1) for tokens in table.tokens])
+        network, tokens = model.of(self.config), dataset(self.config).tokens
+        return torch.stack([network.fast_logits(self.weights, rows).argmax(-1) for rows in tokens])
 
     @property
     def steps(self) -> int:
@@ -141,7 +141,7 @@ class Run:
         """
         return grok_step(self.config, self.history)
 
-    def answers(self, config: RunConfig) -> bool:
+    def covers(self, config: RunConfig) -> bool:
         """Whether it went as far as a config of the same run asks; it may have gone further."""
         return self.steps >= ending(config, grok_step(config, self.history))
 

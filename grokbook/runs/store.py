@@ -168,7 +168,7 @@ class FolderStore:
             run = runs.read(folder)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedRun):
             return True  # reading it says what is wrong with it
-        return run.ends_like(config) if self._as_sources else run.answers(config)
+        return run.ends_like(config) if self._as_sources else run.covers(config)
 
     def __contains__(self, config: object) -> bool:
         return isinstance(config, RunConfig) and self.folder(config) is not None

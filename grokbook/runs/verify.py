@@ -96,8 +96,7 @@ def _of_answers(run: Run) -> Iterator[str]:
     """Accuracies at the end follow from the answers that a run without weights may have."""
     if run.kept_answers is None:
         return
-    config = run.config
-    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
+    config, table = run.config, dataset(run.config)
     right = (run.kept_answers == table.labels).double()
     for part, mask in (("train", table.train), ("test", ~table.train)):
         found = outcome_columns(config, f"{part}_accuracy", right[:, mask].mean(-1).tolist())
