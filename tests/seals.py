@@ -23,5 +23,6 @@ def as_of_old(folder: Path, run: Run) -> str:
     run.history.to_parquet(folder / HISTORY, index=False)
     runs.save_tensors(run.spectra._asdict(), folder / OLD_SPECTRA)
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    checksums[PROVENANCE] = hashlib.sha256(json.dumps(run.provenance, sort_keys=True).encode()).hexdigest()
     (folder / PROVENANCE).write_text(json.dumps({**run.provenance, "sha256": checksums}))
     return OLD_SPECTRA

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import numpy as np
 
 from grokbook.runs import disk
 from grokbook.runs import run as files
-from grokbook.runs.layout import CONFIG, OLD_SPECTRA, PROVENANCE, WEIGHTS
+from grokbook.runs.layout import CONFIG, OLD_SPECTRA, WEIGHTS
 from grokbook.runs.publish import Maps, trimmed
 from grokbook.runs.run import Run
 
@@ -36,8 +35,7 @@ def repack(folder: Path, *, maps: Maps = "all", weights: bool = True, answers: b
     _put_right(folder.parent)
     run = files.read(folder)
     kept = trimmed(run, maps=maps, weights=weights, answers=answers)
-    sealed = PROVENANCE in json.loads((folder / PROVENANCE).read_text())["sha256"]
-    if sealed and not (folder / OLD_SPECTRA).exists() and kept.provenance == run.provenance:
+    if not (folder / OLD_SPECTRA).exists() and kept.provenance == run.provenance:
         return False
     with tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder.parent) as place:
         new = Path(place) / folder.name

@@ -294,8 +294,7 @@ def _sealed(folder: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, PROVENANCE, f"unreadable ({error})") from error
     unknown = set(checksums) - {CONFIG, HISTORY, SPECTRA, OLD_SPECTRA, MAPS, WEIGHTS, ANSWERS, PROVENANCE}
-    # The first published runs had no checksum of their provenance.
-    if unknown or checksums.get(PROVENANCE, _digest(provenance)) != _digest(provenance):
+    if unknown or checksums.get(PROVENANCE) != _digest(provenance):
         raise _damaged(folder, PROVENANCE, "its checksum is not the recorded one")
     further = [file for file in (MAPS, WEIGHTS, ANSWERS) if file in checksums or (folder / file).exists()]
     files = [CONFIG, HISTORY, OLD_SPECTRA if OLD_SPECTRA in checksums else SPECTRA, *further]

@@ -52,16 +52,6 @@ def test_a_second_time_there_is_nothing_to_do(old, store):
     assert (fingerprint(store.path), old.stat().st_mtime_ns) == before
 
 
-def test_a_provenance_without_a_checksum_gets_one(old, store, tiny_mixture):
-    repack.repack(old)
-    facts = json.loads((old / PROVENANCE).read_text())
-    del facts["sha256"][PROVENANCE]
-    (old / PROVENANCE).write_text(json.dumps(facts))
-    assert repack.repack(old)
-    assert PROVENANCE in json.loads((old / PROVENANCE).read_text())["sha256"]
-    assert runs.read(old).provenance == tiny_mixture.provenance
-
-
 @pytest.mark.parametrize(("maps", "left"), [("last", {SPECTRA, MAPS}), ("none", {SPECTRA})])
 def test_parts_that_no_page_needs_may_be_left_out(old, tiny_mixture, maps, left):
     repack.repack(old, maps=maps, weights=False)

@@ -260,11 +260,11 @@ def test_any_other_bit_of_the_provenance_is_found(folder):
                 runs.read(folder)
 
 
-def test_the_first_published_runs_have_no_checksum_of_their_provenance(folder):
+def test_a_provenance_without_its_own_checksum_is_refused(folder):
     facts = json.loads((folder / PROVENANCE).read_text())
     del facts["sha256"][PROVENANCE]
     (folder / PROVENANCE).write_text(json.dumps(facts))
-    runs.read(folder)
+    assert_damaged(folder, PROVENANCE, "checksum")
 
 
 def test_all_files_have_the_mode_of_others(folder):
