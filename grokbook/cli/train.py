@@ -61,8 +61,13 @@ def train(
         from grokbook.training.ensure import default_store
 
         store = default_store()
-        (run,) = store.ensure([config], device, threads=threads)
-        print_run(run, store.folder(config), as_json)
+        there = config in store
+        (run,) = store.ensure(config, device, threads=threads)
+        folder = store.folder(config)
+        if there and not as_json:
+            where = "published" if folder is not None and folder.parent in store.published else "stored"
+            print(f"this run is {where}: nothing was trained")
+        print_run(run, folder, as_json)
 
 
 def _operations(texts: list[str], table: Path | None, name: str | None) -> tuple[Operation, ...]:

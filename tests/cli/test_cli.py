@@ -89,6 +89,29 @@ def test_a_stored_run_is_read_not_trained(mine, monkeypatch):
     first = grokbook("train", "a*b", *QUICK, "--json")
     monkeypatch.setattr(trainer, "Stack", lambda *_: pytest.fail("trained again"))
     assert json.loads(grokbook("train", "b*a", *QUICK, "--json").stdout) == json.loads(first.stdout)
+    assert "this run is stored: nothing was trained" in grokbook("train", "b*a", *QUICK).stdout
+
+
+def test_a_published_run_is_shown_with_default_options():
+    result = grokbook("train", "a*b", "--seed", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "this run is published: nothing was trained" in result.stdout
+
+
+def test_a_run_is_found_by_the_name_and_the_hash_that_it_had_before():
+    name = RunConfig(operations=("ab",), max_steps=40_000).former_name
+    for old in (name, name.rpartition("-")[2], name.rpartition("-")[2][:8]):
+        assert "grokked at step 4,800" in grokbook("runs", "show", old).stdout
+
+
+def test_runs_of_former_names_are_renamed(mine, tiny_run):
+    folder = mine.put(tiny_run)
+    old = folder.rename(folder.with_name(tiny_run.config.former_name))
+    assert "grokbook runs rename" in grokbook("runs", "list").stderr
+    result = grokbook("runs", "rename")
+    assert (result.exit_code, result.stdout.strip()) == (0, f"{old.name}: {folder.name}")
+    assert tiny_run.config in mine
+    assert grokbook("runs", "rename").stdout == ""
 
 
 def test_options_reach_the_config(mine):
