@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from grokbook.data.operations import Operation
 from grokbook.model import names
@@ -32,13 +32,8 @@ _LATE = (
 BUDGETS: Mapping[str, int] = {str(Operation.parse(operation)): 100_000 for operation in _LATE}
 """Operations that were expected to grok late or not at all when few pairs are trained on, and those that had not
 grokked within :data:`DEFAULT_BUDGET`."""
-QUADRATICS_AND_CUBICS = tuple(
-    str(Operation.parse(target))
-    for target in (
-        *("a^2+ab+b^2", "a^2+ab+b^2+a", "a^2-b", "(a-b)^2"),
-        *("a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"),
-    )
-)
+_TABLE_6 = "a^2+ab+b^2", "a^2+ab+b^2+a", "a^2-b", "(a-b)^2", "a^3+ab", "a^3+ab^2+b", "(a+b)^3", "(a-b)^3"
+QUADRATICS_AND_CUBICS = tuple(str(Operation.parse(target)) for target in _TABLE_6)
 """Targets of Table 6, each with six modules. A reconstruction: its 16 rows have no heads in the text at hand."""
 SHORT_BUDGET = 20_000
 """Step budget of the pre-grokked runs on these. Decided before any of them was run: of the pre-grokked runs on other
@@ -99,77 +94,43 @@ def ending_tail(fraction: float) -> int:
 
 
 def single(
-    operation: str | Operation,
-    *,
-    p: int = 97,
-    fraction: float = 0.3,
-    seed: int = 0,
-    max_steps: int | None = None,
-    frozen: tuple[str, ...] = (),
-    operands: str = "residues",
-    tail: int = TAIL,
+    operation: str | Operation, *, fraction: float = RunConfig.fraction, max_steps: int | None = None, **fields: Any
 ) -> RunConfig:
-    """One operation from scratch; ``max_steps=None`` takes its budget."""
+    """One operation from scratch; ``max_steps=None`` takes its budget. Further fields are those of a config."""
     steps = budget(operation, fraction) if max_steps is None else max_steps
-    return RunConfig(
-        operations=(operation,),
-        p=p,
-        fraction=fraction,
-        seed=seed,
-        max_steps=steps,
-        frozen=frozen,
-        operands=operands,
-        tail=tail,
-    )
+    return RunConfig(operations=(operation,), fraction=fraction, max_steps=steps, **fields)
 
 
-def mixture(
-    operations: Sequence[str | Operation],
-    *,
-    p: int = 97,
-    fraction: float = 0.3,
-    seed: int = 0,
-    max_steps: int | None = None,
-    tail: int = TAIL,
-) -> RunConfig:
-    """Several operations in one run (paper §5.3, Appendix D)."""
+def mixture(operations: Sequence[str | Operation], *, max_steps: int | None = None, **fields: Any) -> RunConfig:
+    """Several operations in one run (paper §5.3, Appendix D). Further fields are those of a config."""
     steps = DEFAULT_BUDGET if max_steps is None else max_steps
-    return RunConfig(operations=tuple(operations), p=p, fraction=fraction, seed=seed, max_steps=steps, tail=tail)
+    return RunConfig(operations=tuple(operations), max_steps=steps, **fields)
 
 
 def pre_grokked(
     transfer: Transfer,
     *,
-    p: int = 97,
-    fraction: float = 0.3,
+    p: int = RunConfig.p,
     seed: int = 0,
     max_steps: int | None = None,
     source_fraction: float = 0.3,
     source_max_steps: int | None = None,
-    tail: int = TAIL,
+    **fields: Any,
 ) -> RunConfig:
     """A run that starts from a module of a pre-grokked one with the same seed and p.
 
     The source is trained on r = 0.3 of the pairs whatever the target's fraction, as in the paper.
 
     Its budget is not that of its target from scratch: a module that helps should show it in the default time, or for
-    :data:`QUADRATICS_AND_CUBICS` in :data:`SHORT_BUDGET`. ``max_steps`` and ``tail`` are those of the target alone,
-    ``source_max_steps`` is that of the source: cut short, the source may not have grokked, and its module is not a
-    pre-grokked one.
+    :data:`QUADRATICS_AND_CUBICS` in :data:`SHORT_BUDGET`. ``max_steps`` and further fields of a config are those of
+    the target alone, ``source_max_steps`` is that of the source: cut short, the source may not have grokked, and its
+    module is not a pre-grokked one.
     """
     source = single(transfer.source, p=p, fraction=source_fraction, seed=seed, max_steps=source_max_steps)
     usual = SHORT_BUDGET if transfer.target in QUADRATICS_AND_CUBICS else DEFAULT_BUDGET
     steps = usual if max_steps is None else max_steps
-    return RunConfig(
-        operations=(transfer.target,),
-        p=p,
-        fraction=fraction,
-        seed=seed,
-        max_steps=steps,
-        source=source,
-        transplant=transfer.transplant,
-        tail=tail,
-    )
+    taken = transfer.transplant
+    return single(transfer.target, p=p, seed=seed, max_steps=steps, source=source, transplant=taken, **fields)
 
 
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

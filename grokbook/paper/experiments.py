@@ -62,17 +62,17 @@ class Experiment(NamedTuple):
         max_steps: int | None = None,
     ) -> list[RunConfig]:
         """The runs, one seed of everything first; what is given replaces the experiment's own."""
-        found: dict[RunConfig, None] = {}
+        found: list[RunConfig] = []
         for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
             at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
             if self.endings:
                 at["tail"] = ending_tail(fraction)
-            found |= dict.fromkeys(single(operation, **at) for operation in self.from_scratch)
-            found |= dict.fromkeys(mixture(operations, **at) for operations in self.mixtures)
-            found |= dict.fromkeys(pre_grokked(transfer, **at) for transfer in self.transfers)
-            found |= dict.fromkeys(single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding)
-            found |= dict.fromkeys(single(operation, **at, operands="vocab") for operation in self.all_tokens)
-        return list(found)
+            found += [single(operation, **at) for operation in self.from_scratch]
+            found += [mixture(operations, **at) for operations in self.mixtures]
+            found += [pre_grokked(transfer, **at) for transfer in self.transfers]
+            found += [single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding]
+            found += [single(operation, **at, operands="vocab") for operation in self.all_tokens]
+        return list(dict.fromkeys(found))
 
     def includes(self, config: RunConfig) -> bool:
         """Whether it is one of the runs, with its own moduli, fractions and seeds and no smaller budget."""
@@ -94,10 +94,8 @@ def _budgets(experiment: Experiment, p: int, fraction: float, seed: int) -> Mapp
 
 
 def _transfers(modules: Iterable[str], sources: Iterable[str], targets: Iterable[str]) -> tuple[Transfer, ...]:
-    return tuple(
-        Transfer.parse(f"{module} {source} -> {target}")
-        for source, target, module in product(sources, targets, modules)
-    )
+    named = product(sources, targets, modules)
+    return tuple(Transfer.parse(f"{module} {source} -> {target}") for source, target, module in named)
 
 
 _LINEAR_TRANSFERS = (*_transfers(["PG-E"], ["a+b"], SCALED), *_transfers(["PG-T"], ["ab"], ["ab+b", "ab-b"]))
@@ -105,9 +103,7 @@ _LINEAR_TRANSFERS = (*_transfers(["PG-E"], ["a+b"], SCALED), *_transfers(["PG-T"
 EXPERIMENTS: Mapping[str, Experiment] = {
     "elementary": Experiment("Fig 3, §5.1–5.2", from_scratch=ELEMENTARY),
     "pregrokked-elementary": Experiment(
-        "Fig 2, §5",
-        from_scratch=ELEMENTARY,
-        transfers=_transfers(MODULES, ELEMENTARY, ELEMENTARY),
+        "Fig 2, §5", from_scratch=ELEMENTARY, transfers=_transfers(MODULES, ELEMENTARY, ELEMENTARY)
     ),
     "restricted-loss": Experiment("Fig 13, Table 4, Appendix E", from_scratch=("a+b", "a-b")),
     "random-embedding": Experiment("Fig 14, Appendix F", random_embedding=ELEMENTARY),
@@ -116,15 +112,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "Fig 5 and 6, §6.1",
         from_scratch=("a^2+b", "a^2-b", "a^3+2b", "a^3-2b", "ab+a+b", "a^2+b^2", "a^2-b^2"),
     ),
-    "high-degree": Experiment(
-        "Fig 7 and 8, §6.2",
-        from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE, *POWERS),
-    ),
-    "pregrokked-linear": Experiment(
-        "Fig 9, §6.3",
-        from_scratch=(*SCALED, "ab+b", "ab-b"),
-        transfers=_LINEAR_TRANSFERS,
-    ),
+    "high-degree": Experiment("Fig 7 and 8, §6.2", from_scratch=(*NOT_FACTORIZABLE, *FACTORIZABLE, *POWERS)),
+    "pregrokked-linear": Experiment("Fig 9, §6.3", from_scratch=(*SCALED, "ab+b", "ab-b"), transfers=_LINEAR_TRANSFERS),
     "progress-measures": Experiment(
         "Fig 10 and 19, §7, Appendix H",
         from_scratch=(*ELEMENTARY, "ab+b", *POWERS, *SUMS, "a^2+ab+b^2"),
@@ -139,8 +128,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         mixtures=(
             ("a+b", "ab+b"),
             ("a^2+b^2", "a^2+ab+b^2", "(a+b)^2"),
-            ("(a+b)^3", "a^3+ab"),
-            ("(a+b)^3", "a^3+ab^2+b"),
+            *(("(a+b)^3", cubic) for cubic in ("a^3+ab", "a^3+ab^2+b")),
         ),
     ),
     "summary-grid": Experiment(
@@ -151,15 +139,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         endings=True,
     ),
     "modulus": Experiment(
-        "Fig 20, Appendix J",
-        from_scratch=("a^2+ab+b^2",),
-        moduli=(59, 97, 113),
-        fractions=(0.3, 0.5, 0.7, 0.9),
+        "Fig 20, Appendix J", from_scratch=("a^2+ab+b^2",), moduli=(59, 97, 113), fractions=(0.3, 0.5, 0.7, 0.9)
     ),
     "operand-range": Experiment(
-        "the released code's operands beside the text's",
-        from_scratch=ELEMENTARY,
-        all_tokens=ELEMENTARY,
+        "the released code's operands beside the text's", from_scratch=ELEMENTARY, all_tokens=ELEMENTARY
     ),
     "pregrokked-polynomials": Experiment(
         "Table 6, Appendix L",

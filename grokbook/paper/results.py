@@ -44,11 +44,9 @@ def _row(*failures: int | float) -> tuple[int | float | None, ...]:
 
 
 TABLE_5: Mapping[str, tuple[int | float | None, ...]] = {
-    **{
-        str(operation): _GROKKED
-        for kind in (Kind.ELEMENTARY, Kind.POWER_SUM, Kind.FACTORIZABLE)
-        for operation in CATALOGUE[kind]
-    },
+    **dict.fromkeys(
+        map(str, (*CATALOGUE[Kind.ELEMENTARY], *CATALOGUE[Kind.POWER_SUM], *CATALOGUE[Kind.FACTORIZABLE])), _GROKKED
+    ),
     "2a+b": _row(3.1, 9.0),
     "2a-b": _row(2.5),
     "2a+3b": _row(3.3),
@@ -103,30 +101,14 @@ TRANSFER_HELPS: Mapping[tuple[tuple[str, ...], str, str], bool] = {
     (TRANSFORMER, "ab", "a+b"): True,
     **{(TRANSFORMER, source, "a-b"): False for source in ("a+b", "a-b", "ab")},
     **{(TRANSFORMER, "a-b", target): False for target in ("a+b", "ab")},
-    **{(EMBEDDING, "a+b", target): True for target in ("2a+b", "2a-b", "2a+3b", "2a-3b")},
-    **{(TRANSFORMER, "ab", target): True for target in ("ab+b", "ab-b")},
+    **dict.fromkeys(TABLE_5_PRE_GROKKED, True),
 }
 """Whether a pre-grokked module helps, by module, source and target (§5, Fig 2; §6.3, Fig 9)."""
 
+_LEFT = ("full", "restricted", "(a)", "(b)", "(c)", "(d)", "(e)")
 TABLE_4: Mapping[str, Mapping[str, float]] = {
-    "a+b": {
-        "full": 1.008e-7,
-        "restricted": 4.985e-8,
-        "(a)": 4.576,
-        "(b)": 5.385,
-        "(c)": 4.989e-8,
-        "(d)": 1.015e-7,
-        "(e)": 5.383,
-    },
-    "a-b": {
-        "full": 1.336e-7,
-        "restricted": 7.141e-1,
-        "(a)": 7.741,
-        "(b)": 2.179e1,
-        "(c)": 5.582e-1,
-        "(d)": 5.348e-6,
-        "(e)": 2.188e1,
-    },
+    "a+b": dict(zip(_LEFT, (1.008e-7, 4.985e-8, 4.576, 5.385, 4.989e-8, 1.015e-7, 5.383), strict=True)),
+    "a-b": dict(zip(_LEFT, (1.336e-7, 7.141e-1, 7.741, 2.179e1, 5.582e-1, 5.348e-6, 2.188e1), strict=True)),
 }
 """Loss with parts of the logits taken away (Appendix E), rows as in :data:`grokbook.analysis.restricted.COMBINATIONS`.
 The text that was at hand has the numbers and names but not which ticks belong to (a)–(e): those are a
@@ -135,13 +117,11 @@ reconstruction."""
 
 def reported(config: RunConfig) -> Reported | None:
     """What Table 5 says of a run, from scratch or with a pre-grokked module; None where it says nothing."""
-    if config.p != 97 or config.frozen or len(config.operations) > 1:
+    if config.p != 97 or config.frozen or len(config.operations) > 1 or config.fraction not in FRACTIONS:
         return None
-    if config.source is None:
-        row = TABLE_5.get(str(config.operations[0]))
-    else:
-        row = TABLE_5_PRE_GROKKED.get((config.transplant, str(config.source.operations[0]), str(config.operations[0])))
-    if row is None or config.fraction not in FRACTIONS:
+    scratch = config.source is None
+    row = TABLE_5.get(str(config.operations[0])) if scratch else TABLE_5_PRE_GROKKED.get(_transfer(config))
+    if row is None:
         return None
     best = row[FRACTIONS.index(config.fraction)]
     return Reported(grokked=best is None, best=best)
@@ -155,9 +135,13 @@ def groks(operations: Iterable[Operation], p: int, fraction: float) -> dict[Oper
 
 def transfer_helps(config: RunConfig) -> bool | None:
     """What the paper says of a pre-grokked run on one operation; None where it says nothing."""
-    if config.source is None:
-        return None
-    return TRANSFER_HELPS.get((config.transplant, str(config.source.operations[0]), str(config.operations[0])))
+    return None if config.source is None else TRANSFER_HELPS.get(_transfer(config))
+
+
+def _transfer(config: RunConfig) -> tuple[tuple[str, ...], str, str]:
+    """Module, source and target of a pre-grokked run."""
+    assert config.source is not None
+    return config.transplant, str(config.source.operations[0]), str(config.operations[0])
 
 
 def table_4(config: RunConfig) -> Mapping[str, float] | None:

@@ -141,8 +141,8 @@ def cells(configs: Iterable[RunConfig], outcomes: Iterable[Outcome]) -> list[Cel
     found = []
     for by_seed in wanted.values():
         runs = tuple(by_seed[seed] for seed in sorted(by_seed))
-        there = (chosen.get(config.hash) for config in runs)
-        found.append(Cell(wanted=runs, outcomes=tuple(outcome for outcome in there if outcome is not None)))
+        there = tuple(chosen[config.hash] for config in runs if config.hash in chosen)
+        found.append(Cell(wanted=runs, outcomes=there))
     return sorted(found, key=_place)
 
 
@@ -168,13 +168,9 @@ class Count(NamedTuple):
 
 def count(grid: Sequence[Cell]) -> Count:
     """Count the runs of some cells."""
-    twice = [cell for cell in grid if cell.group.module is None and str(cell.operation) in results.SECOND_COLUMN]
     wanted = sum(len(cell.wanted) for cell in grid)
-    return Count(
-        run=sum(len(cell.outcomes) for cell in grid),
-        wanted=wanted,
-        in_table=wanted + sum(len(cell.wanted) for cell in twice),
-    )
+    in_two = (cell for cell in grid if cell.group.module is None and str(cell.operation) in results.SECOND_COLUMN)
+    return Count(sum(len(cell.outcomes) for cell in grid), wanted, wanted + sum(len(cell.wanted) for cell in in_two))
 
 
 class Agreement(NamedTuple):

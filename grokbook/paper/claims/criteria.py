@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from grokbook import paper
 from grokbook.runs.config import RunConfig
@@ -132,9 +132,9 @@ Configs = Callable[[int], Sequence[RunConfig]]
 """The runs of a seed."""
 
 
-def alone(operation: str, *, p: int = 97, fraction: float = 0.3, frozen: tuple[str, ...] = ()) -> Configs:
-    """One operation from scratch."""
-    return lambda seed: [paper.single(operation, p=p, fraction=fraction, seed=seed, frozen=frozen)]
+def alone(*operations: str, **settings: Any) -> Configs:
+    """Operations from scratch, each in a run of its own; settings as :func:`grokbook.paper.single` takes them."""
+    return lambda seed: [paper.single(operation, seed=seed, **settings) for operation in operations]
 
 
 def mixed(operations: Sequence[str], fraction: float = 0.3) -> Configs:

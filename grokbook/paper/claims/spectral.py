@@ -18,7 +18,6 @@ from grokbook.fourier.measures import BIASED, cosine_share, map_correlation
 from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, alone, mixed
 from grokbook.paper.claims.judging import claim
 from grokbook.paper.experiments import POWERS, SUMS
-from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 
 SPARSE = 0.5
@@ -37,29 +36,30 @@ ALIKE = 0.5
 NAMES = {"embedding": "W_E", "neuron_logit": "W_L"}
 
 
-def _left(evidence: Evidence, what: str, configs: Configs, measure: str, layer: str, **limit: Any) -> Criterion:
-    """How much of a measure of a layer is left at the end."""
-    return evidence.criterion(
-        f"{what}: {measure.upper()} of {NAMES[layer]} at the end over its start",
-        configs,
-        lambda run: relative(run, f"{measure}_{layer}"),
-        start=lambda run: 1.0,
-        null=1.0,
-        of_grokked=True,
-        **limit,
-    )
+def left(
+    evidence: Evidence, what: str, configs: Configs, measure: str, *layers: str, **limit: Any
+) -> Iterator[Criterion]:
+    """How much of a measure of layers is left at the end."""
+    for layer in layers:
+        yield evidence.criterion(
+            f"{what}: {measure.upper()} of {NAMES[layer]} at the end over its start",
+            configs,
+            lambda run, column=f"{measure}_{layer}": relative(run, column),
+            start=lambda run: 1.0,
+            null=1.0,
+            of_grokked=True,
+            **limit,
+        )
 
 
 def sparse(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
     """That FFS has halved."""
-    for layer in layers:
-        yield _left(evidence, pretty(operation), alone(operation), "ffs", layer, at_most=SPARSE)
+    return left(evidence, pretty(operation), alone(operation), "ffs", *layers, at_most=SPARSE)
 
 
 def dense(evidence: Evidence, operation: str, *layers: str) -> Iterator[Criterion]:
     """That FFS is about what it was."""
-    for layer in layers:
-        yield _left(evidence, pretty(operation), alone(operation), "ffs", layer, at_least=DENSE)
+    return left(evidence, pretty(operation), alone(operation), "ffs", *layers, at_least=DENSE)
 
 
 def cosine_biased(evidence: Evidence, what: str, configs: Configs, *layers: str) -> Iterator[Criterion]:
@@ -87,7 +87,7 @@ def c2(evidence: Evidence) -> Iterator[Criterion]:
     """a−b has an embedding as sparse as that of a+b, but an asymmetric, cosine-biased neuron–logit map and logits."""
     yield evidence.criterion(
         "a−b: FFS of W_E over that of a+b",
-        lambda seed: [paper.single("a-b", seed=seed), paper.single("a+b", seed=seed)],
+        alone("a-b", "a+b"),
         lambda minus, plus: minus.history["ffs_embedding"].iloc[-1] / plus.history["ffs_embedding"].iloc[-1],
         start=lambda minus, plus: minus.history["ffs_embedding"].iloc[0] / plus.history["ffs_embedding"].iloc[0],
         at_most=1.5,
@@ -120,8 +120,7 @@ def c9(evidence: Evidence) -> Iterator[Criterion]:
     patterns in their 2-D logits.
     """
     what, configs = "mixture at r = 0.9", mixed(paper.ELEMENTARY, fraction=0.9)
-    for layer in LAYERS:
-        yield _left(evidence, what, configs, "ffs", layer, at_most=SPARSE)
+    yield from left(evidence, what, configs, "ffs", *LAYERS, at_most=SPARSE)
     yield from cosine_biased(evidence, what, configs, "neuron_logit")
     yield evidence.criterion(
         f"{what}: correlation of the 2-D logits of a+b and a−b, less that of a+b and a·b",
@@ -182,7 +181,7 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
 def _falls_in_step(evidence: Evidence, operation: str, measure: str, fraction: float = 0.3) -> Iterator[Criterion]:
     what, configs = pretty(operation), alone(operation, fraction=fraction)
     for layer, symbol in NAMES.items():
-        yield _left(evidence, what, configs, measure, layer, at_most=FALLS)
+        yield from left(evidence, what, configs, measure, layer, at_most=FALLS)
         yield evidence.criterion(
             f"{what}: {measure.upper()} of {symbol} and test accuracy, half-way steps a factor apart",
             configs,
@@ -207,9 +206,6 @@ def c15(evidence: Evidence) -> Iterator[Criterion]:
 def c16(evidence: Evidence) -> Iterator[Criterion]:
     """In aⁿ+bⁿ, odd n lowers FFS more, even n lowers FCR more; the neuron–logit map is sparse."""
 
-    def configs(seed: int) -> list[RunConfig]:
-        return [paper.single(operation, seed=seed) for operation in POWERS]
-
     def odd_over_even(runs: tuple[Run, ...], column: str) -> float:
         left = [relative(run, column) for run in runs]  # n = 2, 3, …
         return fmean(left[1::2]) / fmean(left[::2])
@@ -217,7 +213,7 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
     for measure, at_most, at_least in (("ffs", 0.8, None), ("fcr", None, 1.25)):
         yield evidence.criterion(
             f"aⁿ+bⁿ: what is left of {measure.upper()} of W_E, mean of odd n over mean of even n",
-            configs,
+            alone(*POWERS),
             lambda *runs, column=f"{measure}_embedding": odd_over_even(runs, column),
             start=lambda *runs: 1.0,
             at_most=at_most,
@@ -237,7 +233,7 @@ def c17(evidence: Evidence) -> Iterator[Criterion]:
     for n, operation in enumerate(SUMS, start=2):
         yield from sparse(evidence, operation, "embedding")
         limit = {"at_least": BALANCED} if n % 2 else {"at_most": FALLS}
-        yield _left(evidence, pretty(operation), alone(operation), "fcr", "embedding", **limit)
+        yield from left(evidence, pretty(operation), alone(operation), "fcr", "embedding", **limit)
         yield from dense(evidence, operation, "neuron_logit")
 
 

@@ -10,7 +10,7 @@ from grokbook import paper
 from grokbook.analysis.transfers import decided_speed_up, helped
 from grokbook.data.operations import pretty
 from grokbook.model.names import MODULES
-from grokbook.paper.claims.criteria import Criterion, Evidence
+from grokbook.paper.claims.criteria import Configs, Criterion, Evidence
 from grokbook.paper.claims.judging import claim
 from grokbook.paper.configs import Transfer
 from grokbook.paper.experiments import EXPERIMENTS, SCALED
@@ -25,11 +25,19 @@ HALF = 0.5
 """Help is reliable if it comes in more than half of the cases."""
 
 
-def _compared(transfer: Transfer, seed: int) -> tuple[RunConfig, RunConfig, RunConfig]:
-    """A target from scratch, the same with a pre-grokked module, and the run that this is taken from."""
-    heir = paper.pre_grokked(transfer, seed=seed)
-    assert heir.source is not None
-    return paper.single(transfer.target, seed=seed), heir, heir.source
+def _heirs(*transfers: Transfer) -> Configs:
+    """Targets with a pre-grokked module."""
+    return lambda seed: [paper.pre_grokked(transfer, seed=seed) for transfer in transfers]
+
+
+def _compared(*transfers: Transfer) -> Configs:
+    """Of each a target from scratch, the same with a pre-grokked module, and the run that this is taken from."""
+
+    def three(heir: RunConfig, seed: int) -> list[RunConfig]:
+        assert heir.source is not None
+        return [paper.single(heir.operations[0], seed=seed), heir, heir.source]
+
+    return lambda seed: [config for heir in _heirs(*transfers)(seed) for config in three(heir, seed)]
 
 
 def _transfer(
@@ -39,7 +47,7 @@ def _transfer(
     target = pretty(transfer.target)
     return evidence.criterion(
         f"{transfer.label} → {target}: times as fast as from scratch, or a bound",
-        lambda seed: _compared(transfer, seed),
+        _compared(transfer),
         lambda *runs: decided_speed_up(*runs, at_least=at_least, at_most=at_most),
         at_least=at_least,
         at_most=at_most,
@@ -74,11 +82,7 @@ def c14(evidence: Evidence) -> Iterator[Criterion]:
     for text in (*(f"PG-E a+b -> {target}" for target in SCALED), "PG-T a*b -> ab+b", "PG-T a*b -> ab-b"):
         yield _transfer(evidence, text, at_least=HELPS)
         transfer = Transfer.parse(text)
-
-        def heir(seed: int, transfer: Transfer = transfer) -> list[RunConfig]:
-            return [paper.pre_grokked(transfer, seed=seed)]
-
-        yield evidence.groks(f"{transfer.label} → {pretty(transfer.target)}", heir)
+        yield evidence.groks(f"{transfer.label} → {pretty(transfer.target)}", _heirs(transfer))
 
 
 @claim("Appendix L, Table 6", "pregrokked-polynomials")
@@ -90,15 +94,11 @@ def c22(evidence: Evidence) -> Iterator[Criterion]:
     experiment, steps = EXPERIMENTS["pregrokked-polynomials"], paper.SHORT_BUDGET
     for name, weights in MODULES.items():
         transfers = [transfer for transfer in experiment.transfers if transfer.transplant == weights]
-
-        def configs(seed: int, transfers: Sequence[Transfer] = transfers) -> list[RunConfig]:
-            return [config for transfer in transfers for config in _compared(transfer, seed)]
-
         for which, of_all in (("all cases", True), ("the cases in which a run comes above 90 %", False)):
             yield evidence.criterion(
                 f"{name} from a+b, a−b and a·b on quadratics and cubics: share of {which} that help in {steps:,} steps "
                 "(or may)",
-                configs,
+                _compared(*transfers),
                 lambda *runs, of_all=of_all: _share_that_help(runs, HALF, of_all),
                 at_most=HALF,
             )

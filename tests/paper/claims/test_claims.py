@@ -11,7 +11,7 @@ from checkout import ROOT
 from commands import grokbook
 from endings import ending, with_history
 
-from grokbook import RunStore
+from grokbook import RunStore, model
 from grokbook.analysis.balance import untrained_maps
 from grokbook.data.operations import pretty
 from grokbook.fourier import layers
