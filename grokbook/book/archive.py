@@ -26,14 +26,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from grokbook.book.build import BuildError, build
+from grokbook.book.build import build, from_checkout
 from grokbook.book.copies import instructor_copy
-from grokbook.book.execute import NotebookError
-from grokbook.book.exercises import ExerciseError
 from grokbook.book.pair import paired, plain_text, relinked
 from grokbook.book.parameters import read_notebook
 from grokbook.runs import disk
-from grokbook.runs.store import checkout
 
 NAME = "grokbook-workshop"
 FOLDERS = ("grokbook", "notebooks", "runs")
@@ -155,16 +152,8 @@ def _needed_everywhere(requirement: Requirement, extra: str) -> bool:
 
 def main() -> int:
     """Pack the archive, and print where it is."""
-    root = checkout()
-    if root is None:
-        print("the archive is made from a checkout; this grokbook is installed without one", file=sys.stderr)
-        return 1
-    try:
-        print(archive(root, build(root).parent, root / "book" / "_build" / f"{NAME}.zip"))
-    except (BuildError, NotebookError, ExerciseError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    target = Path("book", "_build", f"{NAME}.zip")
+    return from_checkout(lambda root: archive(root, build(root).parent, root / target), "the archive is made")
 
 
 if __name__ == "__main__":

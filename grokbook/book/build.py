@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from grokbook.book.execute import NotebookError, execute_all
+from grokbook.book.exercises import ExerciseError
 from grokbook.book.staleness import fingerprint
-from grokbook.runs.store import STORE_VARIABLE, STORED_ONLY_VARIABLE, default_folders
+from grokbook.runs.store import STORE_VARIABLE, STORED_ONLY_VARIABLE, checkout, default_folders
 from grokbook.training.ensure import RunStore
 
 STAMP = ".grokbook-inputs"
@@ -24,7 +25,7 @@ class BuildError(RuntimeError):
     """jupyter-book ended with an error or a warning."""
 
 
-def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = False) -> Path:
+def build(root: Path, out: Path | None = None) -> Path:
     """Execute `root/notebooks/*.md` from published runs, train nothing, and build `root/book` into `out/_build/html`.
 
     Sphinx reports a warning only for pages it reads, so a second incremental build would hide it: every build starts
@@ -34,8 +35,6 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
     Args:
         root: Repository root with `_config.yml`, `book/` and `notebooks/`.
         out: Parent of `_build`; `root/book` by default.
-        jobs: Notebooks executed at a time.
-        force: Execute and build even what is up to date.
 
     Returns:
         The site's `index.html`.
@@ -53,9 +52,9 @@ def build(root: Path, out: Path | None = None, *, jobs: int = 2, force: bool = F
     env = {STORED_ONLY_VARIABLE: "1", STORE_VARIABLE: str(nowhere)}
     store = RunStore(nowhere, default_folders().published, stored_only=True)
     with FileLock(target / LOCK):
-        execute_all(root / "notebooks", book / "notebooks", jobs, env=env, store=store, force=force)
+        execute_all(root / "notebooks", book / "notebooks", env=env, store=store)
         inputs = fingerprint(root)
-        if not force and index.exists() and stamp.exists() and stamp.read_text() == inputs:
+        if index.exists() and stamp.exists() and stamp.read_text() == inputs:
             print("site up to date", flush=True)
             return index
         for old in target.iterdir():
@@ -91,20 +90,14 @@ def _offer_sources(notebooks: Path, downloads: Path) -> None:
             shutil.copyfile(pair, downloads / pair.name)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Build the book and print where it is."""
-    parser = argparse.ArgumentParser(prog="python -m grokbook.book.build", description=main.__doc__)
-    parser.add_argument("root", nargs="?", type=Path, default=Path())
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks executed at a time")
-    parser.add_argument("--force", action="store_true", help="execute and build even what is up to date")
-    options = parser.parse_args(argv)
+def from_checkout(make: Callable[[Path], Path], what: str) -> int:
+    """Make something from the checkout and print where it is; what is wrong, and 1, where that cannot be done."""
+    root = checkout()
     try:
-        print(build(options.root, jobs=options.jobs, force=options.force))
-    except (NotebookError, BuildError) as error:
+        if root is None:
+            raise FileNotFoundError(f"{what} from a checkout; this grokbook is installed without one")
+        print(make(root))
+    except (NotebookError, BuildError, ExerciseError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

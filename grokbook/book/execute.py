@@ -25,7 +25,7 @@ from grokbook.book.exercises import ExerciseError, has_exercises
 from grokbook.book.frame import closed
 from grokbook.book.parameters import ParameterError, check_parameters, read_notebook
 from grokbook.book.staleness import cache_key, stored_key
-from grokbook.runs import provenance
+from grokbook.runs import disk, provenance
 from grokbook.training.ensure import RunStore
 
 
@@ -60,7 +60,6 @@ def execute_notebook(
     *,
     metadata: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
-    renderer: str = "plotly_mimetype",
     progress: bool = False,
     copy: Callable[[NotebookNode, str], NotebookNode] | None = None,
     note: bool = True,
@@ -73,7 +72,6 @@ def execute_notebook(
         parameters: Values injected after the parameters cell; also stored in the notebook's metadata.
         metadata: Kept in the executed notebook under `metadata.grokbook`, beside its `provenance`.
         env: Environment variables for the kernel, on top of this process's own.
-        renderer: Plotly's renderer in the kernel. The default stores figures as JSON alone.
         progress: Pass on what the notebook writes to its error stream, like progress bars, while it runs.
         copy: Which copy of a workshop is written, once it is executed; see `grokbook.book.copies`.
         note: End with a line on what it ran on. Versions, commit, hardware and date are in `metadata.grokbook` anyway.
@@ -83,13 +81,13 @@ def execute_notebook(
         ExerciseError: Before any work: a copy is asked for, and the notebook has no exercises, or an incomplete one.
         NotebookError: A cell raised or the kernel died; names the notebook and the cell.
     """
-    notebook, parameters = read_notebook(source), dict(parameters or {})
-    check_parameters(notebook, parameters, source.stem)
+    notebook = _checked(source, parameters or {})
     if copy is not None:
         copy(notebook, source.name)
     if note:
         notebook.cells = closed(notebook.cells)
-    kernel_env = {"PLOTLY_RENDERER": renderer, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
+    # Figures are stored as JSON alone.
+    kernel_env = {"PLOTLY_RENDERER": "plotly_mimetype", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **(env or {})}
     # Without an output path papermill keeps the notebook in memory, so no half-executed file can be left behind.
     try:
         with TemporaryDirectory(prefix="grokbook-", ignore_cleanup_errors=True) as sockets:
@@ -110,10 +108,7 @@ def execute_notebook(
         raise NotebookError(f"{source.name}: {error}") from error
     if copy is not None:
         executed = copy(executed, source.name)
-    executed.metadata["grokbook"] = {"source": source.name, "provenance": provenance.here(), **(metadata or {})}
-    executed.metadata.papermill.update(input_path=source.name, output_path=output.name)
-    _write(executed, output)
-    return output
+    return _write(executed, source, output, provenance=provenance.here(), **(metadata or {}))
 
 
 def prepare_notebook(
@@ -124,18 +119,20 @@ def prepare_notebook(
     copy: Callable[[NotebookNode, str], NotebookNode],
 ) -> Path:
     """Write a copy of a workshop with parameters of one's own in it, unexecuted; errors as in `execute_notebook`."""
-    notebook, parameters = read_notebook(source), dict(parameters or {})
-    check_parameters(notebook, parameters, source.stem)
-    prepared = copy(notebook, source.name)
+    prepared = copy(_checked(source, parameters or {}), source.name)
     if parameters:
         prepared = papermill.execute_notebook(
             prepared, None, parameters, prepare_only=True, kernel_name="python3", language="python", progress_bar=False
         )
-        prepared.metadata.papermill.update(input_path=source.name, output_path=output.name)
     prepared.metadata.pop("jupytext", None)
-    prepared.metadata["grokbook"] = {"source": source.name}
-    _write(prepared, output)
-    return output
+    return _write(prepared, source, output)
+
+
+def _checked(source: Path, parameters: Mapping[str, Any]) -> NotebookNode:
+    """The notebook, which can take these parameters."""
+    notebook = read_notebook(source)
+    check_parameters(notebook, parameters, source.stem)
+    return notebook
 
 
 def _describe(source: Path, error: PapermillExecutionError) -> str:
@@ -144,14 +141,14 @@ def _describe(source: Path, error: PapermillExecutionError) -> str:
     return f"{source.name}: {error.ename}: {message[:300]} (cell {error.cell_index + 1}, `{line[:60]}`)"
 
 
-def _write(notebook: NotebookNode, output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
+def _write(notebook: NotebookNode, source: Path, output: Path, **facts: Any) -> Path:
+    """Write a notebook that says what it was made from, and with what papermill was told, if it was."""
+    notebook.metadata["grokbook"] = {"source": source.name, **facts}
+    if "papermill" in notebook.metadata:
+        notebook.metadata.papermill.update(input_path=source.name, output_path=output.name)
+    with disk.replacing(output) as partial:
         nbformat.write(notebook, partial)
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
+    return output
 
 
 def execute_all(
@@ -162,7 +159,6 @@ def execute_all(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     env: Mapping[str, str] | None = None,
     store: RunStore | None = None,
-    force: bool = False,
 ) -> list[Path]:
     """Execute every `notebooks/*.md` whose `cache_key` is not the one in its executed copy in `out`.
 
@@ -176,7 +172,6 @@ def execute_all(
         parameters: Per notebook stem, values that replace its defaults.
         env: Environment variables for the kernels, on top of this process's own.
         store: The runs that the notebooks read by these variables; those of the default store if none is given.
-        force: Execute even what is up to date.
 
     Returns:
         The executed notebooks, in order of name.
@@ -196,7 +191,7 @@ def execute_all(
         for source in sources:
             values = (parameters or {}).get(source.stem, {})
             key = cache_key(source, values, notebooks.parent, store=store)
-            if not force and stored_key(outputs[source]) == key:
+            if stored_key(outputs[source]) == key:
                 print(f"{source.stem:<20} up to date", flush=True)
             else:
                 running[pool.submit(_execute_timed, source, outputs[source], values, key, kernel_env)] = source

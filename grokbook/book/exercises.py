@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import cycle
 from textwrap import dedent, indent
 from typing import NamedTuple
 
@@ -145,17 +146,8 @@ def _read(source: str, statement: str, index: int) -> Exercise:
         raise ExerciseError("needs a line with its difficulty and minutes before it, like '★★☆ · 8 minutes'")
     if not HINT.search(statement):
         raise ExerciseError("needs a hint before it: <details>, <summary>Hint</summary>, blank lines around the text")
-    exercise = Exercise(
-        number=headings[0][0],
-        title=headings[0][1].strip(),
-        difficulty=len(effort[1]),
-        minutes=int(effort[3]),
-        cell=index,
-        before=before,
-        solution=solution,
-        after=after,
-        check=_self_check(source),
-    )
+    (number, title), stars, minutes = headings[0], len(effort[1]), int(effort[3])
+    exercise = Exercise(number, title.strip(), stars, minutes, index, before, solution, after, _self_check(source))
     if GAP in source or "```" in solution:
         raise ExerciseError(f"must not contain {GAP!r}, nor its solution a fence: these are for the student's copy")
     try:
@@ -169,9 +161,8 @@ def _regions(source: str) -> tuple[str, str, str]:
     """What stands before, between and after the markers, which are left out."""
     lines = source.splitlines(keepends=True)
     marks = [(number, line.strip()) for number, line in enumerate(lines) if line.strip() in (BEGIN, END)]
-    kinds = [kind for _, kind in marks]
-    if kinds != [BEGIN, END]:
-        raise ExerciseError(f"needs one '{BEGIN}' and one '{END}' after it; {_disorder(kinds)}")
+    if [kind for _, kind in marks] != [BEGIN, END]:
+        raise ExerciseError(f"needs one '{BEGIN}' and one '{END}' after it; {_disorder([kind for _, kind in marks])}")
     (begin, _), (end, _) = marks
     solution = "".join(lines[begin + 1 : end]).rstrip()
     if not solution:
@@ -183,14 +174,14 @@ def _regions(source: str) -> tuple[str, str, str]:
 def _disorder(kinds: Sequence[str]) -> str:
     if not kinds:
         return "it has neither"
-    depth = 0
-    for kind in kinds:
-        depth += 1 if kind == BEGIN else -1
-        if depth > 1:
-            return "one solution begins inside another"
-        if depth < 0:
-            return "a solution ends that has not begun"
-    return "the last one does not end" if depth else f"it has {len(kinds) // 2} solutions: make them exercises each"
+    for kind, due in zip(kinds, cycle((BEGIN, END)), strict=False):
+        if kind != due:
+            return "one solution begins inside another" if kind == BEGIN else "a solution ends that has not begun"
+    return (
+        "the last one does not end"
+        if len(kinds) % 2
+        else f"it has {len(kinds) // 2} solutions: make them exercises each"
+    )
 
 
 def _self_check(source: str) -> str:
@@ -210,25 +201,19 @@ def _stub(exercise: Exercise) -> list[str]:
     first = exercise.before.count("\n") + 1
     last = first + exercise.solution.count("\n") - 1
     nodes = [node for node in ast.walk(ast.parse(exercise.solved)) if isinstance(node, ast.stmt | ast.expr)]
-    inside = sorted(
-        (node for node in nodes if first <= node.lineno <= last), key=lambda node: (node.lineno, node.col_offset)
-    )
-    used = {node.id for node in nodes if isinstance(node, ast.Name) and node.lineno > last and _loads(node)}
-    names = [name for name in dict.fromkeys(_bound(inside)) if name in used]
+    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+    bound, used, returns = [], set(), False
+    for node in nodes:
+        match node:
+            case ast.Name(id, ast.Load()) if node.lineno > last:
+                used.add(id)
+            case ast.Name(id, ast.Store()) | ast.FunctionDef(name=id) if first <= node.lineno <= last:
+                bound.append(id)
+            case ast.Return() if first <= node.lineno <= last:
+                returns = True
+    names = [name for name in dict.fromkeys(bound) if name in used]
     if names:
         return [f"{name} = ..." for name in names]
-    if any(isinstance(node, ast.Return) for node in inside):
+    if returns:
         return ["return ..."]
     raise ExerciseError("assigns nothing in its solution that the rest of the cell uses, and returns nothing")
-
-
-def _loads(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load)
-
-
-def _bound(nodes: Iterable[ast.AST]) -> Iterable[str]:
-    for node in nodes:
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.FunctionDef):
-            yield node.name

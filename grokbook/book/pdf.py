@@ -19,11 +19,9 @@ from pypdf.generic import ArrayObject, Fit, NameObject
 from sphinx_external_toc.api import Document, SiteMap
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from grokbook.book.build import BuildError, build
+from grokbook.book.build import BuildError, build, from_checkout
 from grokbook.book.chromium import chromium
-from grokbook.book.execute import NotebookError
 from grokbook.runs import disk
-from grokbook.runs.store import checkout
 
 LEFT_OUT = ("explorer",)
 WIDTH, HEIGHT = 760, 1075
@@ -143,19 +141,6 @@ def _keep_once(writer: PdfWriter) -> None:
         writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
 
 
-def main() -> int:
-    """Print the book, and where it is."""
-    root = checkout()
-    if root is None:
-        print("the book is printed from a checkout; this grokbook is installed without one", file=sys.stderr)
-        return 1
-    try:
-        print(pdf(root, root / "book" / "_build" / "grokbook.pdf"))
-    except (BuildError, NotebookError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    target = Path("book", "_build", "grokbook.pdf")
+    sys.exit(from_checkout(lambda root: pdf(root, root / target), "the book is printed"))

@@ -6,7 +6,7 @@ Shapes as in :mod:`grokbook.fourier.transform`: p residues, a layer [p, n] with 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from grokbook import fourier
 from grokbook.book.workshop.verdicts import (
+    PERCENT,
     Mistake,
     Unreadable,
     Verdict,
@@ -99,73 +100,58 @@ def multiplicative_spectrum(norms: Any, matrix: Float[Tensor, "p n"]) -> Verdict
     def over(rows: Tensor) -> np.ndarray:
         return np.asarray(torch.fft.rfft(rows, dim=0).norm(dim=1)[1 : len(rows) // 2 + 1])
 
-    powers = _powers(fourier.primitive_root(p), p)
+    powers = [pow(fourier.primitive_root(p), exponent, p) for exponent in range(p - 1)]
+    around = torch.fft.rfft(matrix[powers], dim=0).norm(dim=1)
     expected = over(matrix[powers])
     # The last wave, ±1, may be there; its length is a matter of convention.
     kept = given[:top] if given.shape == (top + 1,) else given
     if kept.shape == (top,) and close(np.sort(kept), np.sort(expected[:top]), scale=True):
         strong = int((expected[:top] > 0.5 * expected[:top].max()).sum())
         return right(f"{strong} of {top} waves over the logarithms are above half of the largest.")
-    logs = [0, *fourier.discrete_logs(p).tolist()]
+    plain, constant = fourier.spectrum(matrix).combined, "The constant, m = 0, is in it: frequencies count from 1."
     variants = [
         (
-            over(matrix[logs[1:]]),
+            over(matrix[fourier.discrete_logs(p)]),
             "You have put the logarithm of x where x should stand. Row i should be that of gⁱ: index with the powers.",
         ),
         (over(matrix[1:]), "The rows are still in the order 1, 2, 3, …. They are to be in the order g⁰, g¹, g², …."),
         (over(matrix[[0, *powers]]), "The row of 0 is in it: 0 is no power of g."),
         (over(matrix[powers]) ** 2, "These are squares of norms: take the root."),
     ]
-    mistakes = [Mistake(part, message) for whole, message in variants for part in (whole, whole[:top])]
+    mistakes: list[Mistake] = [(part, message) for whole, message in variants for part in (whole, whole[:top])]
     mistakes += [
-        Mistake(
-            fourier.spectrum(matrix).combined,
-            "That is the spectrum over the residues themselves: reorder the rows first.",
-        ),
-        Mistake(over(matrix[powers].T)[:top], "You have transformed along the channels. The waves run over the rows."),
-        Mistake(
-            torch.fft.rfft(matrix[powers], dim=0).norm(dim=1)[: top + 1],
-            "The constant, m = 0, is in it: frequencies count from 1.",
-        ),
-        Mistake(
-            torch.fft.rfft(matrix[powers], dim=0).norm(dim=1),
-            "The constant, m = 0, is in it: frequencies count from 1.",
-        ),
+        (plain, "That is the spectrum over the residues themselves: reorder the rows first."),
+        (over(matrix[powers].T)[:top], "You have transformed along the channels. The waves run over the rows."),
+        (around[: top + 1], constant),
+        (around, constant),
     ]
-    shape = "" if given.shape == (top,) else f" I expect {top} numbers; yours has the shape {given.shape}."
-    return told(
-        given,
-        mistakes,
-        f"Take the rows in the order g⁰, g¹, g², …, transform along them, and take norms over the channels.{shape}",
-        scale=True,
-    )
+    otherwise = "Take the rows in the order g⁰, g¹, g², …, transform along them, and take norms over the channels."
+    if given.shape != (top,):
+        otherwise = f"{otherwise} I expect {top} numbers; yours has the shape {given.shape}."
+    return told(given, mistakes, otherwise, scale=True)
 
 
 @self_check
 def odd_share(share: Any, matrix: Float[Tensor, "p n"]) -> Verdict:
     """Exercise 3.4: the share of a layer's sum of squares in its odd part, (W[x] − W[−x]) / 2."""
     matrix = matrix.double()
-    p, total = len(matrix), float(matrix.square().sum())
-    mirrored = matrix[(-torch.arange(p)) % p]
-    odd, even = (float(((matrix - sign * mirrored) / 2).square().sum()) / total for sign in (1, -1))
-    flipped = float(((matrix - matrix.flip(0)) / 2).square().sum()) / total
-    mistakes = [
-        Mistake(even, "That is the even part, (W[x] + W[−x]) / 2."),
-        Mistake(flipped, "`flip` takes x to p − 1 − x. The opposite of x is p − x, and 0 is its own."),
-        Mistake(4 * odd, "Half of the difference is the odd part: the squares are 4 times too large."),
-        Mistake(2 * odd, "Half of the difference is the odd part: together with the even part it has to make 1."),
-        Mistake(math.sqrt(odd), "That is the root of the share: squares are compared, as in a variance."),
-        Mistake(100 * odd, "That is in percent; a share is between 0 and 1."),
-        Mistake(odd / even if even else 0.0, "That is odd over even. The share is odd over everything."),
-        Mistake(odd * total, "That is the sum of squares itself. Divide it by that of the whole layer."),
-    ]
-    return compare(
-        np.asarray(number(share, "the share")),
-        odd,
-        mistakes,
-        passed=f"{odd:.1%} of this embedding is odd: so much of it tells x from −x.",
-        otherwise="The odd part is (W[x] − W[−x]) / 2, with −x taken mod p. Its sum of squares over that of the layer.",
+    mirrored, total = matrix[-torch.arange(len(matrix))], float(matrix.square().sum())
+    odd, even, flipped = (
+        float(((matrix - other) / 2).square().sum()) / total for other in (mirrored, -mirrored, matrix.flip(0))
     )
+    mistakes = [
+        (even, "That is the even part, (W[x] + W[−x]) / 2."),
+        (flipped, "`flip` takes x to p − 1 − x. The opposite of x is p − x, and 0 is its own."),
+        (4 * odd, "Half of the difference is the odd part: the squares are 4 times too large."),
+        (2 * odd, "Half of the difference is the odd part: together with the even part it has to make 1."),
+        (math.sqrt(odd), "That is the root of the share: squares are compared, as in a variance."),
+        (100 * odd, PERCENT),
+        (odd / even if even else 0.0, "That is odd over even. The share is odd over everything."),
+        (odd * total, "That is the sum of squares itself. Divide it by that of the whole layer."),
+    ]
+    passed = f"{odd:.1%} of this embedding is odd: so much of it tells x from −x."
+    otherwise = "The odd part is (W[x] − W[−x]) / 2, with −x taken mod p. Its sum of squares over that of the layer."
+    return compare(number(share, "the share"), odd, mistakes, passed, otherwise)
 
 
 @self_check
@@ -173,32 +159,27 @@ def distinct_powers(counts: Any, exponents: Sequence[int], p: int) -> Verdict:
     """Exercise 3.5: for each exponent n how many different values xⁿ mod p takes, over all residues x."""
     given = whole_numbers(list(counts.values()) if isinstance(counts, Mapping) else counts, "the counts")
     expected = [(p - 1) // math.gcd(n, p - 1) + 1 for n in exponents]
-    unreduced = [len({x**n for x in range(p)}) for n in exponents]
-    floats = [len({float(x) ** n % p for x in range(p)}) for n in exponents]
     if given == expected:
         told_all = ", ".join(f"x^{n}: {count}" for n, count in zip(exponents, expected, strict=True))
         return right(f"{told_all}. It is (p − 1) / gcd(n, p − 1), and one more for 0.")
     if given == [count - 1 for count in expected]:
         return wrong("0 is a value, too: 0ⁿ = 0.")
-    if given == unreduced:
+    if given == [len({x**n for x in range(p)}) for n in exponents]:
         return wrong("These are powers of whole numbers: reduce them mod p.")
-    if given == floats:
+    if given == [len({float(x) ** n % p for x in range(p)}) for n in exponents]:
         return wrong("Powers of decimal numbers are rounded: use whole numbers, `pow(x, n, p)`.")
     if len(given) != len(exponents):
         return wrong(
             f"I expect {len(exponents)} counts, for n = {', '.join(map(str, exponents))}; yours has {len(given)}."
         )
-    first = next(i for i in range(len(given)) if given[i] != expected[i])
-    return wrong(
-        f"For n = {exponents[first]} you have {given[first]}. Collect pow(x, n, p) for all x in a set: how large is it?"
-    )
+    n, count = next((n, one) for n, one, other in zip(exponents, given, expected, strict=True) if one != other)
+    return wrong(f"For n = {n} you have {count}. Collect pow(x, n, p) for all x in a set: how large is it?")
 
 
 @self_check
 def chirp_share(share: Any, matrix: Float[Tensor, "p n"], key: Sequence[int], power: int = 2) -> Verdict:
     """Exercise 3.6: the share of a centred layer in the span of cos(2πk xⁿ/p) and sin(2πk xⁿ/p), k key, n = power."""
-    matrix = matrix.double()
-    p = len(matrix)
+    p, matrix = len(matrix), matrix.double()
     centred = matrix - matrix.mean(0)
 
     def captured(n: int, *, middle: bool = True, which: str = "both", of: Tensor = centred) -> float:
@@ -211,36 +192,30 @@ def chirp_share(share: Any, matrix: Float[Tensor, "p n"], key: Sequence[int], po
         return float((kept.T @ of).square().sum() / of.square().sum())
 
     expected = captured(power)
-    given = np.asarray(number(share, "the share"))
+    given = number(share, "the share")
     if close(given, captured(power, middle=False), tolerance=1e-3):  # a constant more or less in the span
         expected = captured(power, middle=False)
+    uncentred = "The layer is not centred: take its mean over the residues out first."
     mistakes = [
-        Mistake(captured(1), "These are plain waves of x. In a chirp the angle is 2πkx²/p."),
-        Mistake(captured(2 * power), "The angle has a power too much: x² is to be multiplied with k, and that is all."),
-        Mistake(captured(power, which="cos"), "Only the cosines are in the span: a chirp has a cosine and a sine."),
-        Mistake(captured(power, which="sin"), "Only the sines are in the span: a chirp has a cosine and a sine."),
-        Mistake(captured(power, of=matrix), "The layer is not centred: take its mean over the residues out first."),
-        Mistake(
-            captured(power, middle=False, of=matrix),
-            "The layer is not centred: take its mean over the residues out first.",
-        ),
-        Mistake(1 - expected, "That is what is left over. The share that is explained is asked for."),
-        Mistake(100 * expected, "That is in percent; a share is between 0 and 1."),
-        Mistake(math.sqrt(expected), "That is the root of the share: squares are compared, as in a variance."),
+        (captured(1), "These are plain waves of x. In a chirp the angle is 2πkx²/p."),
+        (captured(2 * power), "The angle has a power too much: x² is to be multiplied with k, and that is all."),
+        (captured(power, which="cos"), "Only the cosines are in the span: a chirp has a cosine and a sine."),
+        (captured(power, which="sin"), "Only the sines are in the span: a chirp has a cosine and a sine."),
+        (captured(power, of=matrix), uncentred),
+        (captured(power, middle=False, of=matrix), uncentred),
+        (1 - expected, "That is what is left over. The share that is explained is asked for."),
+        (100 * expected, PERCENT),
+        (math.sqrt(expected), "That is the root of the share: squares are compared, as in a variance."),
     ]
-    return compare(
-        given,
-        expected,
-        mistakes,
-        passed=(
-            f"{expected:.0%} of the embedding's variance is {len(key)} chirps; {len(key)} plain waves with the "
-            f"same k make {captured(1):.0%}."
-        ),
-        otherwise=(
-            "Fit all channels by the chirps at once (least squares), and divide the sum of squares of the "
-            "fit by that of the centred layer."
-        ),
+    passed = (
+        f"{expected:.0%} of the embedding's variance is {len(key)} chirps; {len(key)} plain waves with the "
+        f"same k make {captured(1):.0%}."
     )
+    otherwise = (
+        "Fit all channels by the chirps at once (least squares), and divide the sum of squares of the "
+        "fit by that of the centred layer."
+    )
+    return compare(given, expected, mistakes, passed, otherwise)
 
 
 @self_check
@@ -249,26 +224,27 @@ def through_sum(function: Any, p: int) -> Verdict:
     a = torch.arange(p)
     tables = {text: Operation.parse(text)(a[:, None], a[None, :], p) for text in TRIED}
     given = {text: _truth(result(function, table.clone(), what="your function")) for text, table in tables.items()}
-    expected = {text: bool((table == table[0][(a[:, None] + a[None, :]) % p]).all()) for text, table in tables.items()}
+    plus, minus = (a[:, None] + a) % p, (a[:, None] - a) % p
+
+    def every(holds: Callable[[Tensor], Tensor]) -> dict[str, bool]:
+        return {text: bool(holds(table).all()) for text, table in tables.items()}
+
+    expected = every(lambda table: table == table[0][plus])
     if given == expected:
         chosen = ", ".join(text for text, is_through in expected.items() if is_through)
         return right(f"Of {len(TRIED)} operations these go through a + b: {chosen}.")
     if len(set(given.values())) == 1:
         return wrong(f"It says {next(iter(given.values()))} of every table.")
-    if given == {text: bool((table == table.T).all()) for text, table in tables.items()}:
+    if given == every(lambda table: table == table.T):
         return wrong(
             "That is symmetry, f(a, b) = f(b, a). a² + b² has it, too, and takes different values where a + b is "
             "the same."
         )
-    if given == {text: bool((table[a, -a % p] == 0).all()) for text, table in tables.items()}:
+    if given == every(lambda table: table[a, -a % p] == 0):
         return wrong(
             "That asks whether a + b is a *factor*: whether f(a, −a) = 0. (a + b)(a − b) has it, and also needs a − b."
         )
-    if given == {
-        text: bool((table == table[0][(a[:, None] - a[None, :]) % p]).all())
-        or bool((table == table[:, 0][(a[:, None] - a[None, :]) % p]).all())
-        for text, table in tables.items()
-    }:
+    if given == every(lambda table: table == table[:, 0][minus]):
         return wrong("That finds functions of a − b.")
     text = next(text for text in TRIED if given[text] != expected[text])
     return wrong(
@@ -281,7 +257,6 @@ def completed_square(u: Any, v: Any, p: int) -> Verdict:
     """Exercise 3.8: u and v with a² + ab + b² = (a + u·b)² + v·b² mod p, for all a and b."""
     (first,), (second,) = (whole_numbers(number(value, name), name) for value, name in ((u, "u"), (v, "v")))
     ab, bb = (2 * first - 1) % p, (first * first + second - 1) % p
-    half = pow(2, -1, p)
     if ab == 0 and bb == 0:
         return right(f"{first} is 1/2 mod {p} and {second} is 3/4: a² + ab + b² = (a + {first}b)² + {second}b².")
     if ab == 0:
@@ -290,7 +265,7 @@ def completed_square(u: Any, v: Any, p: int) -> Verdict:
         return wrong(f"u is right. (a + {first}b)² has {first * first % p} b² in it: v is what is missing to one b².")
     if first % p == 1:
         return wrong("(a + b)² has 2ab in it, and one ab is wanted. What is half of one, mod p?")
-    if (first + half) % p == 0:
+    if 2 * first % p == p - 1:
         return wrong("The sign of u is turned round: this gives −ab.")
     if first % p == 2:
         return wrong(f"(a + 2b)² has 4ab in it. u has to be one half: the number with 2·u = 1 mod {p}.")
@@ -305,12 +280,8 @@ def _order(g: int, p: int) -> int:
     return order
 
 
-def _powers(g: int, p: int) -> list[int]:
-    return [pow(g, exponent, p) for exponent in range(p - 1)]
-
-
 def _truth(returned: Any) -> bool:
     array = numbers(returned, "what it returns")
-    if array.size != 1 or float(array.reshape(())) not in (0.0, 1.0):
+    if array.size != 1 or array.item() not in (0.0, 1.0):
         raise Unreadable("I expect True or False for a table.")
-    return bool(array.reshape(()))
+    return bool(array.item())

@@ -9,15 +9,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from grokbook import fourier
-from grokbook.book.workshop.logits import ablated, accuracies_alone, expected_sum, explained, rebuilt
+from grokbook.book.workshop.logits import ablated as ablated
+from grokbook.book.workshop.logits import accuracies_alone as accuracies_alone
+from grokbook.book.workshop.logits import expected_sum as expected_sum
+from grokbook.book.workshop.logits import explained as explained
+from grokbook.book.workshop.logits import rebuilt as rebuilt
 from grokbook.book.workshop.verdicts import (
-    Mistake,
     Verdict,
     compare,
     number,
@@ -27,19 +29,6 @@ from grokbook.book.workshop.verdicts import (
     whole_numbers,
     wrong,
 )
-
-__all__ = [
-    "ablated",
-    "accuracies_alone",
-    "doubles",
-    "expected_sum",
-    "explained",
-    "key_frequencies",
-    "neighbour",
-    "one_coefficient",
-    "rebuilt",
-    "spectrum",
-]
 
 
 @self_check
@@ -58,89 +47,62 @@ def one_coefficient(coefficient: Any, column: Float[Tensor, " p"], k: int) -> Ve
     first = along(torch.cos(2 * math.pi * x / p))
     degrees = along(torch.cos(360 * k * x / p))
     mistakes = [
-        Mistake(raw, "The wave is not of length one: multiply it by √(2/p)."),
-        Mistake(
-            expected * math.sqrt(2 / p), "You have multiplied by 2/p: its square root makes the wave a unit vector."
-        ),
-        Mistake(
-            expected / math.sqrt(2), "You have multiplied by √(1/p): that belongs to the constant. A wave has √(2/p)."
-        ),
-        Mistake(-expected, "The sign is turned round: the list is multiplied with the wave as it is."),
-        Mistake(sine, "That is the coefficient of the sine; the cosine is asked for."),
-        Mistake(-sine, "That is the coefficient of the sine; the cosine is asked for."),
-        Mistake(degrees, "`torch.cos` takes radians: a whole turn is 2π, not 360."),
-        Mistake(first, f"That is the wave of frequency 1: the angle is 2πkx/p, with k = {k}."),
-        Mistake(raw / p, "That is a mean. A coefficient is a sum: the list times the unit wave √(2/p) cos(2πkx/p)."),
+        (raw, "The wave is not of length one: multiply it by √(2/p)."),
+        (expected * math.sqrt(2 / p), "You have multiplied by 2/p: its square root makes the wave a unit vector."),
+        (expected / math.sqrt(2), "You have multiplied by √(1/p): that belongs to the constant. A wave has √(2/p)."),
+        (-expected, "The sign is turned round: the list is multiplied with the wave as it is."),
+        (sine, "That is the coefficient of the sine; the cosine is asked for."),
+        (-sine, "That is the coefficient of the sine; the cosine is asked for."),
+        (degrees, "`torch.cos` takes radians: a whole turn is 2π, not 360."),
+        (first, f"That is the wave of frequency 1: the angle is 2πkx/p, with k = {k}."),
+        (raw / p, "That is a mean. A coefficient is a sum: the list times the unit wave √(2/p) cos(2πkx/p)."),
     ]
-    return compare(
-        np.asarray(number(coefficient, "the coefficient")),
-        expected,
-        mistakes,
-        passed=f"The coefficient of cos {k} is {expected:.3f}: how far the list reaches in the direction of that wave.",
-        otherwise="Multiply the list, entry by entry, with √(2/p) cos(2πkx/p), and add up.",
-    )
+    passed = f"The coefficient of cos {k} is {expected:.3f}: how far the list reaches in the direction of that wave."
+    otherwise = "Multiply the list, entry by entry, with √(2/p) cos(2πkx/p), and add up."
+    return compare(number(coefficient, "the coefficient"), expected, mistakes, passed, otherwise)
 
 
 @self_check
 def spectrum(norms: Any, matrix: Float[Tensor, "p n"]) -> Verdict:
     """Exercise 2.2: norms of all frequencies of a layer, cosine and sine together; in any scale."""
     found = fourier.spectrum(matrix.double())
-    expected = found.combined
-    cosine, sine = found.cosine, found.sine
+    cosine, sine, expected, constant = found.cosine, found.sine, found.combined, found.constant[None]
     along_channels = torch.fft.rfft(matrix.double(), dim=1).norm(dim=0)[1:]
     mistakes = [
-        Mistake(expected**2, "These are squares of norms: take the root."),
-        Mistake(
-            cosine, "These are the cosines alone. A wave may start anywhere, so the sines belong to its frequency."
-        ),
-        Mistake(sine, "These are the sines alone: add the squares of the cosines."),
-        Mistake(
-            cosine + sine, "Cosines and sines are at right angles: their norms add up as √(u² + v²), not as u + v."
-        ),
-        Mistake(
-            torch.cat([found.constant[None], expected]), "The constant, k = 0, is in it: frequencies count from 1."
-        ),
-        Mistake(
-            torch.cat([found.constant[None], expected[:-1]]),
-            "Your list starts with k = 0, and so lacks the last frequency.",
-        ),
-        Mistake(
-            along_channels, "You have transformed along the channels. The waves run over the residues: the first axis."
-        ),
+        (expected**2, "These are squares of norms: take the root."),
+        (cosine, "These are the cosines alone. A wave may start anywhere, so the sines belong to its frequency."),
+        (sine, "These are the sines alone: add the squares of the cosines."),
+        (cosine + sine, "Cosines and sines are at right angles: their norms add up as √(u² + v²), not as u + v."),
+        (torch.cat([constant, expected]), "The constant, k = 0, is in it: frequencies count from 1."),
+        (torch.cat([constant, expected[:-1]]), "Your list starts with k = 0, and so lacks the last frequency."),
+        (along_channels, "You have transformed along the channels. The waves run over the residues: the first axis."),
     ]
     given = numbers(norms, "the norms").squeeze()
-    strongest = int(expected.argmax()) + 1
-    return compare(
-        given,
-        expected,
-        mistakes,
-        passed=f"{len(expected)} norms, the largest at k = {strongest}.",
-        otherwise=(
-            "For each k, put the coefficients of cosine and sine of all channels into one list, and take its norm."
-        ),
-        scale=True,
-    )
+    passed = f"{len(expected)} norms, the largest at k = {int(expected.argmax()) + 1}."
+    otherwise = "For each k, put the coefficients of cosine and sine of all channels into one list, and take its norm."
+    return compare(given, expected, mistakes, passed, otherwise, scale=True)
 
 
 @self_check
 def key_frequencies(key: Any, matrix: Float[Tensor, "p n"]) -> Verdict:
     """Exercise 2.3: the frequencies above half of the largest norm, in any order; k and p − k are the same wave."""
-    p, combined = len(matrix), fourier.spectrum(matrix.double()).combined
-    expected = set(fourier.key_frequencies(fourier.spectrum(matrix.double())))
+    p, found = len(matrix), fourier.spectrum(matrix.double())
+    expected = set(fourier.key_frequencies(found))
     given = set(whole_numbers(key, "the key frequencies"))
-    folded = {min(k % p, -k % p) for k in given}
+    folded = {_folded(k, p) for k in given}
+
+    def above(heights: Tensor, whole: Tensor) -> set[int]:
+        return set((1 + torch.nonzero(heights > 0.5 * whole).flatten()).tolist())
+
     if folded == expected and 0 not in given:
-        names = ", ".join(map(str, sorted(expected)))
-        return right(f"{len(expected)} of {p // 2} frequencies are key: {names}.")
+        return right(f"{len(expected)} of {p // 2} frequencies are key: {_listed(sorted(expected))}.")
     if given == {k - 1 for k in expected}:
         return wrong("These are places in the list, which count from 0: frequency k stands at place k − 1.")
     if given == {k + 1 for k in expected}:
         return wrong("Each of them is one too high: the list has no k = 0 at its beginning.")
-    squares = {int(k) + 1 for k in torch.nonzero(combined**2 > 0.5 * (combined**2).max()).flatten()}
-    if folded == squares:
+    if folded == above(found.combined**2, found.combined.max() ** 2):
         return wrong("That is more than half of the largest *square*. Compare the norms themselves.")
-    mean = {int(k) + 1 for k in torch.nonzero(combined > 0.5 * combined.mean()).flatten()}
-    if folded == mean:
+    if folded == above(found.combined, found.combined.mean()):
         return wrong("You compare with the mean. Compare with half of the *largest* norm.")
     if folded < expected:
         return wrong(
@@ -157,9 +119,9 @@ def key_frequencies(key: Any, matrix: Float[Tensor, "p n"]) -> Verdict:
 def doubles(answer: Any, key: Sequence[int], p: int) -> Verdict:
     """Exercise 2.4: for each key frequency k the frequency in 1..K that is the same wave as 2k; in any order."""
     given = sorted(whole_numbers(answer, "the doubled frequencies"))
-    expected = sorted(min(2 * k % p, -2 * k % p) for k in key)
-    if given == expected:
-        return right(f"Doubled, {_listed(key)} are {_listed([min(2 * k % p, -2 * k % p) for k in key])}.")
+    expected = [_folded(2 * k, p) for k in key]
+    if given == sorted(expected):
+        return right(f"Doubled, {_listed(key)} are {_listed(expected)}.")
     if given == sorted(2 * k for k in key) or given == sorted(2 * k % p for k in key):
         return wrong(
             f"Doubled, yes; but some are larger than {p // 2}. At whole numbers x, k and p − k are the same cosine."
@@ -189,7 +151,7 @@ def neighbour(answer: Any, k: int, p: int) -> Verdict:
         )
     if given in (round(p / k), p // k):
         return wrong(
-            f"{given} steps come near a whole turn, and miss it by {_off(k * given, p)}/{p}. It can be done "
+            f"{given} steps come near a whole turn, and miss it by {_folded(k * given, p)}/{p}. It can be done "
             f"within 1/{p}."
         )
     if given % p == 0:
@@ -207,5 +169,6 @@ def _listed(values: Sequence[int]) -> str:
     return ", ".join(map(str, values))
 
 
-def _off(steps: int, p: int) -> int:
-    return min(steps % p, -steps % p)
+def _folded(k: int, p: int) -> int:
+    """The frequency up to p // 2 that is the same wave as k, which is also how far k steps are from a whole turn."""
+    return min(k % p, -k % p)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grokbook.analysis.restricted import LogitWaves
 from grokbook.book.workshop.verdicts import (
-    Mistake,
+    PERCENT,
     Verdict,
     close,
     compare,
@@ -36,8 +36,8 @@ def rebuilt(rebuild: Any, frequencies: Sequence[int], p: int) -> Verdict:
     a = torch.arange(p)
     plus_b, minus_c = a[None, :, None], -a[None, None, :]
 
-    def waves(which: Sequence[int], phase: Tensor, turn: float = 2 * math.pi / p) -> Tensor:
-        return torch.stack([torch.cos(turn * k * phase.double()) for k in which]).sum(0)
+    def waves(which: Sequence[int], phase: Tensor, turn: float = 2 * math.pi / p, wave: Any = torch.cos) -> Tensor:
+        return torch.stack([wave(turn * k * phase.double()) for k in which]).sum(0)
 
     phase = a[:, None, None] + plus_b + minus_c
     for which in (list(frequencies), list(frequencies)[:1]):
@@ -46,34 +46,30 @@ def rebuilt(rebuild: Any, frequencies: Sequence[int], p: int) -> Verdict:
         if close(given, expected, scale=True):
             continue
         mistakes = [
-            Mistake(
-                waves(frequencies, phase),
-                "It makes no use of the frequencies it is given, but always of the same ones.",
-            ),
-            Mistake(
+            (waves(frequencies, phase), "It makes no use of the frequencies it is given, but always of the same ones."),
+            (
                 waves(which, phase - 2 * plus_b),
                 "That is a − b − c: is a sign turned round, or are the axes in another order? a first, then b, then c.",
             ),
-            Mistake(
+            (
                 waves(which, phase - 2 * minus_c),
                 "The class c is added. The wave is to be highest where c *equals* a + b: take a + b − c.",
             ),
-            Mistake(waves(which, phase, 1 / p), "The angle lacks its 2π: a whole turn is 2π."),
-            Mistake(waves(which, phase, 2 * math.pi), "The angle lacks its 1/p: p steps make k whole turns."),
-            Mistake(waves(which, phase, 1.0), "The angle is 2πk(a + b − c)/p: yours lacks the 2π/p."),
-            Mistake(-expected, "The sign is turned round: the right class should come out highest."),
-            Mistake(expected.permute(0, 2, 1), "The axes are in another order: a first, then b, then the class c."),
-            Mistake(waves(which[:1], phase), "Only the first frequency is in it: add up the waves of all of them."),
-            Mistake(waves(which[-1:], phase), "Only the last frequency is in it: add up the waves of all of them."),
-            Mistake(
-                torch.stack([torch.sin(2 * math.pi * k * phase / p) for k in which]).sum(0),
+            (waves(which, phase, 1 / p), "The angle lacks its 2π: a whole turn is 2π."),
+            (waves(which, phase, 2 * math.pi), "The angle lacks its 1/p: p steps make k whole turns."),
+            (waves(which, phase, 1.0), "The angle is 2πk(a + b − c)/p: yours lacks the 2π/p."),
+            (-expected, "The sign is turned round: the right class should come out highest."),
+            (expected.permute(0, 2, 1), "The axes are in another order: a first, then b, then the class c."),
+            (waves(which[:1], phase), "Only the first frequency is in it: add up the waves of all of them."),
+            (waves(which[-1:], phase), "Only the last frequency is in it: add up the waves of all of them."),
+            (
+                waves(which, phase, wave=torch.sin),
                 "With sines the right class gets 0: sin 0 = 0. The cosine is highest there.",
             ),
         ]
         shape = "" if given.shape == (p, p, p) else f" I expect the shape ({p}, {p}, {p}); yours has {given.shape}."
-        return told(
-            given, mistakes, f"For each k the logits are cos(2πk(a + b − c)/p), at [a, b, c].{shape}", scale=True
-        )
+        otherwise = f"For each k the logits are cos(2πk(a + b − c)/p), at [a, b, c].{shape}"
+        return told(given, mistakes, otherwise, scale=True)
     accuracy = (expected_sum(frequencies, p).argmax(-1) == (a[:, None] + a[None, :]) % p).double().mean()
     return right(
         f"Waves of {len(frequencies)} frequencies, nothing learned, and {accuracy:.1%} of all pairs are right."
@@ -95,42 +91,35 @@ def explained(share: Any, logits: Float[Tensor, "p p p"], key: Sequence[int]) ->
     centred = logits.double() - logits.double().mean(-1, keepdim=True)
     waves = [expected_sum([k], p) for k in key]
 
-    def captured(of: Tensor) -> list[float]:
-        return [float((of * wave).sum()) ** 2 / float(wave.square().sum()) for wave in waves]
+    def captured(wave: Tensor) -> float:
+        return float((centred * wave).sum()) ** 2 / float(wave.square().sum())
 
-    total, parts = float(centred.square().sum()), captured(centred)
-    expected = sum(parts) / total
-    equal = torch.stack(waves).sum(0)
-    alike = float((centred * equal).sum()) ** 2 / float(equal.square().sum()) / total
+    total, parts = float(centred.square().sum()), [captured(wave) for wave in waves]
+    expected, alike = sum(parts) / total, captured(torch.stack(waves).sum(0)) / total
     mistakes = [
-        Mistake(100 * expected, "That is in percent; a share is between 0 and 1."),
-        Mistake(1 - expected, "That is the share that is *not* explained."),
-        Mistake(math.sqrt(expected), "That is a correlation; squared it becomes the share of the variance."),
-        Mistake(
+        (100 * expected, PERCENT),
+        (1 - expected, "That is the share that is *not* explained."),
+        (math.sqrt(expected), "That is a correlation; squared it becomes the share of the variance."),
+        (
             sum(parts) / float(logits.double().square().sum()),
             "You divide by logits that are not centred. What all classes share changes no answer: take the mean "
             "over classes out of both.",
         ),
-        Mistake(max(parts) / total, "That is one frequency alone. Add up the shares of all key frequencies."),
-        Mistake(alike, "That gives all waves the same amplitude. Each frequency has its own: fit them one by one."),
+        (max(parts) / total, "That is one frequency alone. Add up the shares of all key frequencies."),
+        (alike, "That gives all waves the same amplitude. Each frequency has its own: fit them one by one."),
     ]
-    given = np.asarray(number(share, "the share"))
+    given = number(share, "the share")
     each = ", ".join(f"{part / total:.0%} (k = {k})" for k, part in zip(key, parts, strict=True))
     # Close to 1 a tolerance of a share is wide: both what is explained and what is not have to fit.
-    if close(given, expected) and not close(np.asarray(1 - given), 1 - expected, tolerance=0.05):
-        return told(
-            np.asarray(1 - given),
-            [Mistake(1 - mistake.answer, mistake.message) for mistake in mistakes],
+    if close(given, expected) and not close(1 - given, 1 - expected, tolerance=0.05):
+        otherwise = (
             "Close, but not within what rounding explains. Is every frequency's own amplitude in it, squared, and is "
-            "the total that of `centred`?",
+            "the total that of `centred`?"
         )
-    return compare(
-        given,
-        expected,
-        mistakes,
-        passed=f"{expected:.1%} of the model's logits are {len(waves)} waves: {each}.",
-        otherwise="Each wave explains amplitude² · Σ wave²; add these up and divide by Σ centred².",
-    )
+        return told(1 - given, [(1 - answer, message) for answer, message in mistakes], otherwise)
+    passed = f"{expected:.1%} of the model's logits are {len(waves)} waves: {each}."
+    otherwise = "Each wave explains amplitude² · Σ wave²; add these up and divide by Σ centred²."
+    return compare(given, expected, mistakes, passed, otherwise)
 
 
 @self_check
@@ -159,31 +148,25 @@ def ablated(without: Any, waves: LogitWaves, k: int) -> Verdict:
     a = torch.arange(p, dtype=torch.float64)
     turned = 2 * math.pi * k * (a[:, None] - a[None, :]) / p
     mistakes = [
-        Mistake(logits, "Nothing is gone yet: these are the full logits."),
-        Mistake(logits - cosine, "The sine is still there. A frequency is a plane: take out both directions."),
-        Mistake(logits - sine, "The cosine is still there. A frequency is a plane: take out both directions."),
-        Mistake(cosine + sine, "That is what should go. Subtract it from the logits."),
-        Mistake(logits + cosine + sine, "You have added the wave once more. It is to be subtracted."),
-        Mistake(
-            logits - raw, "The directions are not of length one, so far too much is taken out: divide each by its norm."
-        ),
-        Mistake(logits - raw / p, "The directions are not of length one: divide each by its norm."),
-        Mistake(
+        (logits, "Nothing is gone yet: these are the full logits."),
+        (logits - cosine, "The sine is still there. A frequency is a plane: take out both directions."),
+        (logits - sine, "The cosine is still there. A frequency is a plane: take out both directions."),
+        (cosine + sine, "That is what should go. Subtract it from the logits."),
+        (logits + cosine + sine, "You have added the wave once more. It is to be subtracted."),
+        (logits - raw, "The directions are not of length one, so far too much is taken out: divide each by its norm."),
+        (logits - raw / p, "The directions are not of length one: divide each by its norm."),
+        (
             logits - projected(turned.cos()) - projected(turned.sin()),
             "These are the waves of a − b. The model adds: take a + b.",
         ),
     ]
     full, left = (float((x.argmax(-1) == waves.phase).double().mean()) for x in (logits, expected))
-    return compare(
-        given,
-        expected,
-        mistakes,
-        passed=f"Without k = {k}, {left:.1%} of all pairs are right; with it {full:.1%}.",
-        otherwise=(
-            "For each of the two unit directions over the pairs: how much of it is in the logits of each "
-            "class? Take that out."
-        ),
+    passed = f"Without k = {k}, {left:.1%} of all pairs are right; with it {full:.1%}."
+    otherwise = (
+        "For each of the two unit directions over the pairs: how much of it is in the logits of each "
+        "class? Take that out."
     )
+    return compare(given, expected, mistakes, passed, otherwise)
 
 
 @self_check
@@ -198,24 +181,19 @@ def accuracies_alone(answer: Any, waves: LogitWaves, key: Sequence[int], test: T
     expected = share(test)
     left_out = [(waves.logits - waves.waves([k])).argmax(-1) == waves.phase for k in key]
     mistakes = [
-        Mistake(100 * expected, "These are percents; an accuracy is between 0 and 1."),
-        Mistake(share(~test), "These are the train pairs. `test` is true at the test pairs."),
-        Mistake(share(torch.ones_like(test)), "These are all pairs. Take the test pairs alone: `[test]`."),
-        Mistake(1 - expected, "That is how often they are wrong."),
-        Mistake(
+        (100 * expected, "These are percents; an accuracy is between 0 and 1."),
+        (share(~test), "These are the train pairs. `test` is true at the test pairs."),
+        (share(torch.ones_like(test)), "These are all pairs. Take the test pairs alone: `[test]`."),
+        (1 - expected, "That is how often they are wrong."),
+        (
             [float(hit[test].double().mean()) for hit in left_out],
             "That is the model *without* each of them. What is asked for is each of them alone.",
         ),
-        Mistake(np.sort(expected), "These are in another order: the first number belongs to the first key frequency."),
+        (np.sort(expected), "These are in another order: the first number belongs to the first key frequency."),
     ]
-    return compare(
-        given,
-        expected,
-        mistakes,
-        passed="Alone they reach "
-        + ", ".join(f"{value:.1%} (k = {k})" for k, value in zip(key, expected, strict=True))
-        + ".",
-        otherwise=(
-            "For each k: the class with the highest logit in `part([k])`, compared with `answers`, at the test pairs."
-        ),
+    each = ", ".join(f"{value:.1%} (k = {k})" for k, value in zip(key, expected, strict=True))
+    passed = f"Alone they reach {each}."
+    otherwise = (
+        "For each k: the class with the highest logit in `part([k])`, compared with `answers`, at the test pairs."
     )
+    return compare(given, expected, mistakes, passed, otherwise)

@@ -7,7 +7,7 @@ from collections.abc import Callable, KeysView, Sequence, ValuesView
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 import torch
@@ -45,12 +45,8 @@ class Unreadable(ValueError):
     """An answer that is nothing of the kind that was asked for; its text is said to the student."""
 
 
-class Mistake(NamedTuple):
-    """A wrong answer that people arrive at, and what to say to them."""
-
-    answer: Any
-    """Anything that :func:`numbers` reads."""
-    message: str
+Mistake = tuple[Any, str]
+"""A wrong answer that people arrive at, as anything that :func:`numbers` reads, and what to say to them."""
 
 
 def right(message: str) -> Verdict:
@@ -63,6 +59,7 @@ def wrong(message: str) -> Verdict:
     return Verdict(False, message)
 
 
+PERCENT = "That is in percent; a share is between 0 and 1."
 EMPTY = "Nothing here yet: replace the `...` in the line that says “your code here”."
 
 
@@ -148,9 +145,9 @@ def _short(thing: Any) -> str:
 # --- comparing ------------------------------------------------------------------------------------
 
 
-def close(given: Array, expected: Any, *, tolerance: float = TOLERANCE, scale: bool = False) -> bool:
-    """Whether two arrays are the same within rounding; with ``scale``, up to a positive factor."""
-    expected = numbers(expected)
+def close(given: float | Array, expected: Any, *, tolerance: float = TOLERANCE, scale: bool = False) -> bool:
+    """Whether two numbers or arrays are the same within rounding; with ``scale``, up to a positive factor."""
+    given, expected = np.asarray(given), numbers(expected)
     if given.shape != expected.shape or not np.isfinite(given).all():
         return False
     if scale:
@@ -159,36 +156,24 @@ def close(given: Array, expected: Any, *, tolerance: float = TOLERANCE, scale: b
     return bool(np.all(np.abs(given - expected) <= tolerance * largest + 1e-12))
 
 
-def told(given: Array, mistakes: Sequence[Mistake], otherwise: str, *, scale: bool = False) -> Verdict:
-    """A wrong answer: what is known about it, or what can be said of any."""
-    for mistake in mistakes:
-        if close(given, mistake.answer, scale=scale):
-            return wrong(mistake.message)
-    return wrong(otherwise)
+def told(given: float | Array, mistakes: Sequence[Mistake], otherwise: str, **how: Any) -> Verdict:
+    """A wrong answer: the first mistake that it is :func:`close` to, or what can be said of any."""
+    return wrong(next((message for answer, message in mistakes if close(given, answer, **how)), otherwise))
 
 
 def compare(
-    given: Array,
+    given: float | Array,
     expected: Any,
     mistakes: Sequence[Mistake],
-    *,
     passed: str,
     otherwise: str,
+    *,
     scale: bool = False,
 ) -> Verdict:
-    """Right if close to what is expected, else what the mistake is if it is a known one.
-
-    Args:
-        given: The answer.
-        expected: The right one.
-        mistakes: The first that fits is told; they may have other shapes.
-        passed: The message if it is right.
-        otherwise: The message for all other answers.
-        scale: Whether the answer is right up to a positive factor.
-    """
+    """``passed`` if close to what is expected; else the first mistake that fits, of any shape, or ``otherwise``."""
     if close(given, expected, scale=scale):
         return right(passed)
-    shape = numbers(expected).shape
+    given, shape = np.asarray(given), numbers(expected).shape
     if given.shape != shape:
         otherwise = f"{otherwise} I expect the shape {shape}; yours has {given.shape}."
     elif not np.isfinite(given).all():

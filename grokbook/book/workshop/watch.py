@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from grokbook.book.workshop.verdicts import (
-    Mistake,
+    PERCENT,
+    Array,
     Unreadable,
     Verdict,
     close,
@@ -27,6 +28,7 @@ from grokbook.runs.run import Run
 
 HALFWAY_COLUMNS = ("test_accuracy", "test_loss", "weight_norm", "ffs_neuron_logit", "gini_embedding")
 """Columns of a history that exercise 1.6 is about."""
+PLACE = "is a place in the table. The step is in its column `step`."
 
 
 @self_check
@@ -34,66 +36,57 @@ def split_sizes(n_train: Any, n_test: Any, *, p: int, fraction: float) -> Verdic
     """Exercise 1.1: how many of the p² ordered pairs are trained on, rounded down, and how many are not."""
     pairs, train = p * p, prompts.n_train(p * p, fraction)
     given = np.asarray([number(n_train, "n_train"), number(n_test, "n_test")])
-    unordered = p * (p + 1) // 2
-    exact = [fraction * pairs, (1 - fraction) * pairs]
-    mistakes = [
-        Mistake([pairs - train, train], "Train and test are swapped: the fraction r is trained on."),
-        Mistake(
-            [math.ceil(fraction * pairs), pairs - math.ceil(fraction * pairs)],
-            "The paper rounds down: ⌊r·p²⌋ pairs are trained on.",
-        ),
-        Mistake(
-            [int(fraction * unordered), unordered - int(fraction * unordered)],
-            "You count (a, b) and (b, a) as one pair. The network is shown ordered pairs: p² of them.",
-        ),
-        Mistake(
-            [int(fraction * p), p - int(fraction * p)],
-            f"These are shares of {p} residues. A pair has two of them: p² pairs.",
-        ),
-        Mistake([train, pairs], "The test pairs are those that are *not* trained on, not all of them."),
-        Mistake(exact, "There are only whole pairs: round the train pairs down, and the others are the test pairs."),
-    ]
     if np.array_equal(given, [train, pairs - train]):
         return right(f"{train} of {pairs} pairs are shown, {pairs - train} are kept back.")
-    for mistake in mistakes:
-        if close(given, mistake.answer, tolerance=1e-9):
-            return wrong(mistake.message)
-    return wrong("There are p² pairs; ⌊r·p²⌋ are trained on, all others are for testing.")
+
+    def split(of: int, train: int) -> list[int]:
+        return [train, of - train]
+
+    unordered = p * (p + 1) // 2
+    mistakes = [
+        ([pairs - train, train], "Train and test are swapped: the fraction r is trained on."),
+        (split(pairs, math.ceil(fraction * pairs)), "The paper rounds down: ⌊r·p²⌋ pairs are trained on."),
+        (
+            split(unordered, int(fraction * unordered)),
+            "You count (a, b) and (b, a) as one pair. The network is shown ordered pairs: p² of them.",
+        ),
+        (split(p, int(fraction * p)), f"These are shares of {p} residues. A pair has two of them: p² pairs."),
+        ([train, pairs], "The test pairs are those that are *not* trained on, not all of them."),
+        (
+            [fraction * pairs, (1 - fraction) * pairs],
+            "There are only whole pairs: round the train pairs down, and the others are the test pairs.",
+        ),
+    ]
+    otherwise = "There are p² pairs; ⌊r·p²⌋ are trained on, all others are for testing."
+    return told(given, mistakes, otherwise, tolerance=1e-9)
 
 
 @self_check
 def guessing(accuracy: Any, loss: Any, *, p: int) -> Verdict:
     """Exercise 1.2: accuracy and cross-entropy (nats) of one who gives each of the p answers the same chance."""
-    chance, uniform = number(accuracy, "the accuracy"), np.asarray(number(loss, "the loss"))
-    if not close(np.asarray(chance), 1 / p):
+    chance, uniform = number(accuracy, "the accuracy"), number(loss, "the loss")
+    if not close(chance, 1 / p):
         mistakes = [
-            Mistake(100 / p, "That is in percent; an accuracy is between 0 and 1."),
-            Mistake(1 / (p * p), "There are p² questions, but p answers: a guess is one of p."),
-            Mistake(0.5, "Right or wrong are two cases, and not equally likely: one of p answers is right."),
-            Mistake(1 - 1 / p, "That is how often a guess is wrong."),
+            (100 / p, "That is in percent; an accuracy is between 0 and 1."),
+            (1 / (p * p), "There are p² questions, but p answers: a guess is one of p."),
+            (0.5, "Right or wrong are two cases, and not equally likely: one of p answers is right."),
+            (1 - 1 / p, "That is how often a guess is wrong."),
         ]
-        return told(np.asarray(chance), mistakes, f"One of {p} answers is right. How often does a guess hit it?")
+        return told(chance, mistakes, f"One of {p} answers is right. How often does a guess hit it?")
     tokens = p + len(prompts.SPECIAL_TOKENS)
     mistakes = [
-        Mistake(math.log2(p), "That is in bits. Losses here are in nats: the natural logarithm."),
-        Mistake(math.log10(p), "That is the logarithm to base 10. Losses here are in nats: the natural logarithm."),
-        Mistake(-math.log(p), "The sign is turned round: −log(1/p) is positive."),
-        Mistake(1 / p, "That is the probability. The loss is minus its logarithm."),
-        Mistake(
-            1 - 1 / p, "That is how often a guess is wrong. The loss is −log of the probability of the right answer."
-        ),
-        Mistake(math.log(tokens), "That is a guess among all tokens, signs included. An answer is one of p residues."),
+        (math.log2(p), "That is in bits. Losses here are in nats: the natural logarithm."),
+        (math.log10(p), "That is the logarithm to base 10. Losses here are in nats: the natural logarithm."),
+        (-math.log(p), "The sign is turned round: −log(1/p) is positive."),
+        (1 / p, "That is the probability. The loss is minus its logarithm."),
+        (1 - 1 / p, "That is how often a guess is wrong. The loss is −log of the probability of the right answer."),
+        (math.log(tokens), "That is a guess among all tokens, signs included. An answer is one of p residues."),
     ]
-    return compare(
-        uniform,
-        math.log(p),
-        mistakes,
-        passed=f"A guess is right in {1 / p:.1%} of all cases, at a loss of {math.log(p):.2f} nats.",
-        otherwise=(
-            "The accuracy is right. The loss of one question is −log of the probability that the right "
-            "answer was given."
-        ),
+    passed = f"A guess is right in {1 / p:.1%} of all cases, at a loss of {math.log(p):.2f} nats."
+    otherwise = (
+        "The accuracy is right. The loss of one question is −log of the probability that the right answer was given."
     )
+    return compare(uniform, math.log(p), mistakes, passed, otherwise)
 
 
 @self_check
@@ -103,29 +96,24 @@ def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
     first = run.first_step("train_accuracy", threshold)
     # The book's rule asks for 1,000 steps; "to the end" is the same unless a run falls again after that.
     stays = {_stays(history, "test_accuracy", threshold), run.grok_step}
-    given = {name: _step(value, name) for name, value in (("memorised", memorised), ("generalised", generalised))}
-    if given["memorised"] == first and given["generalised"] in stays:
+    early, late = _step(memorised, "memorised"), _step(generalised, "generalised")
+    if early == first and late in stays:
         return right(f"{_delay_text(first, run)}.".capitalize())
-    places = {name: _at(history, step) for name, step in given.items()}
-    if given["memorised"] != first:
-        if first is not None and places["memorised"] == first:
-            return wrong(
-                f"`memorised` = {given['memorised']} is a place in the table. The step is in its column `step`."
-            )
-        if given["memorised"] == run.first_step("test_accuracy", threshold):
+    if early != first:
+        if first is not None and _at(history, early) == first:
+            return wrong(f"`memorised` = {early} {PLACE}")
+        if early == run.first_step("test_accuracy", threshold):
             return wrong("`memorised` is about the train accuracy; yours is where the test accuracy gets there.")
-        if given["memorised"] == run.first_step("train_accuracy", 1.0):
+        if early == run.first_step("train_accuracy", 1.0):
             return wrong("`memorised` asks for 99 %, yours is the first step with 100 %.")
         return wrong("`memorised`: the first row with `train_accuracy` of at least 0.99, and of that row the `step`.")
-    if places["generalised"] is not None and places["generalised"] in stays:
-        return wrong(
-            f"`generalised` = {given['generalised']} is a place in the table. The step is in its column `step`."
-        )
-    if given["generalised"] == run.first_step("test_accuracy", threshold):
+    if _at(history, late) in stays - {None}:
+        return wrong(f"`generalised` = {late} {PLACE}")
+    if late == run.first_step("test_accuracy", threshold):
         return wrong(
             "`generalised` is the first time that 99 % is reached; afterwards the accuracy falls below it again."
         )
-    if given["generalised"] == first:
+    if late == first:
         return wrong("`generalised` is about the test accuracy; yours is the step of the train accuracy.")
     if None in stays:
         return wrong("This run never stays at a test accuracy of 99 %: `generalised` is None.")
@@ -137,39 +125,29 @@ def two_moments(memorised: Any, generalised: Any, run: Run) -> Verdict:
 @self_check
 def worse_than_guessing(step: Any, times: Any, run: Run) -> Verdict:
     """Exercise 1.4: the step of the highest test loss, and that loss in units of what a guess costs, log p."""
-    history = run.history
-    row = int(history["test_loss"].to_numpy().argmax())
-    worst, highest, guess = (
-        int(history["step"].iloc[row]),
-        float(history["test_loss"].iloc[row]),
-        math.log(run.config.p),
-    )
-    given, ratio = _step(step, "the step"), np.asarray(number(times, "the ratio"))
+    history, p, guess = run.history, run.config.p, math.log(run.config.p)
+    row, column = int(history["test_loss"].to_numpy().argmax()), history["step"].to_numpy()
+    worst, highest = int(column[row]), float(history["test_loss"].iloc[row])
+    given, ratio = _step(step, "the step"), number(times, "the ratio")
     if given != worst:
         if given == row:
-            return wrong(f"{given} is a place in the table. The step is in its column `step`.")
-        if given == int(history["step"].iloc[int(history["train_loss"].to_numpy().argmax())]):
+            return wrong(f"{given} {PLACE}")
+        if given == column[history["train_loss"].to_numpy().argmax()]:
             return wrong("That is where the *train* loss is highest.")
-        if given == int(history["step"].iloc[int(history["test_loss"].to_numpy().argmin())]):
+        if given == column[history["test_loss"].to_numpy().argmin()]:
             return wrong("That is where the test loss is lowest.")
         return wrong("In which row is `test_loss` highest, and which `step` does it belong to?")
     mistakes = [
-        Mistake(highest, "The step is right. That is the loss itself: divide it by the loss of a guess, log p."),
-        Mistake(highest / math.log2(run.config.p), "The step is right. Divide by the *natural* logarithm of p."),
-        Mistake(highest / math.log10(run.config.p), "The step is right. Divide by the *natural* logarithm of p."),
-        Mistake(guess / highest, "The step is right. The ratio is upside down: how many times the guess?"),
-        Mistake(highest - guess, "The step is right. That is a difference: how many *times* the guess?"),
-        Mistake(
-            float(history["train_loss"].iloc[row]) / guess, "The step is right. That is the train loss at this step."
-        ),
+        (highest, "The step is right. That is the loss itself: divide it by the loss of a guess, log p."),
+        (highest / math.log2(p), "The step is right. Divide by the *natural* logarithm of p."),
+        (highest / math.log10(p), "The step is right. Divide by the *natural* logarithm of p."),
+        (guess / highest, "The step is right. The ratio is upside down: how many times the guess?"),
+        (highest - guess, "The step is right. That is a difference: how many *times* the guess?"),
+        (float(history["train_loss"].iloc[row]) / guess, "The step is right. That is the train loss at this step."),
     ]
-    return compare(
-        ratio,
-        highest / guess,
-        mistakes,
-        passed=f"At step {worst:,} the test loss is {highest:.2f} nats, {highest / guess:.1f} times that of a guess.",
-        otherwise="The step is right. The ratio: the test loss there, divided by `math.log(p)`.",
-    )
+    passed = f"At step {worst:,} the test loss is {highest:.2f} nats, {highest / guess:.1f} times that of a guess."
+    otherwise = "The step is right. The ratio: the test loss there, divided by `math.log(p)`."
+    return compare(ratio, highest / guess, mistakes, passed, otherwise)
 
 
 @self_check
@@ -178,21 +156,17 @@ def shrinking(share: Any, run: Run) -> Verdict:
     norm = run.history["weight_norm"].to_numpy(dtype=float)
     top, start, end = norm.max(), norm[0], norm[-1]
     mistakes = [
-        Mistake(end / top, "That is what is *left* of it. By which share has it fallen?"),
-        Mistake(top / end, "That is how many times larger it was. By which share of its highest value has it fallen?"),
-        Mistake(1 - end / start, "You compare with the start. The norm rises first: take its highest value."),
-        Mistake((top - end) / end, "You divide by the end. Divide by the highest value."),
-        Mistake(100 * (1 - end / top), "That is in percent; a share is between 0 and 1."),
-        Mistake(top - end, "That is the difference. Divide it by the highest value."),
+        (end / top, "That is what is *left* of it. By which share has it fallen?"),
+        (top / end, "That is how many times larger it was. By which share of its highest value has it fallen?"),
+        (1 - end / start, "You compare with the start. The norm rises first: take its highest value."),
+        ((top - end) / end, "You divide by the end. Divide by the highest value."),
+        (100 * (1 - end / top), PERCENT),
+        (top - end, "That is the difference. Divide it by the highest value."),
     ]
     peak = int(run.history["step"].iloc[int(norm.argmax())])
-    return compare(
-        np.asarray(number(share, "the share")),
-        1 - end / top,
-        mistakes,
-        passed=f"The norm is highest at step {peak:,}, and {1 - end / top:.0%} lower at the end.",
-        otherwise="One minus the last value over the highest.",
-    )
+    passed = f"The norm is highest at step {peak:,}, and {1 - end / top:.0%} lower at the end."
+    otherwise = "One minus the last value over the highest."
+    return compare(number(share, "the share"), 1 - end / top, mistakes, passed, otherwise)
 
 
 @self_check
@@ -203,36 +177,29 @@ def halfway(function: Any, run: Run) -> Verdict:
     moving = [name for name in HALFWAY_COLUMNS if history[name].iloc[0] != history[name].iloc[-1]]
     for name in moving:
         values = history[name].to_numpy(dtype=float)
+        start, end = values[0], values[-1]
         # Copies: a function may work in place, and the history is not its to change.
-        returned = result(function, steps.copy(), values.copy(), what="your function `halfway`")
-        given = _step(returned, "what it returns")
-        past = (values - values[0]) / (values[-1] - values[0]) >= 0.5
-        first = int(steps[past.argmax()])
-        stays = int(steps[np.flatnonzero(~past)[-1] + 1])
-        if given in (first, stays):
+        given = _step(result(function, steps.copy(), values.copy(), what="your function `halfway`"), "what it returns")
+        past = (values - start) / (end - start) >= 0.5
+        answers = (steps[past.argmax()], steps[np.flatnonzero(~past)[-1] + 1])  # for the first time, and to stay
+        if given in answers:
             continue
-        at = f"For `{name}` it returns {given}."
-        middle = (values[0] + values[-1]) / 2
-        upwards, of_end, of_top = (values >= middle, values >= values[-1] / 2, values >= values.max() / 2)
-        if given is not None and _at(history, given) in (first, stays):
+
+        def crossed(height: float, values: Array = values) -> set[int]:
+            """The first steps above and below."""
+            return {int(steps[(values >= height).argmax()]), int(steps[(values < height).argmax()])}
+
+        at, middle, way = f"For `{name}` it returns {given}.", (start + end) / 2, f"{start:.3g} to {end:.3g}"
+        if _at(history, given) in answers:
             return wrong(f"{at} That is a place in the list: return `steps[place]`.")
-        if given == int(steps[upwards.argmax()]):
-            return wrong(
-                f"{at} This number *falls* from {values[0]:.3g} to {values[-1]:.3g}: half of the way is reached "
-                "from above."
-            )
-        if given in (int(steps[of_end.argmax()]), int(steps[(~of_end).argmax()])):
-            return wrong(
-                f"{at} That is half of the last value. Half of the way is between {values[0]:.3g} and {values[-1]:.3g}."
-            )
-        if given in (int(steps[of_top.argmax()]), int(steps[(~of_top).argmax()])):
-            return wrong(
-                f"{at} That is half of the highest value. Half of the way is between {values[0]:.3g} and "
-                f"{values[-1]:.3g}."
-            )
-        return wrong(
-            f"{at} Half of the way from {values[0]:.3g} to {values[-1]:.3g} is at {middle:.3g}. When is it passed?"
-        )
+        if given == steps[(values >= middle).argmax()]:
+            return wrong(f"{at} This number *falls* from {way}: half of the way is reached from above.")
+        for height, which in ((end / 2, "last"), (values.max() / 2, "highest")):
+            if given in crossed(height):
+                return wrong(
+                    f"{at} That is half of the {which} value. Half of the way is between {start:.3g} and {end:.3g}."
+                )
+        return wrong(f"{at} Half of the way from {way} is at {middle:.3g}. When is it passed?")
     return right(f"Tried on {len(moving)} columns, those that rise and those that fall.")
 
 
@@ -241,32 +208,24 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Verdict:
     """Exercise 1.7: per run, grok step over the step at which it had memorised; infinite where it has not grokked."""
     if not isinstance(answer, Mapping) or set(answer) != set(runs):
         raise Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
+    memorised = {name: run.first_step("train_accuracy", run.config.grok_accuracy) for name, run in runs.items()}
     for name, run in runs.items():
-        first, grokked = run.first_step("train_accuracy", run.config.grok_accuracy), run.grok_step
+        first, grokked = memorised[name], run.grok_step
         given = math.inf if answer[name] is None else number(answer[name], f"the delay {name!r}")
         if first is None or grokked is None:
             if not (given == math.inf or math.isnan(given)):
                 return wrong(f"The run {name!r} has not grokked: its delay is `math.inf`.")
             continue
         mistakes = [
-            Mistake(grokked - first, f"{name!r}: that is the difference. How many *times* as many steps?"),
-            Mistake(first / grokked, f"{name!r}: the ratio is upside down."),
-            Mistake(grokked, f"{name!r}: that is the grok step. Divide it by the step at which the run had memorised."),
-            Mistake(run.steps / first, f"{name!r}: that goes to the last step of the run. Take the grok step."),
+            (grokked - first, f"{name!r}: that is the difference. How many *times* as many steps?"),
+            (first / grokked, f"{name!r}: the ratio is upside down."),
+            (grokked, f"{name!r}: that is the grok step. Divide it by the step at which the run had memorised."),
+            (run.steps / first, f"{name!r}: that goes to the last step of the run. Take the grok step."),
         ]
-        if not close(np.asarray(given), grokked / first):
-            return told(
-                np.asarray(given),
-                mistakes,
-                f"{name!r}: the grok step {grokked:,} over the step {first:,} at which it had memorised.",
-            )
-    return right(
-        "; ".join(
-            f"{name}: {_delay_text(run.first_step('train_accuracy', run.config.grok_accuracy), run)}"
-            for name, run in runs.items()
-        )
-        + "."
-    )
+        if not close(given, grokked / first):
+            otherwise = f"{name!r}: the grok step {grokked:,} over the step {first:,} at which it had memorised."
+            return told(given, mistakes, otherwise)
+    return right("; ".join(f"{name}: {_delay_text(memorised[name], run)}" for name, run in runs.items()) + ".")
 
 
 def _stays(history: pd.DataFrame, column: str, threshold: float) -> int | None:

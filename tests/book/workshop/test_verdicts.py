@@ -9,7 +9,6 @@ import torch
 from grokbook.book.workshop import Verdict
 from grokbook.book.workshop.verdicts import (
     EMPTY,
-    Mistake,
     Unreadable,
     close,
     compare,
@@ -132,10 +131,10 @@ def test_close_means_within_rounding_and_the_same_shape():
 
 
 def test_comparing_names_the_first_mistake_that_fits():
-    mistakes = [Mistake([2.0, 4.0], "doubled"), Mistake(3.0, "one number")]
+    mistakes = [([2.0, 4.0], "doubled"), (3.0, "one number")]
 
     def message(answer) -> str:
-        return compare(np.asarray(answer, dtype=float), [1.0, 2.0], mistakes, passed="yes", otherwise="no.").message
+        return compare(np.asarray(answer, dtype=float), [1.0, 2.0], mistakes, "yes", "no.").message
 
     assert [message(answer) for answer in ([1, 2], [2, 4], 3, [5, 5])] == ["yes", "doubled", "one number", "no."]
     assert message([1, 2, 3]) == "no. I expect the shape (2,); yours has (3,)."
