@@ -51,21 +51,13 @@ def extra(name: str) -> Iterator[None]:
 
 def summary(run: Run, folder: Path | None) -> dict[str, Any]:
     """What ``--json`` prints of a run."""
-    final = run.history.iloc[-1]
-    measured = {name: float(final[name]) for name in run.history.columns if name != "step"}
+    final = run.history.drop(columns="step").iloc[-1].astype(float)
     return {
-        "name": run.config.name,
-        "hash": run.config.hash,
-        "label": run.config.label,
-        "task": run.config.task,
+        **{name: getattr(run.config, name) for name in ("name", "hash", "label", "task")},
         "folder": str(folder),
-        "p": run.config.p,
-        "fraction": run.config.fraction,
-        "seed": run.config.seed,
-        "steps": run.steps,
-        "grok_step": run.grok_step,
-        "best_test_accuracy": run.best_test_accuracy,
-        "final": measured,
+        **{name: getattr(run.config, name) for name in ("p", "fraction", "seed")},
+        **{name: getattr(run, name) for name in ("steps", "grok_step", "best_test_accuracy")},
+        "final": final.to_dict(),
         "config": run.config.to_dict(),
         "provenance": dict(run.provenance),
     }
@@ -98,15 +90,14 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
 
 def origin(provenance: Mapping[str, Any]) -> str:
     """Where and when a run was trained, in a line; what its provenance does not say is left out."""
-    seconds, started, stopped = (provenance.get(key) for key in ("wall_seconds", "started", "stopped"))
-    facts = [
-        f"trained {started[:16].replace('T', ' ')} UTC" if started else "",
-        f"in {timedelta(seconds=round(seconds))}" if seconds is not None else "",
-        f"on {provenance['device']}" if "device" in provenance else "",
-    ]
-    versions = [
-        f"torch {provenance['torch']}" if "torch" in provenance else "",
-        f"commit {provenance['commit']}" if provenance.get("commit") else "",
-        f"stopped: {stopped}" if stopped else "",
-    ]
-    return ", ".join(part for part in (" ".join(filter(None, facts)), *versions) if part)
+    values = dict(provenance)
+    if started := values.get("started"):
+        values["started"] = f"{started[:16].replace('T', ' ')} UTC"
+    if (seconds := values.get("wall_seconds")) is not None:
+        values["wall_seconds"] = timedelta(seconds=round(seconds))
+
+    def told(**words: str) -> list[str]:
+        return [f"{word} {values[key]}" for key, word in words.items() if values.get(key) not in (None, "")]
+
+    when = " ".join(told(started="trained", wall_seconds="in", device="on"))
+    return ", ".join(filter(None, [when, *told(torch="torch", commit="commit", stopped="stopped:")]))

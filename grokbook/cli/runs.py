@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich import box
@@ -16,8 +16,7 @@ from rich.table import Table
 
 from grokbook.cli.common import Json, print_run, short_errors, summary
 from grokbook.errors import DamagedRun
-from grokbook.runs.config import RunConfig
-from grokbook.runs.layout import CONFIG
+from grokbook.runs.config import config_in
 from grokbook.runs.store import default_folders
 
 if TYPE_CHECKING:
@@ -25,7 +24,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The stored runs.")
 
-
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")]
+To = Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")]
+Maps = Annotated[
+    Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
+]
 Answers = Annotated[
     bool, typer.Option("--answers", help="Without weights: keep what the final model answers to each pair.")
 ]
@@ -48,7 +51,7 @@ def list_runs(as_json: Json = False) -> None:
     else:
         table = Table("id", "run", "p", "r", "seed", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
         for row in rows:
-            grok = "–" if row["grok_step"] is None else str(row["grok_step"])
+            grok = "–" if row["grok_step"] is None else row["grok_step"]
             shown = (row["hash"][:8], row["task"], row["p"], f"{row['fraction']:g}", row["seed"], row["steps"], grok)
             table.add_row(*(escape(str(each)) for each in shown), f"{row['best_test_accuracy']:.1%}")
         Console().print(table)
@@ -97,11 +100,10 @@ def verify() -> None:
         stored[run.config.hash] = Outcome.of(run)
         for problem in found:
             print(f"{folder.name}: {problem}", file=sys.stderr)
-        if found:
-            bad += 1
-        else:
-            good += 1
+        if not found:
             print(f"{folder.name}: agrees")
+        bad += bool(found)
+        good += not found
     broken = [path for path in outcomes.tables(folders) if not _table_holds(path, stored)]
     print(f"{good} runs agree with their history, {bad} do not")
     if bad or broken:
@@ -110,13 +112,11 @@ def verify() -> None:
 
 @app.command()
 def publish(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")],
-    maps: Annotated[
-        Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
-    ] = "last",
+    names: Names,
+    maps: Maps = "last",
     weights: Annotated[bool, typer.Option("--weights", help="Keep the final weights, too.")] = False,
     answers: Answers = False,
-    to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
+    to: To = None,
 ) -> None:
     """Copy runs to the published ones, with what the book needs of them."""
     from grokbook.runs import publish as publishing
@@ -124,8 +124,7 @@ def publish(
 
     with short_errors():
         target = _published(to)
-        found = [_find(name) for name in names]
-        for folder in found:
+        for folder in [_find(name) for name in names]:
             path = publishing.publish(read(folder), target, maps=maps, weights=weights, answers=answers)
             print(f"{path}: {_size(path) / 1e3:,.0f} kB")
         print(f"{_size(target) / 1e6:.1f} MB are published")
@@ -136,9 +135,7 @@ def repack(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME...]", help="Runs, as for `show`; by default all, whole.")
     ] = None,
-    maps: Annotated[
-        Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
-    ] = "all",
+    maps: Maps = "all",
     weights: Annotated[bool, typer.Option(help="Keep the final weights.")] = True,
     answers: Answers = False,
 ) -> None:
@@ -150,16 +147,15 @@ def repack(
             raise ValueError("to leave parts out, say of which runs: grokbook runs repack NAME...")
         found = [_find(name) for name in names] if names else list(default_folders().folders())
         before = sum(map(_size, found))
-        parts: dict[str, Any] = {"maps": maps, "weights": weights, "answers": answers}
-        changed = sum(repacking.repack(folder, **parts) for folder in found)
+        changed = sum(repacking.repack(folder, maps=maps, weights=weights, answers=answers) for folder in found)
         after = sum(map(_size, found))
         print(f"{changed} of {len(found)} runs written anew; {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
 
 
 @app.command()
 def ablations(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")],
-    to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
+    names: Names,
+    to: To = None,
 ) -> None:
     """Train runs once more, and keep their restricted and ablated losses over training (Appendix E)."""
     from grokbook.analysis import restricted_history
@@ -167,16 +163,15 @@ def ablations(
 
     with short_errors():
         target = _published(to)
-        found = [read(_find(name)) for name in names]
-        for run in found:
+        for run in [read(_find(name)) for name in names]:
             print(restricted_history.keep(run, target))
 
 
 @app.command()
 def repeat(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")],
+    names: Names,
     device: Annotated[str, typer.Option(help="See grokbook train.")] = "auto",
-    to: Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")] = None,
+    to: To = None,
 ) -> None:
     """Train runs once more, and keep how that ended in the table of repeats. The stored runs stay as they are."""
     from grokbook.runs import repeats
@@ -266,12 +261,12 @@ def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
     compared, again, wrong = 0, 0, 0
     for row in rows:
         found = outcomes.problems(row)
-        run = stored.get(row.config.hash)
-        if run is not None and row.same_training(run):
-            compared += 1
-            found += [f"{name} is not that of the stored run" for name in outcomes.differences(row, run)]
-        elif run is not None:
-            again += 1
+        if (run := stored.get(row.config.hash)) is not None:
+            same = row.same_training(run)
+            compared += same
+            again += not same
+            differ = outcomes.differences(row, run) if same else []
+            found += [f"{name} is not that of the stored run" for name in differ]
         for problem in found:
             print(f"{path.name}: {row.config.name}: {problem}", file=sys.stderr)
         wrong += bool(found)
@@ -287,21 +282,18 @@ def _size(folder: Path) -> int:
 
 def _find(name: str) -> Path:
     """The folder of the one stored run whose name or hash begins with ``name``."""
+
+    def begins(full: str) -> bool:
+        return full.startswith(name) or full.rpartition("-")[2].startswith(name)
+
     folders = list(default_folders().folders())
-    found = [f for f in folders if f.name.startswith(name) or f.name.rpartition("-")[2].startswith(name)]
-    found = found or [f for f in folders if _formerly(f, name)]
+    found = [folder for folder in folders if begins(folder.name)]
+    if not found:  # notes and links may have a name that the run once had
+        former = {folder: config.former_name for folder in folders if (config := config_in(folder)) is not None}
+        found = [folder for folder, full in former.items() if begins(full)]
     if not found:
         raise KeyError(f"no stored run is called {name!r}; see: grokbook runs list")
     if len(found) > 1:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ValueError(f"{name!r} fits {len(found)} runs: {', '.join(f.name for f in found[:5])}{more}")
     return found[0]
-
-
-def _formerly(folder: Path, name: str) -> bool:
-    """Whether a run once had a name, or a hash, that begins so: notes and links may have it still."""
-    try:
-        former = RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8"))).former_name
-    except (OSError, ValueError, TypeError, AttributeError):
-        return False
-    return former.startswith(name) or former.rpartition("-")[2].startswith(name)

@@ -6,16 +6,18 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 from grokbook.data import tokens
 from grokbook.data.operations import Operation, Polynomial, Table
 from grokbook.model import names, registry
 from grokbook.model.names import EMBEDDING
+from grokbook.runs.layout import CONFIG
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
 ENDING = ("max_steps", "grok_accuracy", "sustain", "tail")
@@ -85,10 +87,9 @@ class RunConfig:
             if unknown:
                 raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(weights)}")
             set_(self, name, tuple(weight for weight in weights if weight in getattr(self, name)))
-        for name in ("p", "seed", "d_model", "n_heads", "d_mlp", "max_steps", "sustain", "tail", "eval_every"):
-            set_(self, name, _whole(name, getattr(self, name)))
-        for name in ("fraction", "lr", "weight_decay", "grok_accuracy"):
-            set_(self, name, _number(name, getattr(self, name)))
+        for field in fields(self):
+            if field.type in _NUMBERS:
+                set_(self, field.name, _NUMBERS[field.type](field.name, getattr(self, field.name)))
         set_(self, "betas", tuple(_number("each of betas", beta) for beta in self.betas))
         if not isinstance(self.source, RunConfig | None):
             raise TypeError(f"source must be a RunConfig, got {self.source!r}")
@@ -96,9 +97,7 @@ class RunConfig:
 
     def __repr__(self) -> str:
         """The call that makes it, with what differs from the defaults."""
-        values = [(field, getattr(self, field.name)) for field in fields(self)]
-        told = [f"{field.name}={x!r}" for field, x in values if field.name in _ALWAYS or x != field.default]
-        return f"RunConfig({', '.join(told)})"
+        return f"RunConfig({', '.join(f'{name}={value!r}' for name, value in self._told())})"
 
     def _check(self) -> None:
         tokens.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
@@ -107,9 +106,9 @@ class RunConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model = {self.d_model} is not a multiple of n_heads = {self.n_heads}")
-        if not (math.isfinite(self.lr) and self.lr > 0):
+        if not 0 < self.lr < math.inf:
             raise ValueError(f"lr must be positive, got {self.lr}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
@@ -178,12 +177,10 @@ class RunConfig:
         text = ", ".join(map(str, self.operations))
         if self.source is not None:
             source = ", ".join(map(str, self.source.operations))
-            other = []
-            if self.source.seed != self.seed:
-                other.append(f"seed {self.source.seed}")
-            if self.source.fraction != self.fraction:
-                other.append(f"r={self.source.fraction:g}")
-            text = f"{self.module} {source}{' (' + ', '.join(other) + ')' if other else ''} → {text}"
+            seed = f"seed {self.source.seed}" if self.source.seed != self.seed else ""
+            fraction = f"r={self.source.fraction:g}" if self.source.fraction != self.fraction else ""
+            other = ", ".join(filter(None, (seed, fraction)))
+            text = f"{self.module} {source}{f' ({other})' if other else ''} → {text}"
         return f"{text} [{', '.join(self.unusual)}]" if self.unusual else text
 
     @property
@@ -209,18 +206,17 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Canonical plain values: fields at their default are left out, so a new field keeps old hashes."""
-        defaults = {field.name: field.default for field in fields(self)}
-        kept: dict[str, Any] = {}
-        for name, default in defaults.items():
-            value = getattr(self, name)
-            if name not in _ALWAYS and value == default:
-                continue
-            if isinstance(value, RunConfig):
-                value = value.to_dict()
-            if name == "operations":
-                value = tuple(operation.plain for operation in self.parsed_operations)
-            kept[name] = list(value) if isinstance(value, tuple) else value
+        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in self._told()}
+        kept["operations"] = [operation.plain for operation in self.parsed_operations]
+        if self.source is not None:
+            kept["source"] = self.source.to_dict()
         return kept
+
+    def _told(self) -> Iterator[tuple[str, Any]]:
+        """The fields that differ from their defaults, and those that are always told."""
+        for field in fields(self):
+            if (value := getattr(self, field.name)) != field.default or field.name in _ALWAYS:
+                yield field.name, value
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
@@ -268,6 +264,14 @@ class RunConfig:
         return replace(self, seed=seed, source=source)
 
 
+def config_in(folder: Path) -> RunConfig | None:
+    """The config in a run's folder; None where there is none that reads: whoever reads the run is told."""
+    try:
+        return RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8")))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
 def as_kept(operations: Iterable[Any]) -> tuple[str | Operation, ...]:
     """Operations as a config keeps them: the canonical names of polynomials, and tables as they are."""
     parsed = map(Operation.of, operations)
@@ -306,6 +310,9 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return float(value)
+
+
+_NUMBERS = {"int": _whole, "float": _number}
 
 
 def lacking(
