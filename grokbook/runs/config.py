@@ -169,18 +169,22 @@ class RunConfig:
         return None if self.source is None else names.name_of(self.transplant)
 
     @property
+    def learned(self) -> str:
+        """The operations in one text: "a+b", or "a+b, ab" for a mixture."""
+        return ", ".join(map(str, self.operations))
+
+    @property
     def task(self) -> str:
         """What is learned, and from which module on: "a+b", "PG-E a+b → 2a+b", "a+b [operands vocab]".
 
         In brackets stands what tells it from the paper's usual runs on the same operations.
         """
-        text = ", ".join(map(str, self.operations))
+        text = self.learned
         if self.source is not None:
-            source = ", ".join(map(str, self.source.operations))
             seed = f"seed {self.source.seed}" if self.source.seed != self.seed else ""
             fraction = f"r={self.source.fraction:g}" if self.source.fraction != self.fraction else ""
             other = ", ".join(filter(None, (seed, fraction)))
-            text = f"{self.module} {source}{f' ({other})' if other else ''} → {text}"
+            text = f"{self.module} {self.source.learned}{f' ({other})' if other else ''} → {text}"
         return f"{text} [{', '.join(self.unusual)}]" if self.unusual else text
 
     @property

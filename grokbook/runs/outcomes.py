@@ -22,10 +22,9 @@ import pyarrow.parquet as pq
 
 from grokbook.errors import DamagedRun
 from grokbook.runs import disk
-from grokbook.runs.config import RunConfig, canonical
+from grokbook.runs.config import RunConfig, canonical, config_in
 from grokbook.runs.grokking import ending
 from grokbook.runs.history import OUTCOMES, limits, measured
-from grokbook.runs.layout import CONFIG
 from grokbook.runs.run import Run
 from grokbook.runs.run import read as read_run
 from grokbook.runs.store import FolderStore
@@ -34,35 +33,16 @@ REPEATS = "repeats"
 """The table of further trainings of runs, see :mod:`grokbook.runs.repeats`."""
 FINAL = (*OUTCOMES, "weight_norm")
 """Columns of a run's history whose last values every row has, as ``final_…``; besides, it has those of measures."""
-FACTS: Mapping[str, pa.DataType] = {
-    "stopped": pa.string(),
-    "started": pa.string(),
-    "wall_seconds": pa.float64(),
-    "device": pa.string(),
-    "threads": pa.int64(),
-    "stacked": pa.int64(),
-    "platform": pa.string(),
-    "python": pa.string(),
-    "torch": pa.string(),
-    "numpy": pa.string(),
-    "grokbook": pa.string(),
-    "commit": pa.string(),
-}
+FACTS = (
+    *("stopped", "started", "wall_seconds", "device", "threads", "stacked"),
+    *("platform", "python", "torch", "numpy", "grokbook", "commit"),
+)
 """What a row has of a run's provenance. ``stacked``: how many runs were trained together; they share their time."""
-_STEPS: Mapping[str, pa.DataType] = dict.fromkeys(("steps", "fit_step", "grok_step"), pa.int64())
-_RESULTS: Mapping[str, pa.DataType] = {**_STEPS, "best_test_accuracy": pa.float64()}
-_NAMES: Mapping[str, pa.DataType] = {
-    "hash": pa.string(),
-    "name": pa.string(),
-    "operation": pa.string(),
-    "module": pa.string(),
-    "source": pa.string(),
-    "p": pa.int64(),
-    "fraction": pa.float64(),
-    "seed": pa.int64(),
-    "max_steps": pa.int64(),
-}
-_NEVER_EMPTY = (*(name for name in _NAMES if name not in ("module", "source")), "steps", "best_test_accuracy", "config")
+_OF_CONFIG = ("hash", "name", "operation", "module", "source", "p", "fraction", "seed", "max_steps")
+_RESULTS = ("steps", "fit_step", "grok_step", "best_test_accuracy")
+_WHOLE = ("p", "seed", "max_steps", "steps", "fit_step", "grok_step", "threads", "stacked")
+_FLOATS = ("fraction", "best_test_accuracy", "wall_seconds")
+_MAY_BE_EMPTY = ("module", "source", "fit_step", "grok_step", *FACTS)
 
 
 def schema(measures: Iterable[str]) -> pa.Schema:
@@ -70,9 +50,10 @@ def schema(measures: Iterable[str]) -> pa.Schema:
 
     ``module`` and ``source`` are empty for a run from scratch; ``config`` is canonical JSON.
     """
-    final = {f"final_{name}": pa.float64() for name in (*OUTCOMES, *measures, "weight_norm")}
-    columns = {**_NAMES, **_RESULTS, **final, **FACTS, "config": pa.string()}
-    return pa.schema(pa.field(name, kind, nullable=name not in _NEVER_EMPTY) for name, kind in columns.items())
+    final = [f"final_{name}" for name in (*OUTCOMES, *measures, "weight_norm")]
+    kinds = dict.fromkeys((*_OF_CONFIG, *_RESULTS, *final, *FACTS, "config"), pa.string())
+    kinds |= dict.fromkeys(_WHOLE, pa.int64()) | dict.fromkeys((*_FLOATS, *final), pa.float64())
+    return pa.schema(pa.field(name, kind, name in (*_MAY_BE_EMPTY, *final)) for name, kind in kinds.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,18 +126,8 @@ def _measures_in(columns: Iterable[str]) -> list[str]:
 
 def _names(config: RunConfig) -> dict[str, Any]:
     """What a row says of its config in columns of their own."""
-    source = config.source
-    return {
-        "hash": config.hash,
-        "name": config.name,
-        "operation": ", ".join(map(str, config.operations)),
-        "module": config.module,
-        "source": None if source is None else ", ".join(map(str, source.operations)),
-        "p": config.p,
-        "fraction": config.fraction,
-        "seed": config.seed,
-        "max_steps": config.max_steps,
-    }
+    texts = {"operation": config.learned, "source": None if config.source is None else config.source.learned}
+    return {name: texts[name] if name in texts else getattr(config, name) for name in _OF_CONFIG}
 
 
 # --- checks ---------------------------------------------------------------------------------------
@@ -282,48 +253,29 @@ def tables(folders: FolderStore) -> list[Path]:
 
 
 def published(folders: FolderStore, name: str) -> list[Outcome]:
-    """The rows of an experiment's tables, beside published runs and one's own. Errors as :func:`read` has them."""
-    found: list[Outcome] = []
-    for place in folders.places:
-        found = merge(found, read(table_path(place, name)))
-    return found
+    """The rows of all tables of a name, beside published runs and one's own. Errors as :func:`read` has them."""
+    return [row for place in folders.places for row in read(table_path(place, name))]
 
 
-def stored(folders: FolderStore, configs: Iterable[RunConfig], *, known: Iterable[Outcome] = ()) -> Iterator[Outcome]:
+def stored(folders: FolderStore, configs: Iterable[RunConfig]) -> Iterator[Outcome]:
     """Outcomes of the stored runs that are like one of these configs but for seed and end.
-
-    Args:
-        folders: where to look.
-        configs: what to look for.
-        known: what need not be read again.
 
     Raises:
         DamagedRun: a folder cannot be read.
     """
     wanted = {config.with_seed(0).hash for config in configs}
-    hashes = {outcome.config.hash for outcome in known}
     for folder in folders.folders():
-        if folder.name.rpartition("-")[2] in hashes:
-            continue
-        try:
-            config = RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8")))
-            like = config.with_seed(0).hash in wanted
-        except (OSError, ValueError, TypeError, AttributeError):
-            like = True  # reading it says what is wrong with it
-        if like:
+        config = config_in(folder)
+        if config is None or config.with_seed(0).hash in wanted:  # reading it says what is wrong with it
             yield Outcome.of(read_run(folder))
 
 
 def gather(folders: FolderStore, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
-    """All that is known of an experiment: the rows of its tables, and the stored runs that these lack.
+    """All that is known of an experiment: the rows of the tables of its name, and the stored runs that these lack.
 
-    Args:
-        folders: where runs and tables are.
-        name: of the experiment's tables.
-        configs: the experiment's runs; other seeds and ends of them count, too.
+    Other seeds and ends of its configs count, too.
     """
-    known = published(folders, name)
-    return merge(known, stored(folders, configs))
+    return merge(published(folders, name), stored(folders, configs))
 
 
 def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunConfig]:

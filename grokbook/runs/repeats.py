@@ -20,8 +20,8 @@ from grokbook.runs.store import FolderStore
 
 
 def read(folders: FolderStore) -> list[Outcome]:
-    """The rows of the tables of repeats beside published runs and one's own. Errors as those of ``outcomes.read``."""
-    return [row for place in folders.places for row in outcomes.read(outcomes.table_path(place, REPEATS))]
+    """The rows of the tables of repeats, see :func:`grokbook.runs.outcomes.published`."""
+    return outcomes.published(folders, REPEATS)
 
 
 def keep(run: Run, place: Path) -> Path:
