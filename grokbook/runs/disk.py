@@ -1,8 +1,9 @@
-"""Files that are whole or not there, and survive a power loss."""
+"""Files and folders that are whole or not there, and survive a power loss."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,34 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path, writing: str, replaced: str) -> Iterator[Path]:
+    """The same for a folder. One that is there gives way by renames, and a kill between them loses nothing.
+
+    What a process leaves that is killed has a name that begins so beside the folder: see :func:`put_back`.
+    """
+    old = path.with_name(f"{replaced}{path.name}")
+    with tempfile.TemporaryDirectory(prefix=writing, dir=path.parent, ignore_cleanup_errors=True) as place:
+        new = Path(place) / path.name
+        new.mkdir(0o755)
+        yield new
+        for written in (*new.iterdir(), new):
+            flush(written)
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+        flush(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(old: Path, path: Path) -> None:
+    """Bring a folder back that has given way to nothing, or remove it."""
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.rename(path)
 
 
 def table_lock(path: Path) -> FileLock:

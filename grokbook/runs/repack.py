@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from grokbook.runs import disk
 from grokbook.runs import run as files
-from grokbook.runs.layout import CONFIG, OLD_SPECTRA, WEIGHTS
+from grokbook.runs.layout import OLD_SPECTRA
 from grokbook.runs.publish import Maps, trimmed
 from grokbook.runs.run import Run
 
@@ -37,57 +34,29 @@ def repack(folder: Path, *, maps: Maps = "all", weights: bool = True, answers: b
     kept = trimmed(run, maps=maps, weights=weights, answers=answers)
     if not (folder / OLD_SPECTRA).exists() and kept.provenance == run.provenance:
         return False
-    with tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder.parent) as place:
-        new = Path(place) / folder.name
-        new.mkdir()
-        shutil.copyfile(folder / CONFIG, new / CONFIG)
-        if kept.has_weights:
-            shutil.copyfile(folder / WEIGHTS, new / WEIGHTS)
-        files.write_record(kept, new)
-        files.seal(new, kept.provenance)
-        if found := list(differences(kept, files.read(new))):
-            raise OSError(f"{folder} would not come back the same: {found[0]}")
-        for path in (*new.iterdir(), new):
-            disk.flush(path)
-        old = folder.rename(folder.with_name(f"{_OLD}{folder.name}"))
-        new.rename(folder)
-        disk.flush(folder.parent)
-    shutil.rmtree(old)
+    with disk.replacing_folder(folder, _WRITING, _OLD) as new:
+        files.write(kept, new)
+        expected, found = _parts(kept), _parts(files.read(new))
+        if different := [name for name in expected | found if expected.get(name) != found.get(name)]:
+            raise OSError(f"{folder} would not come back the same: {different[0]}")
     return True
 
 
-def differences(one: Run, other: Run) -> Iterator[str]:
-    """The parts in which two runs differ, if only in the sign of a zero or in the type of a number."""
-    if one.config != other.config:
-        yield "config"
-    if one.provenance != other.provenance:
-        yield "provenance"
-    ours, theirs = _arrays(one), _arrays(other)
-    if list(ours) != list(theirs):
-        yield "names"
-    for name in ours.keys() & theirs.keys():
-        mine, its = ours[name], theirs[name]
-        of_one_type = mine.dtype == its.dtype or not mine.size  # what is empty has no bits
-        if not of_one_type or mine.shape != its.shape or mine.tobytes() != its.tobytes():
-            yield name
-
-
-def _arrays(run: Run) -> dict[str, np.ndarray]:
-    """All the numbers of a run."""
+def _parts(run: Run) -> dict[str, Any]:
+    """All there is to a run; of its numbers type, shape and bits, so that the sign of a zero tells, too."""
     tensors = run.spectra._asdict() | (run.weights._asdict() if run.has_weights else {})
     if run.kept_answers is not None:
         tensors["answers"] = run.kept_answers
-    history = {f"history: {name}": column.to_numpy() for name, column in run.history.items()}
-    return history | {name: tensor.numpy() for name, tensor in tensors.items()}
+    arrays = {f"history: {name}": column.to_numpy() for name, column in run.history.items()}
+    arrays |= {name: tensor.numpy() for name, tensor in tensors.items()}
+    # What is empty has no bits, and so no type.
+    bits = {name: (each.size and each.dtype, each.shape, each.tobytes()) for name, each in arrays.items()}
+    return {"config": run.config, "provenance": run.provenance, "names": list(arrays), **bits}
 
 
 def _put_right(place: Path) -> None:
     """Bring back, or remove, what a process has left that was killed here."""
     for old in place.glob(f"{_OLD}*"):
-        home = place / old.name.removeprefix(_OLD)
-        if home.exists():
-            shutil.rmtree(old)
-        else:
-            old.rename(home)
+        disk.put_back(old, place / old.name.removeprefix(_OLD))
     for unfinished in place.glob(f"{_WRITING}*"):
         shutil.rmtree(unfinished)

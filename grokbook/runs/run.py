@@ -197,16 +197,14 @@ class Run:
 
 
 def write(run: Run, folder: Path) -> None:
-    """Write a run into an existing empty folder, and its checksums with it."""
-    (folder / CONFIG).write_text(json.dumps(run.config.to_dict(), indent=2, sort_keys=True) + "\n")
-    write_record(run, folder)
+    """Write a run into an existing empty folder, and last its provenance, with checksums of all that is there."""
+
+    def write_json(values: Mapping[str, Any], file: str) -> None:
+        (folder / file).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+    write_json(run.config.to_dict(), CONFIG)
     if run.has_weights:
         save_tensors(run.weights._asdict(), folder / WEIGHTS)
-    seal(folder, run.provenance)
-
-
-def write_record(run: Run, folder: Path) -> None:
-    """Write what was recorded in training: history, spectra and, where there are any, maps of the logits, answers."""
     tables.write({str(name): column.to_numpy() for name, column in run.history.items()}, folder / HISTORY)
     spectra, (of_layers, of_maps, of_answers) = run.spectra, _axes(run.config)
     layers = {layer: getattr(spectra, layer).numpy() for layer in LAYERS}
@@ -217,6 +215,8 @@ def write_record(run: Run, folder: Path) -> None:
     if run.kept_answers is not None:
         answers = {"answer": run.kept_answers[None].numpy()}
         tables.write_over_time(np.array([run.steps]), answers, of_answers, folder / ANSWERS)
+    checksums = {path.name: _sha256(path) for path in folder.iterdir()} | {PROVENANCE: _digest(run.provenance)}
+    write_json({**run.provenance, "sha256": checksums}, PROVENANCE)
 
 
 def _axes(config: RunConfig) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
@@ -224,12 +224,6 @@ def _axes(config: RunConfig) -> tuple[dict[str, int], dict[str, int], dict[str, 
     operations, p = {"operation": len(config.operations)}, config.p
     n_pairs = n_operands(p, config.operands) ** 2
     return {"component": p}, operations | {"over_a": p, "over_b": p}, operations | {"pair": n_pairs}
-
-
-def seal(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Write the provenance of a run, with the checksums of all files that are in its folder."""
-    checksums = {path.name: _sha256(path) for path in folder.iterdir()} | {PROVENANCE: _digest(provenance)}
-    (folder / PROVENANCE).write_text(json.dumps({**provenance, "sha256": checksums}, indent=2, sort_keys=True) + "\n")
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, facts: Mapping[str, str] | None = None) -> None:
@@ -286,11 +280,11 @@ def _damaged(folder: Path, file: str, problem: object) -> DamagedRun:
 
 def _sealed(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The provenance of a run folder without the checksums, and the other files, which agree with these."""
-    if not (folder / PROVENANCE).is_file():
-        raise _damaged(folder, PROVENANCE, "missing")
     try:
         provenance = json.loads((folder / PROVENANCE).read_text())
         checksums = dict(provenance.pop("sha256"))
+    except FileNotFoundError as error:
+        raise _damaged(folder, PROVENANCE, "missing") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, PROVENANCE, f"unreadable ({error})") from error
     unknown = set(checksums) - {CONFIG, HISTORY, SPECTRA, OLD_SPECTRA, MAPS, WEIGHTS, ANSWERS, PROVENANCE}
@@ -299,14 +293,13 @@ def _sealed(folder: Path) -> tuple[dict[str, Any], list[str]]:
     further = [file for file in (MAPS, WEIGHTS, ANSWERS) if file in checksums or (folder / file).exists()]
     files = [CONFIG, HISTORY, OLD_SPECTRA if OLD_SPECTRA in checksums else SPECTRA, *further]
     for file in files:
-        if not (folder / file).is_file():
-            raise _damaged(folder, file, "missing")
         try:
-            intact = _sha256(folder / file) == checksums.get(file)
+            if _sha256(folder / file) != checksums.get(file):
+                raise _damaged(folder, file, "its checksum is not the recorded one")
+        except FileNotFoundError as error:
+            raise _damaged(folder, file, "missing") from error
         except OSError as error:
             raise _damaged(folder, file, error.strerror or error) from error
-        if not intact:
-            raise _damaged(folder, file, "its checksum is not the recorded one")
     return provenance, files
 
 

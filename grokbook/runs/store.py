@@ -219,25 +219,13 @@ class FolderStore:
         final = self.path / run.config.name
         if self._keeps(final, run):
             return final
-        temporary, replaced = None, self.path / f"{_REPLACED}{final.name}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.path))
-            runs.write(run, temporary)
-            temporary.chmod(0o755)
-            for path in (*temporary.iterdir(), temporary):
-                disk.flush(path)
-            if final.exists():
-                final.rename(replaced)
-            temporary.rename(final)
-            disk.flush(self.path)
-            shutil.rmtree(replaced, ignore_errors=True)
+            with disk.replacing_folder(final, _WRITING, _REPLACED) as folder:
+                runs.write(run, folder)
         except OSError as error:
             if not final.exists():  # else another process stored the same run first
                 raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
-        finally:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
         return final
 
     def _keeps(self, final: Path, run: runs.Run) -> bool:
@@ -253,14 +241,9 @@ class FolderStore:
         """Put back runs that were giving way to themselves with more steps when the process died."""
         for old in self.path.glob(f"{_REPLACED}*"):
             final = self.path / old.name.removeprefix(_REPLACED)
-            lock = self._lock(final.name.rpartition("-")[2])
-            if lock is None:
-                continue  # whoever is storing it is at work
-            if final.exists():
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                old.rename(final)
-            lock.release()
+            if lock := self._lock(final.name.rpartition("-")[2]):  # else whoever is storing it is at work
+                disk.put_back(old, final)
+                lock.release()
 
     def lock(self, config: RunConfig) -> Lock | None:
         """See :meth:`Store.lock`. A dead process holds none."""
