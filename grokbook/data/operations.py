@@ -137,9 +137,9 @@ class Operation(ABC):
     def __str__(self) -> str: ...
 
     @property
-    @abstractmethod
     def pretty(self) -> str:
         """Its name in Unicode for figures: ``a²+ab+b²``, ``a−b``, and ``a·b`` for the product."""
+        return str(self)
 
     @property
     @abstractmethod
@@ -216,7 +216,7 @@ class Polynomial(Operation):
     @property
     def elementary(self) -> bool:
         """Whether this is a+b, a-b or ab (in this order of the operands)."""
-        return self.coefficients in polynomials.ELEMENTARY
+        return self.kind is Kind.ELEMENTARY
 
     @property
     def linear(self) -> bool:
@@ -268,7 +268,6 @@ class Polynomial(Operation):
         return polynomials.vanishes_on_line(self.coefficients, 1)
 
     def check(self, p: int, operands: str = "residues") -> None:
-        """Raise ValueError if it is constant mod a prime p; it has labels for all operands, which count mod p."""
         if polynomials.is_constant(self.coefficients, p):
             raise ValueError(f"{self} has the same value at every pair mod {p}: there must be something to learn")
 
@@ -314,10 +313,6 @@ class Table(Operation):
         return f"<table {self.name!r}, {self.p} × {self.p}, {self.digest[:8]}>"
 
     @property
-    def pretty(self) -> str:
-        return self.name
-
-    @property
     def kind(self) -> Kind:
         return Kind.TABLE
 
@@ -327,7 +322,6 @@ class Table(Operation):
         return bool((labels == labels.T).all())
 
     def check(self, p: int, operands: str = "residues") -> None:
-        """Raise ValueError unless p is its own and the operands are residues: it says nothing of other tokens."""
         if p != self.p:
             raise ValueError(f"table {self.name!r} is {self.p} × {self.p}: it has no labels for p = {p}")
         if operands != "residues":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from itertools import accumulate, repeat
 from operator import index
 from typing import Any, NamedTuple
 
@@ -67,13 +68,10 @@ def check(terms: tuple[Term, ...]) -> None:
         raise ValueError(f"operation too large: {problem}")
 
 
-def evaluate(terms: Iterable[Term], a: Any, b: Any, p: int) -> Any:
+def evaluate(terms: Sequence[Term], a: Any, b: Any, p: int) -> Any:
     """The sum of terms mod p at residues a and b; every product of two residues is reduced at once: no overflow."""
-    terms = tuple(terms)
-    powers_a, powers_b = (
-        _powers(x, highest, p)
-        for x, highest in ((a, max(term.a for term in terms)), (b, max(term.b for term in terms)))
-    )
+    powers_a = _powers(a, max(term.a for term in terms), p)
+    powers_b = _powers(b, max(term.b for term in terms), p)
     total = 0 * (a + b)  # carries the broadcast shape even where f does not depend on b
     for term in terms:
         monomial = powers_a[term.a] * powers_b[term.b] % p
@@ -83,10 +81,7 @@ def evaluate(terms: Iterable[Term], a: Any, b: Any, p: int) -> Any:
 
 def _powers(x: Any, highest: int, p: int) -> list[Any]:
     """[1, x, x², …] mod p up to x^highest."""
-    powers: list[Any] = [1]
-    for _ in range(highest):
-        powers.append(powers[-1] * x % p)
-    return powers
+    return list(accumulate(repeat(x, highest), lambda power, x: power * x % p, initial=1))
 
 
 def is_constant(f: Coefficients, p: int) -> bool:

@@ -1,9 +1,6 @@
 """The data of a run: all pairs of operands, their labels under one or more operations, and a seeded split.
 
-A prompt is three tokens in the order a, op, b (paper §3.1): the residues 0..p-1 are their own tokens, then
-come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. An elementary operation uses its own sign, any
-other one ``=``. Where one run holds several of these (a mixture) the second takes p+5, the third p+6, and so
-on: if they shared a token, one prompt would carry several labels.
+A prompt is three tokens in the order a, op, b (paper §3.1), numbered as :mod:`grokbook.data.tokens` says.
 """
 
 import math
@@ -16,12 +13,7 @@ from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
 from grokbook.data.operations import Operation
-from grokbook.data.tokens import (
-    check,
-    n_operands,
-    n_train,
-    op_tokens,
-)
+from grokbook.data.tokens import check, n_operands, n_train, op_tokens
 
 SPLIT_STREAM: Final = 1
 """Which of a seed's streams shuffles the pairs. Initial weights are drawn from the same one

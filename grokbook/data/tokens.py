@@ -1,8 +1,9 @@
 """Which prompts there are: tokens, sizes of tables and vocabularies, and what makes no data set.
 
-The residues 0..p-1 are their own tokens, then come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. Where b has
-tokens of its own, its residues are p..2p-1, and ``=`` is 2p. Plain arithmetic on what defines a run: nothing here
-needs more than Python.
+The residues 0..p-1 are their own tokens, then come ``=`` p, ``+`` p+1, ``-`` p+2, ``*`` p+3 and ``/`` p+4. An
+elementary operation uses its own sign, any other one ``=``. Of several of these in one run (a mixture) the second takes
+p+5, the third p+6, and so on: if they shared a token, one prompt would carry several labels. Where b has tokens of its
+own, its residues are p..2p-1, and ``=`` is 2p.
 """
 
 from __future__ import annotations
