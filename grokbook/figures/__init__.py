@@ -9,11 +9,8 @@ What is where; a module imports only from those above it:
     style     colours, dashes, names, the step axis, sizes, and the texts in ``layout.meta``
     groups    runs under the label they are drawn with, their curves, and how they ended in words
     sliders   frames over training, with a slider and a play button
-    waves     bars of a spectrum
     curves    accuracy, FFS and FCR of many runs against step
-    spectra   the layers of one run in the Fourier basis: bars, spectrograms
-    whole_run accuracies and spectrum of one run under one slider
-    moment    one run at one moment of its training: accuracy so far, and bars
+    spectra   one run in the Fourier basis: bars and spectrograms, alone or below its accuracies
     maps      the logits in two dimensions
     tables    the numbers at the end
     balance   cosines against sines

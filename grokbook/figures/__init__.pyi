@@ -45,7 +45,6 @@ from .mixtures import mixture_tasks as mixture_tasks
 from .modulus import modulus_accuracy as modulus_accuracy
 from .modulus import modulus_labels_table as modulus_labels_table
 from .modulus import modulus_table as modulus_table
-from .moment import snapshot as snapshot
 from .restricted import ablated_losses as ablated_losses
 from .restricted import dissect as dissect
 from .restricted import losses_over_training as losses_over_training
@@ -57,8 +56,11 @@ from .restricted_tables import restricted_table as restricted_table
 from .restricted_tables import shares_table as shares_table
 from .sentences import markdown as markdown
 from .sentences import note as note
+from .spectra import bars as bars
 from .spectra import layer_spectra as layer_spectra
+from .spectra import opening as opening
 from .spectra import overview as overview
+from .spectra import snapshot as snapshot
 from .spectra import spectrogram as spectrogram
 from .style import LAYERS as LAYERS
 from .style import PLAIN_LAYERS as PLAIN_LAYERS
@@ -88,5 +90,3 @@ from .transfers import transfer_table as transfer_table
 from .verdicts import claim_section as claim_section
 from .verdicts import claims_table as claims_table
 from .verdicts import criteria_table as criteria_table
-from .waves import bars as bars
-from .whole_run import opening as opening

@@ -1,7 +1,8 @@
-"""The layers of one run in the Fourier basis, at a time and through training."""
+"""One run in the Fourier basis: bars of cosines (upwards) and sines (downwards, hatched), and all of its training."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,57 @@ from torch import Tensor
 from grokbook.figures.groups import curve, outcome
 from grokbook.figures.sliders import add_slider, thinned
 from grokbook.figures.style import (
+    COSINE,
     LAYERS,
+    LOG_STEPS,
     PALETTE,
     PLAIN_LAYERS,
+    SINE,
     TRAIN,
     arrange,
     describe,
     label_of,
     share_step_axis,
 )
-from grokbook.figures.waves import wave_bars
-from grokbook.fourier.transform import Spectrum
+from grokbook.fourier import measures
+from grokbook.fourier.transform import Spectrum, key_frequencies
 from grokbook.runs.grokking import records_map
 from grokbook.runs.run import Run
+
+# --- bars -----------------------------------------------------------------------------------------
+
+
+def bars(spectra: Spectrum | Mapping[str, Spectrum], *, name: str = "bars", title: str = "Spectra") -> go.Figure:
+    """Bars of one or several spectra of equally many frequencies, one plot below the other.
+
+    Args:
+        spectra: one, or several by what stands above their plots.
+        name: of the figure's file.
+        title: what stands above the figure.
+
+    Raises:
+        ValueError: there is none, or one is of several layers or times.
+    """
+    shown = {"": spectra} if isinstance(spectra, Spectrum) else dict(spectra)
+    if not shown:
+        raise ValueError("bars needs at least one spectrum")
+    figure = make_subplots(
+        rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.25 / len(shown), subplot_titles=list(shown)
+    )
+    for row, (label, spectrum) in enumerate(shown.items(), start=1):
+        spectrum.check_single()
+        figure.add_traces(_wave_bars(spectrum, label or title, row, showlegend=row == 1))
+        _norm_axis(figure, spectrum, row)
+    figure.update_xaxes(title="frequency k", row=len(shown), col=1)
+    arrange(figure, height=150 + 170 * len(shown), legend_y=1.06, t=70)
+    told = "; ".join(f"{label}: {_told(spectrum)}" if label else _told(spectrum) for label, spectrum in shown.items())
+    return describe(
+        figure,
+        name=name,
+        title=title,
+        caption=f"Norms of the cosine (up) and sine (down, hatched) components per frequency. {told}.",
+        alt=f"{len(shown)} mirrored bar charts of norms against frequency. {told}.",
+    )
 
 
 def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None) -> go.Figure:
@@ -38,21 +77,16 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     if len(mapped) < 2:  # published without its maps: the steps that had one
         mapped = [step for step in steps if records_map(step, run.steps) or step == run.steps]
     shown = thinned(steps, mapped)
-    figure.add_traces(_bars(run, shown[-1]))
-    # Frames carry heights alone: the rest is the same in all of them, and colours are the theme's.
-    add_slider(
-        figure,
-        {steps[time]: [go.Bar(y=bar.y, customdata=bar.customdata) for bar in _bars(run, time)] for time in shown},
-    )
+    figure.add_traces(_layer_bars(run, shown[-1]))
+    add_slider(figure, {steps[time]: _heights(_layer_bars(run, time)) for time in shown})
     for row, layer in enumerate(LAYERS, start=1):
-        limit = 1.05 * _largest(run.spectrum(layer, shown))
-        figure.update_yaxes(range=[-limit, limit], title="norm", row=row, col=1)
+        _norm_axis(figure, run.spectrum(layer, shown), row)
     figure.update_xaxes(title="frequency k", row=2, col=1)
-    figure.update_layout(barmode="relative", bargap=0.15)
     arrange(figure, height=560, legend_y=1.06, t=80, b=120)
+    last = run.history.iloc[-1]
     finding = "; ".join(
-        f"{PLAIN_LAYERS[layer]}: FFS {_final(run, 'ffs', layer):.2f}, FCR {_final(run, 'fcr', layer):.2f}"
-        for layer in LAYERS
+        f"{title}: FFS {last[f'ffs_{layer}']:.2f}, FCR {last[f'fcr_{layer}']:.2f}"
+        for layer, title in PLAIN_LAYERS.items()
     )
     return describe(
         figure,
@@ -65,24 +99,184 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     )
 
 
+def _layer_bars(run: Run, time: int) -> list[go.Bar]:
+    """Those of both layers at one of the recorded times."""
+    return [
+        bar
+        for row, (layer, title) in enumerate(PLAIN_LAYERS.items(), start=1)
+        for bar in _wave_bars(run.spectrum(layer, time), title, row, showlegend=row == 1)
+    ]
+
+
+def _wave_bars(spectrum: Spectrum, of: str, row: int, *, showlegend: bool | None = None) -> list[go.Bar]:
+    """The norms of cosines and sines of one layer at one time as traces; ``of``: what the pointer says they are of."""
+    return [
+        go.Bar(
+            x=_frequencies(norms),
+            y=sign * norms.numpy(),
+            customdata=norms.numpy(),
+            name="cosine" if wave == "cos" else "sine",
+            legendgroup=wave,
+            showlegend=showlegend,
+            xaxis=f"x{row}",
+            yaxis=f"y{row}",
+            marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
+            hovertemplate=f"k = %{{x}}: {wave} norm %{{customdata:.3g}}<extra>{of}</extra>",
+        )
+        for wave, norms, sign, colour, pattern in (
+            ("cos", spectrum.cosine, 1, COSINE, ""),
+            ("sin", spectrum.sine, -1, SINE, "/"),
+        )
+    ]
+
+
+def _heights(drawn: list[go.Bar]) -> list[go.Bar]:
+    """What a frame carries of bars: the rest is the same in all frames, and colours are the theme's."""
+    return [go.Bar(y=bar.y, customdata=bar.customdata) for bar in drawn]
+
+
+def _norm_axis(figure: go.Figure, spectrum: Spectrum, row: int, title: str = "norm") -> None:
+    """An axis that holds all bars of a spectrum, at whatever time."""
+    limit = 1.05 * _largest(spectrum)
+    figure.update_yaxes(title=title, range=[-limit, limit], row=row, col=1)
+    figure.update_layout(barmode="relative", bargap=0.15)
+
+
+def _largest(spectrum: Spectrum) -> float:
+    """The largest norm of any cosine or sine; the constant is not drawn."""
+    return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
+
+
+def _frequencies(norms: Float[Tensor, "*time K"]) -> np.ndarray:
+    """1, …, K."""
+    return np.arange(1, norms.shape[-1] + 1)
+
+
+def _told(spectrum: Spectrum) -> str:
+    key = key_frequencies(spectrum)
+    which = f" (k = {', '.join(map(str, key))})" if 0 < len(key) <= 8 else ""
+    measured = f"FFS {measures.ffs(spectrum):.2f}, FCR {measures.fcr(spectrum):.2f}"
+    return f"{measured}, {len(key)} of {len(spectrum.cosine)} frequencies above half of the largest{which}"
+
+
+# --- accuracy, and the embedding below ------------------------------------------------------------
+
+
+def opening(run: Run, *, name: str = "grokking") -> go.Figure:
+    """Accuracy against step with a mark that moves along, over the spectrum of W_E at that step."""
+    label, steps = label_of(run), run.spectra.step.tolist()
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.42, 0.58])
+    # What moves comes first: a frame replaces the first traces.
+    mark, drawn = _moving(run, len(steps) - 1)
+    look = {"mode": "lines", "line": {"color": PALETTE[0], "width": 1.5, "dash": "dot"}, "hoverinfo": "skip"}
+    figure.add_traces([mark.update(look, showlegend=False), *drawn])
+    _add_accuracies(figure, run)
+    moving = {step: _moving(run, time) for time, step in enumerate(steps)}
+    add_slider(
+        figure,
+        {step: [mark, *_heights(drawn)] for step, (mark, drawn) in moving.items()},
+        {step: _accuracies_at(run, step) for step in steps},
+    )
+    _norm_axis(figure, run.spectrum("embedding", slice(None)), 2)
+    figure.update_xaxes(LOG_STEPS | {"title": "step"}, row=1, col=1)
+    figure.update_xaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
+    arrange(figure, height=560, legend_y=1.02, t=50, b=120)
+    key = ", ".join(map(str, key_frequencies(run.spectrum("embedding"))))
+    return describe(
+        figure,
+        name=name,
+        title=f"{label} modulo {run.config.p}, through training",
+        caption=f"Above: share of right answers on the pairs that are trained on (thin, grey) and on all others; the "
+        f"dotted line marks the step of the slider. Below: how strongly the embedding holds a wave of each frequency, "
+        f"cosines up, sines (hatched) down. {label}, r = {run.config.fraction:g}, seed {run.config.seed}: "
+        f"{outcome([run])}. Key frequencies at the end, those above half of the largest: k = {key}.",
+        alt=f"Train and test accuracy of {label} against step, over a mirrored bar chart of the embedding's Fourier "
+        f"spectrum, with a slider over training. It {outcome([run])}; at the end the key frequencies are {key}.",
+    )
+
+
+def _moving(run: Run, time: int) -> tuple[go.Scatter, list[go.Bar]]:
+    """The mark at one of the recorded times, and the bars."""
+    # Step 0 has no place on a logarithmic axis: the mark waits at its left edge.
+    mark = go.Scatter(x=[max(int(run.spectra.step[time]), 1)] * 2, y=[0, 1])
+    return mark, _wave_bars(run.spectrum("embedding", time), PLAIN_LAYERS["embedding"], 2)
+
+
+def _accuracies_at(run: Run, step: int) -> str:
+    row = run.history[run.history["step"] == step].iloc[0]
+    return f" · train {row['train_accuracy']:.0%}, test {row['test_accuracy']:.0%}"
+
+
+def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
+    """Train and test accuracy up to the last step, over the spectrum of the embedding at that step.
+
+    Args:
+        run: finished, or still in training (see :meth:`grokbook.training.record.Moment.glance`).
+        name: of the figure's file.
+    """
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.5, 0.5])
+    _add_accuracies(figure, run)
+    figure.add_traces(_wave_bars(run.spectrum("embedding"), PLAIN_LAYERS["embedding"], 2))
+    # Of all training, so that axes stand still.
+    _norm_axis(figure, run.spectrum("embedding", slice(None)), 2, "norm in W<sub>E</sub>")
+    figure.update_xaxes(LOG_STEPS | {"title": "step"}, row=1, col=1)
+    figure.update_xaxes(title="frequency k", row=2, col=1)
+    arrange(figure, height=520, legend_y=1.02, l=65, t=50)
+    now = run.history.iloc[-1]
+    reached = f"train accuracy {now['train_accuracy']:.1%}, test accuracy {now['test_accuracy']:.1%}"
+    label = f"{label_of(run)} (p = {run.config.p}, r = {run.config.fraction:g}, seed {run.config.seed})"
+    return describe(
+        figure,
+        name=name or f"snapshot-{run.config.hash}",
+        title=f"{label} at step {run.steps:,}",
+        caption=f"{label}: accuracy up to step {run.steps:,}, and the norms of the cosine (up) and sine (down, "
+        f"hatched) components of the embedding at that step. {reached[0].upper()}{reached[1:]}; {outcome([run])}.",
+        alt=f"Curves of train and test accuracy on a logarithmic step axis, and mirrored bars of the embedding's "
+        f"spectrum at step {run.steps:,}. {label}: {reached}; {outcome([run])}.",
+    )
+
+
+def overview(run: Run, *, name: str = "overview") -> go.Figure:
+    """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
+    _add_accuracies(figure, run)
+    combined = _after_start(run, "embedding").combined
+    bar = {"title": "norm", "thickness": 12, "len": 0.55, "y": 0, "yanchor": "bottom"}  # beside the spectrum alone
+    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", colorbar=bar)
+    share_step_axis(figure, rows=2)
+    figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
+    arrange(figure, height=520, legend_y=1.01, l=65, t=40)
+    text = (
+        f"{label_of(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; "
+        f"{outcome([run])}."
+    )
+    title = f"{label_of(run)}: accuracy and embedding through training"
+    return describe(figure, name=name, title=title, caption=text, alt=text)
+
+
+def _add_accuracies(figure: go.Figure, run: Run) -> None:
+    """Train (pale) and test accuracy in the upper plot."""
+    for part, colour, width in (("train", TRAIN, 1.5), ("test", PALETTE[1], 2.5)):
+        line = {"color": colour, "width": width}
+        figure.add_scatter(**curve(run, f"{part}_accuracy"), name=f"{part} accuracy", line=line, row=1, col=1)
+    figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)
+
+
+# --- all of training in one picture ---------------------------------------------------------------
+
+
 def spectrogram(run: Run, layer: str = "embedding", *, name: str | None = None) -> go.Figure:
     """Cosine and sine norms of one layer against frequency and step: all of training in one picture."""
     label, spectrum = label_of(run), _after_start(run, layer)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=["cosine", "sine"])
-    for row, norms in ((1, spectrum.cosine), (2, spectrum.sine)):
+    for row, norms in enumerate((spectrum.cosine, spectrum.sine), start=1):
         _add_heatmap(figure, run, norms, row=row, coloraxis="coloraxis")
-        figure.update_yaxes(title="frequency k", row=row, col=1)
+    figure.update_yaxes(title="frequency k")
     if run.grok_step is not None:
         figure.add_vline(x=run.grok_step, line={"color": "white", "width": 1.5, "dash": "dash"})
     share_step_axis(figure, rows=2)
-    figure.update_layout(
-        coloraxis={
-            "colorscale": "Viridis",
-            "cmin": 0,
-            "cmax": _largest(spectrum),
-            "colorbar": {"title": "norm", "thickness": 12},
-        }
-    )
+    shades = {"colorscale": "Viridis", "cmin": 0, "cmax": _largest(spectrum)}
+    figure.update_layout(coloraxis={**shades, "colorbar": {"title": "norm", "thickness": 12}})
     arrange(figure, height=520, t=50)
     marked = f" Dashed: grok step {run.grok_step:,}." if run.grok_step is not None else " It did not grok."
     return describe(
@@ -95,58 +289,9 @@ def spectrogram(run: Run, layer: str = "embedding", *, name: str | None = None) 
     )
 
 
-def overview(run: Run, *, name: str = "overview") -> go.Figure:
-    """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
-    for part, colour, width in (("train", TRAIN, 1.5), ("test", PALETTE[1], 2.5)):
-        figure.add_scatter(
-            **curve(run, f"{part}_accuracy"),
-            name=f"{part} accuracy",
-            line={"color": colour, "width": width},
-            row=1,
-            col=1,
-        )
-    combined = _after_start(run, "embedding").combined
-    bar = {"title": "norm", "thickness": 12, "len": 0.55, "y": 0, "yanchor": "bottom"}  # beside the spectrum alone
-    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", colorbar=bar)
-    share_step_axis(figure, rows=2)
-    figure.update_yaxes(title="accuracy", tickformat=".0%", range=[-0.04, 1.06], row=1, col=1)
-    figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
-    arrange(figure, height=520, legend_y=1.01, l=65, t=40)
-    text = (
-        f"{label_of(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; "
-        f"{outcome([run])}."
-    )
-    title = f"{label_of(run)}: accuracy and embedding through training"
-    return describe(figure, name=name, title=title, caption=text, alt=text)
-
-
 def _after_start(run: Run, layer: str) -> Spectrum:
     """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
     return run.spectrum(layer, run.spectra.step > 0)
-
-
-def _largest(spectrum: Spectrum) -> float:
-    """The largest norm of any cosine or sine; the constant is not drawn."""
-    return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
-
-
-def _final(run: Run, measure: str, layer: str) -> float:
-    return float(run.history[f"{measure}_{layer}"].iloc[-1])
-
-
-def _bars(run: Run, time: int) -> list[go.Bar]:
-    """Cosines (upwards) and sines (downwards) of both layers at one of the recorded times."""
-    return [
-        bar.update(showlegend=row == 1)
-        for row, layer in enumerate(LAYERS, start=1)
-        for bar in wave_bars(run.spectrum(layer, time), PLAIN_LAYERS[layer], axes=(f"x{row}", f"y{row}"))
-    ]
-
-
-def _frequencies(norms: Float[Tensor, "*time K"]) -> np.ndarray:
-    """1, …, K."""
-    return np.arange(1, norms.shape[-1] + 1)
 
 
 def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *, row: int, **colours: Any) -> None:
