@@ -54,8 +54,6 @@ from .restricted_tables import key_threshold_table as key_threshold_table
 from .restricted_tables import restricted_ratio_table as restricted_ratio_table
 from .restricted_tables import restricted_table as restricted_table
 from .restricted_tables import shares_table as shares_table
-from .sentences import markdown as markdown
-from .sentences import note as note
 from .spectra import bars as bars
 from .spectra import layer_spectra as layer_spectra
 from .spectra import opening as opening
@@ -69,6 +67,8 @@ from .symmetry import mirror_table as mirror_table
 from .symmetry import paper_mirror_table as paper_mirror_table
 from .symmetry import twin_table as twin_table
 from .tables import halfway_table as halfway_table
+from .tables import markdown as markdown
+from .tables import note as note
 from .tables import outcome_table as outcome_table
 from .tables import paper_table as paper_table
 from .tables import seed_table as seed_table

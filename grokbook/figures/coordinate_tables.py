@@ -8,31 +8,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokbook import fourier, model
+from grokbook import fourier
 from grokbook.analysis import coordinates, frequencies
 from grokbook.analysis.coordinates import MOST, RESIDUES, Logarithms, accuracy_with, leading, restriction, split
-from grokbook.figures.coordinates import listed, number, read
+from grokbook.figures.coordinates import listed, number, random_start, read
 from grokbook.figures.groups import Group
 from grokbook.figures.style import LAYER_SYMBOLS, LAYERS
-from grokbook.fourier import layers, measures
-from grokbook.runs.initial import initial_weights
+from grokbook.fourier import measures
 
 
 def leading_table(groups: Group, shares: Sequence[float] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
     """How many frequencies it takes for some shares of each layer: over its own coordinate, over x, at the start."""
     rows = []
     for each in read(groups):
-        config = each.run.config
-        start = layers.matrices(model.of(config), initial_weights(config, {}), config.p)
+        start = random_start(each.run.config)
         for layer, symbol in LAYER_SYMBOLS.items():
             own, matrix = each.coordinate(layer), each.layers[layer]
             untrained = coordinates.averaged(start[layer], own)
             counted = {"own": (matrix, own), "x": (matrix, RESIDUES), "start": (untrained, own)}
-            row = {"run": each.label, "layer": symbol, "over": own.name}
-            for what, (rows_of, waves) in counted.items():
-                found = leading(rows_of, waves, max(shares))
-                row |= {f"{what}, {share:.0%}": number(found.needed(share)) for share in shares}
-            rows.append(row)
+            found = {what: leading(*of_waves, max(shares)) for what, of_waves in counted.items()}
+            needed = {f"{what}, {share:.0%}": number(found[what].needed(share)) for what in found for share in shares}
+            rows.append({"run": each.label, "layer": symbol, "over": own.name, **needed})
     return pd.DataFrame(rows)
 
 

@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
@@ -18,6 +19,7 @@ from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, N
 from grokbook.figures.groups import Group, outcome
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, arrange, describe, label_of
 from grokbook.fourier import layers
+from grokbook.runs.config import RunConfig
 from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
 
@@ -72,19 +74,15 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
     if not found:
         raise ValueError(f"{run.config.label} has no weights here, or no coordinates in which it is a sum")
     one, findings = found[0], []
+    seen: set[str] = set()
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, subplot_titles=list(LAYERS.values()))
     for row, layer in enumerate(LAYERS, start=1):
-        own = one.coordinate(layer)
-        place = {"row": row, "col": 1}
-        figure.add_bar(
-            **_gains(one.layers[layer], own, "bars"),
-            marker={"color": PALETTE[0], "line": {"width": 0}},
-            **place,
-        )
+        own, matrix, place = one.coordinate(layer), one.layers[layer], {"row": row, "col": 1}
+        figure.add_bar(**_gains(matrix, own, "bars", seen), marker={"color": PALETTE[0], "line": {"width": 0}}, **place)
         lines = [waves for waves in dict.fromkeys([RESIDUES, *others]) if waves != own]
         for waves, colour, symbol in zip(lines, cycle(PALETTE[1:]), cycle(MARKERS)):
             figure.add_scatter(
-                **_gains(one.layers[layer], waves, "line"),
+                **_gains(matrix, waves, "line", seen),
                 mode="lines+markers",
                 line={"color": colour, "width": 1},
                 marker={"color": colour, "symbol": symbol, "size": 6},
@@ -92,11 +90,9 @@ def coordinate_spectra(run: Run, *, others: Sequence[Coordinate] = (), name: str
             )
         figure.update_yaxes(title="share", tickformat=".0%", rangemode="tozero", **place)
         figure.update_xaxes(title=f"frequency (bars: over {own.name})", **place)
-        counts = [_counted(one.layers[layer], waves) for waves in (own, *lines)]
-        findings.append(f"{PLAIN_LAYERS[layer]}: {', '.join(counts)}")
+        findings.append(f"{PLAIN_LAYERS[layer]}: {', '.join(_counted(matrix, waves) for waves in (own, *lines))}")
     figure.update_xaxes(range=[0, run.config.p // 2 + 1])
     figure.update_layout(bargap=0.15)
-    _one_entry_each(figure)
     arrange(figure, height=600, legend_y=1.06, t=80)
     counted = f"Frequencies that it takes for {MOST:.0%}, of {run.config.p // 2}: {'; '.join(findings)}."
     label = label_of(run)
@@ -129,8 +125,23 @@ def coordinate_chart(groups: Group, *, share: float = MOST, name: str = "coordin
     figure = make_subplots(rows=2, cols=1, vertical_spacing=100 / height, subplot_titles=list(LAYERS.values()))
     for row, of_layer in enumerate(cells.values(), start=1):
         for own, symbol, colour in ((True, "diamond", PALETTE[0]), (False, "circle-open", PALETTE[1])):
-            _dots(figure, [cell for cell in of_layer if cell.own is own], symbol, colour, row=row)
-        names = list(dict.fromkeys(cell.waves for cell in of_layer))
+            shown = of_layer[of_layer["own"] == own]
+            figure.add_scatter(
+                x=shown["waves"].tolist(),
+                y=shown["label"].tolist(),
+                text=[f"  {number(needed)}" for needed in shown["needed"]],
+                mode="markers+text",
+                textposition="middle right",
+                marker={"symbol": symbol, "color": colour, "size": 11},
+                cliponaxis=False,
+                name="own coordinate" if own else "another",
+                legendgroup=symbol,
+                showlegend=row == 1,
+                hovertemplate="%{y} over %{x}: %{text} frequencies<extra></extra>",
+                row=row,
+                col=1,
+            )
+        names = of_layer["waves"].unique().tolist()
         figure.update_xaxes(
             type="category",
             categoryorder="array",
@@ -169,89 +180,62 @@ def read(groups: Group) -> list[Read]:
     return found
 
 
-def _gains(layer: Float[Tensor, "p n"], waves: Coordinate, drawn: str) -> dict[str, Any]:
-    """What each frequency adds to the share that those before it explain, as a trace takes it."""
-    found = leading(layer, waves, 1.0)
+def _gains(layer: Float[Tensor, "p n"], waves: Coordinate, drawn: str, seen: set[str]) -> dict[str, Any]:
+    """What each frequency adds to the share that those before it explain, as a trace takes it.
+
+    The first trace of a kind stands in the legend, which ``seen`` keeps.
+    """
+    found, kind = leading(layer, waves, 1.0), f"{drawn} {waves.name}"
     gains = np.zeros(len(layer) // 2)
     gains[np.asarray(found.frequencies) - 1] = np.diff(found.shares, prepend=0)
+    first = kind not in seen
+    seen.add(kind)
     return {
         "x": np.arange(1, len(gains) + 1),
         "y": gains,
         "name": f"over {waves.name} ({drawn})",
-        "legendgroup": f"{drawn} {waves.name}",
+        "legendgroup": kind,
+        "showlegend": first,
         "hovertemplate": f"frequency %{{x}} over {waves.name}: %{{y:.1%}}<extra></extra>",
     }
 
 
-def _one_entry_each(figure: go.Figure) -> None:
-    """What is drawn in two panels has one entry in the legend."""
-    seen: set[str] = set()
-    for trace in figure.data:
-        trace.showlegend = trace.legendgroup not in seen
-        seen.add(trace.legendgroup)
+def _cells(runs: Sequence[Read], layer: str, share: float) -> pd.DataFrame:
+    """Each run, and last a random start, over the residues and over each coordinate of one of the runs.
 
-
-class _Cell(NamedTuple):
-    """A layer of a run over one coordinate."""
-
-    label: str
-    waves: str
-    needed: int | None
-    """How many frequencies make up the share; None if all together do not."""
-    own: bool
-    """Whether it is the coordinate of the run's operation."""
-
-
-def _cells(runs: Sequence[Read], layer: str, share: float) -> list[_Cell]:
-    """Each run, and last a random start, over the residues and over each coordinate of one of the runs."""
+    "needed" is how many frequencies make up the share, None if all together do not; "own" whether the coordinate is
+    that of the run's operation.
+    """
     every = list(dict.fromkeys([RESIDUES, *(each.coordinate(layer) for each in runs)]))
-    first = runs[0].run.config
-    start = layers.matrices(model.of(first), initial_weights(first, {}), first.p)[layer]
+    start = random_start(runs[0].run.config)[layer]
     cells = [
-        _Cell(
-            each.label,
-            waves.name,
-            leading(each.layers[layer], waves, share).needed(share),
-            waves == each.coordinate(layer),
-        )
+        (each.label, waves.name, leading(each.layers[layer], waves, share), waves == each.coordinate(layer))
         for each in runs
         for waves in every
     ]
-    random = (leading(coordinates.averaged(start, waves), waves, share).needed(share) for waves in every)
-    return cells + [_Cell(RANDOM, waves.name, needed, False) for waves, needed in zip(every, random, strict=True)]
+    cells += [(RANDOM, each.name, leading(coordinates.averaged(start, each), each, share), False) for each in every]
+    needed = [(label, waves, found.needed(share), own) for label, waves, found, own in cells]
+    return pd.DataFrame(needed, columns=["label", "waves", "needed", "own"], dtype=object).astype({"own": bool})
 
 
-def _ranges(cells: Sequence[_Cell]) -> str:
+def random_start(config: RunConfig) -> dict[str, Float[Tensor, "p n"]]:
+    """The layers of the weights that a run starts from, if nothing is transplanted."""
+    return layers.matrices(model.of(config), initial_weights(config, {}), config.p)
+
+
+def _ranges(cells: pd.DataFrame) -> str:
     """The smallest and largest number over a run's own coordinate, over others, and at the random start."""
+    random = cells["label"] == RANDOM
     kinds = {
-        "over the operation's own coordinate": [cell for cell in cells if cell.own],
-        "over others": [cell for cell in cells if not cell.own and cell.label != RANDOM],
-        "at the random start of the first run": [cell for cell in cells if cell.label == RANDOM],
+        "over the operation's own coordinate": cells["own"],
+        "over others": ~cells["own"] & ~random,
+        "at the random start of the first run": random,
     }
-    said = []
-    for what, chosen in kinds.items():
-        counts = sorted(cell.needed for cell in chosen if cell.needed is not None)
-        if counts:
-            said.append(f"{counts[0]} to {counts[-1]} {what}" if counts[0] < counts[-1] else f"{counts[0]} {what}")
-    return ", ".join(said)
-
-
-def _dots(figure: go.Figure, cells: Sequence[_Cell], symbol: str, colour: str, *, row: int) -> None:
-    """A mark with its number for each cell."""
-    figure.add_scatter(
-        x=[cell.waves for cell in cells],
-        y=[cell.label for cell in cells],
-        text=[f"  {number(cell.needed)}" for cell in cells],
-        mode="markers+text",
-        textposition="middle right",
-        marker={"symbol": symbol, "color": colour, "size": 11},
-        cliponaxis=False,
-        name="own coordinate" if symbol == "diamond" else "another",
-        legendgroup=symbol,
-        showlegend=row == 1,
-        hovertemplate="%{y} over %{x}: %{text} frequencies<extra></extra>",
-        row=row,
-        col=1,
+    counts = {what: cells["needed"][chosen].dropna() for what, chosen in kinds.items()}
+    return ", ".join(
+        f"{found.min()} to {found.max()} {what}" if found.min() < found.max() else f"{found.min()} {what}"
+        for what, found in counts.items()
+        if len(found)
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -18,6 +18,7 @@ from grokbook.figures.style import (
     arrange,
     describe,
     share_step_axis,
+    titled_plots,
 )
 from grokbook.runs.history import limits
 from grokbook.runs.run import Run
@@ -32,19 +33,15 @@ def accuracy_curves(groups: Group, *, name: str = "accuracy", title: str | None 
         title: what stands above the figure; by default the labels of the groups.
     """
     figure = go.Figure()
-    for index, (run, label, *_) in enumerate(_styled(groups)):  # first, so that they lie below the test curves
-        figure.add_scatter(**_train_curve(run, label) | {"showlegend": index == 0})
-    for run, label, colour, dash, first in _styled(groups):
-        figure.add_scatter(**_test_curve(run, label, colour, dash, first=first))
-        if run.grok_step is not None:
-            figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour))
+    for trace in _accuracies(groups, set()):
+        figure.add_scatter(**trace)
     figure.update_layout(xaxis=STEP_AXIS, yaxis={"title": "accuracy", "tickformat": ".0%", "range": [-0.03, 1.05]})
     arrange(figure, height=430, legend_y=1.02)
     summary = "; ".join(f"{label}: {outcome(runs)}" for label, runs in groups.items())
     return describe(
         figure,
         name=name,
-        title=title or f"{_list(groups)}: accuracy",
+        title=title or f"{', '.join(groups)}: accuracy",
         caption=f"Test accuracy against training step; thin and grey: train accuracy, diamond: grok step. {summary}.",
         alt=f"Curves of train and test accuracy on a logarithmic step axis. {summary}.",
     )
@@ -69,26 +66,16 @@ def accuracy_panels(
     if not any(runs for groups in panels.values() for runs in groups.values()):
         raise ValueError("accuracy_panels needs at least one run")
     labels = list(dict.fromkeys(label for groups in panels.values() for label in groups))
-    gap = 45 / (height * len(panels) + 45 * (len(panels) - 1))
-    figure = make_subplots(
-        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=gap, subplot_titles=list(panels)
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    plots = height * len(panels) + 45 * (len(panels) - 1)
+    gap = 45 / plots
+    figure = titled_plots(list(panels), gap)
     shown: set[str] = set()
     for row, groups in enumerate(panels.values(), start=1):
-        drawn = {label: groups.get(label, ()) for label in labels}
-        for run, label, *_ in _styled(drawn) if train else ():
-            entry = {"showlegend": "train" not in shown}
-            figure.add_scatter(**_train_curve(run, label) | entry, row=row, col=1)
-            shown.add("train")
-        for run, label, colour, dash, _ in _styled(drawn):
-            figure.add_scatter(**_test_curve(run, label, colour, dash, first=label not in shown), row=row, col=1)
-            shown.add(label)
-            if run.grok_step is not None:
-                figure.add_scatter(**_grok_mark(run, run.grok_step, label, colour), row=row, col=1)
+        for trace in _accuracies({label: groups.get(label, ()) for label in labels}, shown, train=train):
+            figure.add_scatter(**trace, row=row, col=1)
     share_step_axis(figure, rows=len(panels))
     figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5)
-    arrange(figure, height=height * len(panels) + 45 * (len(panels) - 1) + 140, legend_y=1 + 0.7 * gap, t=70)
+    arrange(figure, height=plots + 140, legend_y=1 + 0.7 * gap, t=70)
     summary = "; ".join(
         f"{panel}: {', '.join(f'{label} {brief_outcome(runs)}' for label, runs in groups.items() if runs)}"
         for panel, groups in panels.items()
@@ -115,7 +102,7 @@ def progress_measures(groups: Group, layer: str = "embedding", *, name: str | No
     return describe(
         figure,
         name=name or f"measures-{layer}",
-        title=f"{_list(groups)}: FFS and FCR of the {PLAIN_LAYERS[layer]}",
+        title=f"{', '.join(groups)}: FFS and FCR of the {PLAIN_LAYERS[layer]}",
         caption=f"FFS and FCR of the {PLAIN_LAYERS[layer]} with test accuracy; vertical lines mark grok steps. "
         f"From initialisation to the end — {summary}.",
         alt=f"Three stacked line charts over training: FFS, FCR, test accuracy. {summary}.",
@@ -143,7 +130,7 @@ def other_measures(groups: Group, *, name: str = "measures-others") -> go.Figure
     return describe(
         figure,
         name=name,
-        title=f"{_list(groups)}: Gini coefficients, weight norm, test loss",
+        title=f"{', '.join(groups)}: Gini coefficients, weight norm, test loss",
         caption="Gini coefficients of the spectra of both layers, the norm of all weights, and the test loss in nats; "
         f"vertical lines mark grok steps. From initialisation to the end — {summary}.",
         alt=f"Four stacked line charts over training: two Gini coefficients, weight norm, test loss. {summary}.",
@@ -153,21 +140,22 @@ def other_measures(groups: Group, *, name: str = "measures-others") -> go.Figure
 def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
     """Columns of the history, by their titles, below each other on one step axis; shares are drawn from 0 to 1."""
     figure = make_subplots(rows=len(columns), cols=1, shared_xaxes=True, vertical_spacing=0.05)
-    for run, label, colour, dash, first in _styled(groups):
-        for row, (column, title) in enumerate(columns.items(), start=1):
-            value = "%{y:.1%}" if column == "test_accuracy" else "%{y:.3f}"
-            figure.add_scatter(
-                **curve(run, column),
-                line={"color": colour, "dash": dash, "width": 1.8},
-                name=label,
-                legendgroup=label,
-                showlegend=row == 1 and first,
-                hovertemplate=f"{title} {value} at step %{{x:,}}<extra>{label}</extra>",
-                row=row,
-                col=1,
-            )
-        if run.grok_step is not None:
-            figure.add_vline(x=run.grok_step, line={"color": colour, "width": 1, "dash": dash}, opacity=0.7)
+    for label, runs, look in _styled(groups):
+        for index, run in enumerate(runs):
+            for row, (column, title) in enumerate(columns.items(), start=1):
+                value = "%{y:.1%}" if column == "test_accuracy" else "%{y:.3f}"
+                figure.add_scatter(
+                    **curve(run, column),
+                    line=look | {"width": 1.8},
+                    name=label,
+                    legendgroup=label,
+                    showlegend=row == 1 and index == 0,
+                    hovertemplate=f"{title} {value} at step %{{x:,}}<extra>{label}</extra>",
+                    row=row,
+                    col=1,
+                )
+            if run.grok_step is not None:
+                figure.add_vline(x=run.grok_step, line=look | {"width": 1}, opacity=0.7)
     for row, (column, title) in enumerate(columns.items(), start=1):
         shown = {"range": [-0.04, 1.06]} if limits(column) == (0, 1) else {"rangemode": "tozero"}
         percent = {"tickformat": ".0%"} if column == "test_accuracy" else {}
@@ -177,61 +165,51 @@ def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
     return figure
 
 
-def _list(groups: Group) -> str:
-    """The labels of the groups, for a heading."""
-    return ", ".join(groups)
-
-
-class _Styled(NamedTuple):
-    """A run of a group, and how it is drawn."""
-
-    run: Run
-    label: str
-    colour: str
-    dash: str
-    first: bool
-    """Whether it stands in the legend for its group."""
-
-
-def _styled(groups: Group) -> Iterator[_Styled]:
-    """Every run, group by group; each group has a colour and a dash of its own."""
+def _styled(groups: Group) -> Iterator[tuple[str, Sequence[Run], dict[str, str]]]:
+    """Every group, with a colour and a dash of its own."""
     for index, (label, runs) in enumerate(groups.items()):
-        colour, dash = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)]
-        for seed_index, run in enumerate(runs):
-            yield _Styled(run, label, colour, dash, first=seed_index == 0)
+        yield label, runs, {"color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % len(DASHES)]}
 
 
-def _train_curve(run: Run, label: str) -> dict[str, Any]:
-    """Thin and grey, all of them under one legend entry."""
-    return {
-        **curve(run, "train_accuracy"),
-        "line": {"color": TRAIN, "width": 1},
-        "name": "train (all runs)",
-        "legendgroup": "train",
-        "legendrank": 2000,  # last
-        "hovertemplate": f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-    }
+def _accuracies(groups: Group, shown: set[str], *, train: bool = True) -> Iterator[dict[str, Any]]:
+    """Curves of train and test accuracy and marks of grok steps as scatter traces take them.
 
+    Train curves come first, so that they lie below. What has its entry in the legend is put into ``shown``.
+    """
 
-def _test_curve(run: Run, label: str, colour: str, dash: str, *, first: bool) -> dict[str, Any]:
-    return {
-        **curve(run, "test_accuracy"),
-        "line": {"color": colour, "width": 2, "dash": dash},
-        "name": label,
-        "legendgroup": label,
-        "showlegend": first,
-        "hovertemplate": f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-    }
+    def entry(group: str) -> dict[str, Any]:
+        first = group not in shown
+        shown.add(group)
+        return {"legendgroup": group, "showlegend": first}
 
-
-def _grok_mark(run: Run, step: int, label: str, colour: str) -> dict[str, Any]:
-    """A diamond on the curve of test accuracy, as a scatter trace takes it."""
-    return {
-        "x": [step],
-        "y": [float(run.history.loc[run.history["step"] == step, "test_accuracy"].iloc[0])],
-        "mode": "markers",
-        "marker": {"color": colour, "size": 9, "symbol": "diamond"},
-        "legendgroup": label,
-        "showlegend": False,
-        "hovertemplate": f"{label} grokked at step {step:,}<extra></extra>",
-    }
+    for label, runs in groups.items() if train else ():
+        for run in runs:
+            yield (
+                curve(run, "train_accuracy")
+                | entry("train")
+                | {
+                    "line": {"color": TRAIN, "width": 1},
+                    "name": "train (all runs)",
+                    "legendrank": 2000,  # last
+                    "hovertemplate": f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
+                }
+            )
+    for label, runs, look in _styled(groups):
+        for run in runs:
+            yield (
+                curve(run, "test_accuracy")
+                | entry(label)
+                | {
+                    "line": look | {"width": 2},
+                    "name": label,
+                    "hovertemplate": f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
+                }
+            )
+            if run.grok_step is not None:
+                yield entry(label) | {
+                    "x": [run.grok_step],
+                    "y": run.history.loc[run.history["step"] == run.grok_step, "test_accuracy"].tolist(),
+                    "mode": "markers",
+                    "marker": {"color": look["color"], "size": 9, "symbol": "diamond"},
+                    "hovertemplate": f"{label} grokked at step {run.grok_step:,}<extra></extra>",
+                }

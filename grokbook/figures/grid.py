@@ -12,8 +12,7 @@ from plotly.subplots import make_subplots
 
 from grokbook.data.polynomials import Kind
 from grokbook.figures.style import arrange, describe
-from grokbook.paper.table_5 import Agreement, Cell, agreement, count
-from grokbook.runs.outcomes import Outcome
+from grokbook.paper.table_5 import Cell, agreement, count
 
 _ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
 _SCALE = "Viridis"
@@ -208,7 +207,12 @@ def _hover(cell: Cell) -> str:
     lines = [
         f"<b>{cell.label}, r = {cell.fraction:g}</b>",
         f"paper: {'says nothing' if said is None else said.text}",
-        *(_seed(outcome) for outcome in cell.outcomes),
+        *(
+            f"seed {outcome.config.seed}: does not grok, best {outcome.best_test_accuracy:.1%}"
+            if outcome.grok_step is None
+            else f"seed {outcome.config.seed}: groks at step {outcome.grok_step:,}"
+            for outcome in cell.outcomes
+        ),
     ]
     missing = len(cell.wanted) - len(cell.outcomes)
     if missing:
@@ -218,43 +222,22 @@ def _hover(cell: Cell) -> str:
     return "<br>".join(lines)
 
 
-def _seed(outcome: Outcome) -> str:
-    end = (
-        f"does not grok, best {outcome.best_test_accuracy:.1%}"
-        if outcome.grok_step is None
-        else f"groks at step {outcome.grok_step:,}"
-    )
-    return f"seed {outcome.config.seed}: {end}"
-
-
 def _findings(grid: Sequence[Cell]) -> str:
     """What the cells say, in sentences."""
     runs, found = count(grid), agreement(grid)
     sentences = [f"{runs.run} of {runs.wanted} runs are there, in {found.run} of {found.cells} cells."]
     if found.run:
-        grokked = [cell for cell in grid if cell.groks]
+        grokked = sorted((cell for cell in grid if cell.groks), key=lambda cell: cell.grok_step or 0)
         divided = f", {found.divided} of them not with every seed" if found.divided else ""
         sentences.append(f"Of these cells {len(grokked)} grok{divided}.")
-        sentences += _extremes(grokked)
-    compared = _compared(found)
-    return " ".join([*sentences, *([compared] if compared else [])])
-
-
-def _extremes(grokked: Iterable[Cell]) -> list[str]:
-    ordered = sorted(grokked, key=lambda cell: cell.grok_step or 0)
-    if len(ordered) < 2:
-        return []
-    first, last = (
-        f"{cell.label} at r = {cell.fraction:g} ({cell.grok_step:,.0f} steps)" for cell in (ordered[0], ordered[-1])
-    )
-    return [f"First is {first}, last {last}."]
-
-
-def _compared(found: Agreement) -> str:
+        if len(grokked) > 1:
+            ends = grokked[0], grokked[-1]
+            first, last = (f"{cell.label} at r = {cell.fraction:g} ({cell.grok_step:,.0f} steps)" for cell in ends)
+            sentences.append(f"First is {first}, last {last}.")
     known = found.agree + found.here_alone + found.paper_alone
-    if not known:
-        return ""
-    return (
-        f"{found.agree} of {known} agree with the paper; {found.here_alone} grok here alone, {found.paper_alone} in "
-        "the paper alone."
-    )
+    if known:
+        sentences.append(
+            f"{found.agree} of {known} agree with the paper; {found.here_alone} grok here alone, "
+            f"{found.paper_alone} in the paper alone."
+        )
+    return " ".join(sentences)

@@ -70,7 +70,10 @@ def disagreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
             "operation": cell.label,
             "r": f"{cell.fraction:g}",
             "paper": cell.reported.text,
-            "here": _here(cell),
+            "here": "; ".join(
+                f"best {each.best_test_accuracy:.1%}" if each.grok_step is None else f"groks at {each.grok_step:,}"
+                for each in cell.outcomes
+            ),
             "seeds": ", ".join(str(outcome.config.seed) for outcome in cell.outcomes),
             "budget": " or ".join(f"{budget:,}" for budget in cell.budgets),
             "budget in the paper": f"{results.MAX_STEPS:,}",
@@ -80,15 +83,6 @@ def disagreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
     ]
     columns = ["operation", "r", "paper", "here", "seeds", "budget", "budget in the paper"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _here(cell: Cell) -> str:
-    """Each seed's grok step, and the best accuracy where it has none."""
-    each = [
-        f"best {outcome.best_test_accuracy:.1%}" if outcome.grok_step is None else f"groks at {outcome.grok_step:,}"
-        for outcome in cell.outcomes
-    ]
-    return "; ".join(each)
 
 
 def kind_outcome_table(grid: Sequence[Cell], fraction: float = 0.3) -> pd.DataFrame:

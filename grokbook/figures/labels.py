@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokbook.analysis.labels import STATISTICS, Labels, Outcomes, by_histogram, mean_kl, parted, separation, twins
 from grokbook.data.polynomials import Kind
-from grokbook.figures.style import PALETTE, TRAIN, arrange, describe
-
-
-class _Mark(NamedTuple):
-    """How the operations of one outcome are drawn."""
-
-    outcome: bool | None
-    label: str
-    colour: str
-    symbol: str
-
+from grokbook.figures.style import PALETTE, TRAIN, arrange, describe, titled_plots
 
 _MARKS = (
-    _Mark(True, "groks", PALETTE[0], "circle"),
-    _Mark(False, "does not grok", PALETTE[1], "diamond"),
-    _Mark(None, "not known", TRAIN, "square"),
+    (True, "groks", {"color": PALETTE[0], "symbol": "circle", "size": 9}),
+    (False, "does not grok", {"color": PALETTE[1], "symbol": "diamond", "size": 9}),
+    (None, "not known", {"color": TRAIN, "symbol": "square", "size": 9}),
 )
+"""How the operations of each outcome are called and drawn."""
 _ROW, _GAP, _TOP, _BOTTOM = 22, 40, 90, 60  # pixels: an operation, between two kinds, above and below the plots
 
 
@@ -109,29 +98,15 @@ def label_entropies(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str
 
 def _panels(surveyed: Sequence[Labels]) -> go.Figure:
     """A plot for each kind with a row for each operation, one below the other, on one value axis."""
-    groups = _by_kind(surveyed)
-    sizes = [_ROW * len(group) for group in groups.values()]
+    names = {kind: [labels.operation.pretty for labels in group] for kind, group in _by_kind(surveyed).items()}
+    sizes = [_ROW * len(group) for group in names.values()]
     height = sum(sizes) + _GAP * (len(sizes) - 1)
-    figure = make_subplots(
-        rows=len(sizes),
-        cols=1,
-        shared_xaxes=True,
-        row_heights=sizes,
-        vertical_spacing=_GAP / height if len(sizes) > 1 else 0,
-        subplot_titles=[kind.value.replace("_", " ") for kind in groups],
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
-    for row, group in enumerate(groups.values(), start=1):
-        names = [labels.operation.pretty for labels in group]
-        figure.update_yaxes(
-            type="category",
-            categoryorder="array",
-            categoryarray=names,
-            range=[len(names) - 0.5, -0.5],  # the first on top
-            dtick=1,
-            row=row,
-            col=1,
-        )
+    gap = _GAP / height if len(sizes) > 1 else 0.0
+    figure = titled_plots([kind.value.replace("_", " ") for kind in names], gap, row_heights=sizes)
+    category = {"type": "category", "categoryorder": "array", "dtick": 1}
+    for row, group in enumerate(names.values(), start=1):
+        first_on_top = [len(group) - 0.5, -0.5]
+        figure.update_yaxes(category, categoryarray=group, range=first_on_top, row=row, col=1)
     arrange(figure, height=height + _TOP + _BOTTOM, legend_y=1 + 30 / height, l=90, t=_TOP, b=_BOTTOM)
     return figure
 
@@ -149,21 +124,21 @@ def _add_marks(
     """Mean and standard deviation over seeds of a statistic, in the colour and shape of each operation's outcome."""
     seen = set()
     for row, group in enumerate(_by_kind(surveyed).values(), start=1):
-        for mark in _MARKS:
-            shown = [labels for labels in group if outcomes.get(labels.operation) is mark.outcome]
+        for outcome, told, marker in _MARKS:
+            shown = [labels for labels in group if outcomes.get(labels.operation) is outcome]
             if not shown:
                 continue
-            title = f"{mark.label}, {label}" if label else mark.label
+            title = f"{told}, {label}" if label else told
             figure.add_scatter(
                 x=[float(of(labels).mean()) for labels in shown],
                 y=[labels.operation.pretty for labels in shown],
                 error_x={"array": [float(of(labels).std()) for labels in shown], "width": 3, "thickness": 1.2},
                 mode="markers",
-                marker={"color": mark.colour, "symbol": mark.symbol + "-open" * hollow, "size": 9},
+                marker=marker | {"symbol": f"{marker['symbol']}{'-open' * hollow}"},
                 name=title,
                 legendgroup=title,
                 showlegend=title not in seen,
-                hovertemplate=f"%{{y}}: {what} %{{x:.4f}} ± %{{error_x.array:.4f}}<extra>{mark.label}</extra>",
+                hovertemplate=f"%{{y}}: {what} %{{x:.4f}} ± %{{error_x.array:.4f}}<extra>{told}</extra>",
                 row=row,
                 col=1,
             )
@@ -244,12 +219,8 @@ def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> pd.DataFr
             outcome: ", ".join(x.operation.pretty for x in group if outcomes.get(x.operation) is outcome) or "–"
             for outcome in (True, False, None)
         }
-        row = {
-            "labels": group[0].n_labels,
-            "how often they occur": counts_in_words(group[0].histogram),
-            "groks": names[True],
-            "does not": names[False],
-        }
+        counts = {"labels": group[0].n_labels, "how often they occur": counts_in_words(group[0].histogram)}
+        row = counts | {"groks": names[True], "does not": names[False]}
         rows.append(row | ({"not known": names[None]} if len(outcomes) < len(surveyed) else {}))
     return pd.DataFrame(rows)
 
@@ -275,11 +246,6 @@ def label_findings(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes]) -
         rows.append(("Do label statistics tell who groks?", judge, f"AUC, where 0.50 is chance: {shown}."))
         paired, alone = twins(surveyed, outcomes)
         others = f", all but {', '.join(operation.pretty for operation in alone)}" if alone and paired else ""
-        rows.append(
-            (
-                "How many that do not grok have a twin that does?",
-                judge,
-                f"{len(paired)} of {len(other)}{others}.",
-            )
-        )
+        with_twin = f"{len(paired)} of {len(other)}{others}."
+        rows.append(("How many that do not grok have a twin that does?", judge, with_twin))
     return pd.DataFrame(rows, columns=["question", "outcome by", "finding"])

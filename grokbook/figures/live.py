@@ -25,7 +25,6 @@ UPDATE_SECONDS = 0.5
 """Seconds between two updates of the figure, at least."""
 SHARE = 0.03
 """Share of the time that drawing may take; where it is slow, the figure is updated less often."""
-PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
 def train(config: RunConfig, *, store: RunStore | None = None, device: str = "auto", again: bool = False) -> Run:
@@ -87,8 +86,6 @@ class Screen:
         self._draw = figures.snapshot
         self._handle: Any = None
         self._not_before = 0.0
-        self.seconds = 0.0
-        """Spent on drawing so far."""
 
     def show(self, run: Callable[[], Run]) -> None:
         """Draw a run, unless that was done just now, or takes more time than it may."""
@@ -98,7 +95,6 @@ class Screen:
         first = self._handle is None
         self._put(_light_bundle(self._draw(run())))
         spent = time.perf_counter() - began
-        self.seconds += spent
         # The first update pays for what later ones find ready, and says nothing about them.
         self._not_before = began + max(UPDATE_SECONDS, 0.0 if first else spent / SHARE)
 

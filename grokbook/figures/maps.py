@@ -37,11 +37,9 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
     # Frames carry z alone: the rest is the same in all of them.
     steps = run.spectra.logits_step.tolist()
     add_slider(figure, {step: [go.Heatmap(z=percent(norms))] for step, norms in zip(steps, maps, strict=True)})
-    for axis, over in (("xaxis", "a"), ("yaxis", "b")):
-        ticks = {"tickvals": _ticks(p, 10), "type": "category"}
-        figure.update_layout({axis: {"title": f"component over {over}", **ticks}})
-    figure.update_layout(yaxis_scaleanchor="x", yaxis_constrain="domain", xaxis_constrain="domain")
-    figure.update_layout(yaxis_constraintoward="top")
+    ticks = {"tickvals": _ticks(p, 10), "type": "category", "constrain": "domain"}
+    figure.update_xaxes(ticks, title="component over a")
+    figure.update_yaxes(ticks, title="component over b", scaleanchor="x", constraintoward="top")
     arrange(figure, height=620, l=70, t=30, b=130)
     strongest, tops = _strongest(maps[-1], labels), [without_constant(norms).max() for norms in maps]
     moved = len(steps) > 1
@@ -75,22 +73,18 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
     largest = max(tops, key=tops.__getitem__)
     p = len(maps[largest])
     labels = frequency_labels(p)
-    figure = make_subplots(
-        rows=len(rows),
-        cols=len(columns),
-        horizontal_spacing=0.03,
-        vertical_spacing=0.06,
-        column_titles=columns,
-    )
+    size = {"rows": len(rows), "cols": len(columns)}
+    figure = make_subplots(**size, column_titles=columns, horizontal_spacing=0.03, vertical_spacing=0.06)
     for place, norms in maps.items():
         # Maps this small have less than two pixels per cell: drawn sharply, a dense one would show a plaid of its own.
         trace = _heatmap(norms, labels).update(showscale=place == largest, zsmooth="fast")
         figure.add_trace(trace, row=list(rows).index(place[0]) + 1, col=columns.index(place[1]) + 1)
     _square_axes(figure, list(rows), p)
     common = [100 * tops[largest] / top if top else 100 for top in tops.values()]
-    figure.update_layout(
-        updatemenus=[_scale_buttons({"each on its own scale": [100.0] * len(maps), "one scale for all": common})]
-    )
+    limits: Mapping[str, Sequence[float]] = {"each on its own scale": [100.0] * len(maps), "one scale for all": common}
+    buttons = [{"label": label, "method": "restyle", "args": [{"zmax": list(each)}]} for label, each in limits.items()]
+    at_the_left = {"direction": "right", "x": 0, "xanchor": "left", "y": 1.2}
+    figure.update_layout(updatemenus=[{"type": "buttons", **at_the_left, "buttons": buttons}])
     arrange(figure, height=90 + 185 * len(rows), l=80, r=70, t=35)
     told = "; ".join(
         f"{row}: "
@@ -159,12 +153,6 @@ def map_correlation_table(rows: MapRows) -> pd.DataFrame:
 
 def _places(rows: MapRows) -> dict[tuple[str, str], Run]:
     return {(row, column): run for row, runs in rows.items() for column, run in runs.items()}
-
-
-def _scale_buttons(limits: Mapping[str, Sequence[float]]) -> dict[str, object]:
-    """Buttons that set the upper end of each map's colour scale."""
-    buttons = [{"label": label, "method": "restyle", "args": [{"zmax": list(each)}]} for label, each in limits.items()]
-    return {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.2, "buttons": buttons}
 
 
 def _maps(run: Run, operation: int) -> Float[np.ndarray, "time p p"]:

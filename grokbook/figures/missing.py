@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import pandas as pd
 
@@ -11,6 +12,8 @@ from grokbook.paper import experiments
 from grokbook.paper.gathered import Gathered
 from grokbook.runs.config import RunConfig
 
+K = TypeVar("K")
+V = TypeVar("V")
 OTHERS = "others"
 MANY = 20
 """How many tasks are told by name."""
@@ -49,13 +52,8 @@ def in_words(configs: Iterable[RunConfig]) -> str:
 
     Such as "a+b; a−b: p = 97, r = 0.3, seed 1; p = 97, r = 0.4, 0.5, seeds 0, 1". Braces hold a mixture.
     """
-    settings: dict[str, dict[tuple[int, float], set[int]]] = {}
-    for config in configs:
-        label = _task(config)
-        settings.setdefault(label, {}).setdefault((config.p, config.fraction), set()).add(config.seed)
-    by_setting: dict[str, list[str]] = {}
-    for label, places in settings.items():
-        by_setting.setdefault(_places(places), []).append(label)
+    settings = _grouped((_task(config), (config.p, config.fraction, config.seed)) for config in configs)
+    by_setting = _grouped((_places(places), label) for label, places in settings.items())
     return ". ".join(f"{_some(labels)}: {places}" for places, labels in by_setting.items())
 
 
@@ -73,27 +71,32 @@ def _some(labels: Sequence[str]) -> str:
     return f"{'; '.join(labels[: MANY - 2])} and {len(labels) - MANY + 2} more"
 
 
-def _places(places: dict[tuple[int, float], set[int]]) -> str:
+def _places(places: Iterable[tuple[int, float, int]]) -> str:
     """Where runs are missing; fractions and moduli with the same seeds are told in one."""
-    by_seeds: dict[tuple[int, tuple[int, ...]], list[float]] = {}
-    for (p, fraction), missing in places.items():
-        by_seeds.setdefault((p, tuple(sorted(missing))), []).append(fraction)
-    by_fractions: dict[tuple[tuple[float, ...], tuple[int, ...]], list[int]] = {}
-    for (p, seeds), fractions in by_seeds.items():
-        by_fractions.setdefault((tuple(sorted(fractions)), seeds), []).append(p)
+    seeds_at = _grouped(((p, fraction), seed) for p, fraction, seed in dict.fromkeys(places))
+    fractions_at = _grouped(((p, _list(seeds)), fraction) for (p, fraction), seeds in seeds_at.items())
+    moduli_at = _grouped(((_list(fractions), seeds), p) for (p, seeds), fractions in fractions_at.items())
     return "; ".join(
-        f"p = {_list(moduli)}, r = {_list(fractions)}, seed{'s' * (len(seeds) > 1)} {_list(seeds)}"
-        for (fractions, seeds), moduli in by_fractions.items()
+        f"p = {_list(moduli)}, r = {fractions}, seed{'s' * (', ' in seeds)} {seeds}"
+        for (fractions, seeds), moduli in moduli_at.items()
     )
 
 
 def _by_experiment(configs: Iterable[RunConfig], names: Sequence[str]) -> dict[str, list[RunConfig]]:
     """Runs under the experiment that they count for, in the order of the names; "others" come last."""
-    owners: dict[str, list[RunConfig]] = {name: [] for name in (*names, OTHERS)}
-    for config in configs:
-        owner = next((name for name in names if experiments.EXPERIMENTS[name].covers(config)), OTHERS)
-        owners[owner].append(config)
-    return {name: owned for name, owned in owners.items() if owned}
+    experiment = {name: experiments.EXPERIMENTS[name] for name in names}
+    owners = _grouped(
+        (next((name for name, each in experiment.items() if each.covers(config)), OTHERS), config) for config in configs
+    )
+    return {name: owners[name] for name in (*names, OTHERS) if name in owners}
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """Second parts under their first ones, both in the order in which they come."""
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def _list(values: Iterable[int | float]) -> str:

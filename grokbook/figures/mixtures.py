@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokbook.analysis.mixtures import order, over_alone, part
 from grokbook.data.operations import Operation, pretty
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps
-from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
-from grokbook.figures.style import PALETTE, arrange, describe
+from grokbook.figures.points import Line, add_best, explain_marks, fraction_of, grokked_at
+from grokbook.figures.style import PALETTE, arrange, describe, titled_plots
 from grokbook.runs.config import as_kept
 from grokbook.runs.run import Run
 
@@ -75,14 +74,7 @@ def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -
     runs = [run for task in tasks for run in (*task.together, *task.alone)]
     if not runs:
         raise ValueError("mixture_accuracy needs at least one run")
-    figure = make_subplots(
-        rows=len(operations),
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.09,
-        subplot_titles=[pretty(operation) for operation in operations],
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    figure = titled_plots([pretty(operation) for operation in operations], 0.09)
     told = []
     for row, operation in enumerate(operations, start=1):
         of_operation = [task for task in tasks if task.operation == operation]
@@ -90,8 +82,8 @@ def mixture_accuracy(tasks: Sequence[Task], *, name: str = "mixture-accuracy") -
             (ALONE, PALETTE[1], "dash", 16, [run for task in of_operation for run in task.alone]),
             (TOGETHER, PALETTE[0], "solid", 8, [run for task in of_operation for run in task.together]),
         ):
-            add_best(figure, Line(label, colour, dash, runs_of, size), _fraction, row=row, legend=row == 1)
-            told.append(f"{pretty(operation)} {label}: {grokked_at(runs_of, _fraction, 'r = ', '{:g}'.format)}")
+            add_best(figure, Line(label, colour, dash, runs_of, size), fraction_of, row=row, legend=row == 1)
+            told.append(f"{pretty(operation)} {label}: {grokked_at(runs_of, fraction_of, 'r = ', '{:g}'.format)}")
     explain_marks(figure)
     figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5, title="best test accuracy")
     fractions = sorted({task.fraction for task in tasks})
@@ -170,10 +162,6 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
         told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
     return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
-
-
-def _fraction(run: Run) -> float:
-    return run.config.fraction
 
 
 def _at_the_end(runs: Sequence[Run]) -> str:

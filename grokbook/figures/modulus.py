@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Literal
 
 import pandas as pd
@@ -14,7 +15,7 @@ from grokbook.data.operations import Operation
 from grokbook.data.tokens import n_operands, n_train
 from grokbook.figures.groups import best_accuracies, budgets, grok_steps
 from grokbook.figures.labels import counts_in_words
-from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
+from grokbook.figures.points import Line, add_best, explain_marks, fraction_of, grokked_at
 from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
 from grokbook.runs.run import Run
 
@@ -29,7 +30,7 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
     """
     if len({run.config.operations for run in runs}) != 1:
         raise ValueError("modulus_accuracy needs runs, all on the same operation")
-    figure, x = make_subplots(rows=1, cols=1), {"pairs": training_pairs, "fraction": _fraction}[against]
+    figure, x = make_subplots(rows=1, cols=1), {"pairs": training_pairs, "fraction": fraction_of}[against]
     moduli = sorted({run.config.p for run in runs})
     for index, p in enumerate(moduli):
         at_p = [run for run in runs if run.config.p == p]
@@ -57,9 +58,8 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
 
 def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per modulus and fraction: training pairs, and how the seeds ended."""
-    rows: dict[tuple[int, float], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed)):
-        rows.setdefault((run.config.p, run.config.fraction), []).append(run)
+    ordered = sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed))
+    rows = groupby(ordered, key=lambda run: (run.config.p, run.config.fraction))
     return pd.DataFrame(
         {
             "p": p,
@@ -70,7 +70,7 @@ def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
             "grok step": grok_steps(group),
             "budget": budgets(group),
         }
-        for (p, fraction), group in rows.items()
+        for (p, fraction), group in ((place, list(runs)) for place, runs in rows)
     )
 
 
@@ -94,7 +94,3 @@ def modulus_labels_table(operation: str, moduli: Sequence[int]) -> pd.DataFrame:
 def training_pairs(run: Run) -> int:
     """How many pairs a run was trained on, of each of its operations."""
     return n_train(n_operands(run.config.p, run.config.operands) ** 2, run.config.fraction)
-
-
-def _fraction(run: Run) -> float:
-    return run.config.fraction

@@ -24,19 +24,11 @@ class Line(NamedTuple):
     """Of its marks, in pixels: where marks of several lines coincide, the larger ones are to be drawn first."""
 
 
-class _Mark(NamedTuple):
-    """How runs of one outcome are drawn."""
-
-    grokked: bool
-    label: str
-    symbol: str
-    edge: float
-
-    def marker(self, colour: str, size: int = 9) -> dict[str, Any]:
-        return {"color": colour, "symbol": self.symbol, "size": size, "line": {"width": self.edge}}
-
-
-_MARKS = (_Mark(True, "grokked", "circle", 0), _Mark(False, "not within its budget", "diamond-open", 1.5))
+_MARKS: tuple[tuple[bool, str, dict[str, Any]], ...] = (
+    (True, "grokked", {"symbol": "circle", "line": {"width": 0}}),
+    (False, "not within its budget", {"symbol": "diamond-open", "line": {"width": 1.5}}),
+)
+"""Whether runs grokked, in words, and how they are drawn."""
 
 
 def add_best(figure: go.Figure, line: Line, x: Callable[[Run], float], *, row: int = 1, legend: bool = True) -> None:
@@ -51,50 +43,44 @@ def add_best(figure: go.Figure, line: Line, x: Callable[[Run], float], *, row: i
     """
     places = sorted({x(run) for run in line.runs})
     means = [float(np.mean([run.best_test_accuracy for run in line.runs if x(run) == place])) for place in places]
-    look = {"color": line.colour, "dash": line.dash, "width": 2}
+    place: dict[str, Any] = {"legendgroup": line.label, "row": row, "col": 1}
     figure.add_scatter(
         x=places if places else [None],
         y=means if means else [None],
         mode="lines",
-        line=look,
+        line={"color": line.colour, "dash": line.dash, "width": 2},
         name=line.label,
-        legendgroup=line.label,
         showlegend=legend,
         hoverinfo="skip",
-        row=row,
-        col=1,
+        **place,
     )
-    for mark in _MARKS:
-        shown = [run for run in line.runs if (run.grok_step is not None) is mark.grokked]
+    for grokked, _, look in _MARKS:
+        shown = [run for run in line.runs if (run.grok_step is not None) is grokked]
         if shown:
             figure.add_scatter(
                 x=[x(run) for run in shown],
                 y=[run.best_test_accuracy for run in shown],
                 text=[_hover(run) for run in shown],
                 mode="markers",
-                marker=mark.marker(line.colour, line.size),
-                legendgroup=line.label,
+                marker=look | {"color": line.colour, "size": line.size},
                 showlegend=False,
                 hovertemplate=f"%{{text}}<extra>{line.label}</extra>",
-                row=row,
-                col=1,
+                **place,
             )
 
 
 def explain_marks(figure: go.Figure) -> None:
-    """Entries in the legend that say what the symbols mean."""
-    for mark in _MARKS:
+    """Entries in the legend that say what the symbols mean, the last ones."""
+    for _, label, look in _MARKS:
+        marker, place = look | {"color": TRAIN, "size": 9}, {"row": 1, "col": 1}
         figure.add_scatter(
-            x=[None],
-            y=[None],
-            mode="markers",
-            marker=mark.marker(TRAIN),
-            name=mark.label,
-            legendrank=2000,  # last
-            hoverinfo="skip",
-            row=1,
-            col=1,
+            x=[None], y=[None], mode="markers", marker=marker, name=label, legendrank=2000, hoverinfo="skip", **place
         )
+
+
+def fraction_of(run: Run) -> float:
+    """The share r of the pairs that a run was trained on."""
+    return run.config.fraction
 
 
 def grokked_at(runs: Sequence[Run], x: Callable[[Run], float], unit: str, write: Callable[[float], str]) -> str:

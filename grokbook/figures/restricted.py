@@ -41,53 +41,35 @@ Dissection = Mapping[str, Sequence[Dissected]]
 
 def dissect(groups: Group) -> dict[str, list[Dissected]]:
     """Take the logits of runs apart, once for all figures and tables below; errors as in `restricted.ablations`."""
-    found: dict[str, list[Dissected]] = {}
-    for label, runs in groups.items():
-        tables = [restricted.ablations(run) for run in runs]
-        found[label] = [
-            Dissected(run, table, table.loss(table.waves.logits), table.ablated())
-            for run, table in zip(runs, tables, strict=True)
-        ]
-    return found
+    return {label: [_dissected(run) for run in runs] for label, runs in groups.items()}
+
+
+def _dissected(run: Run) -> Dissected:
+    table = restricted.ablations(run)
+    return Dissected(run, table, table.loss(table.waves.logits), table.ablated())
 
 
 def ablated_losses(dissected: Dissected, eta: float = ETA, *, name: str | None = None) -> go.Figure:
     """The loss with one frequency left out, for each of them, over the train and the test pairs (paper Fig 13)."""
     run, table, full, ablated = dissected
     key, label = restricted.key_frequencies(run, eta), label_of(run)
-    lines = {
-        "full loss": (full, "solid", TRAIN),
-        "restricted loss": (table.restricted(key), "dash", PALETTE[2]),
-        "restricted loss, constant kept": (table.restricted(key, "kept"), "dot", PALETTE[4]),
-    }
-    figure = _panels()
-    for row, part in enumerate(PANELS, start=1):
-        for title, (losses, dash, colour) in lines.items():
-            line = {"dash": dash, "color": colour, "width": 1.8}
-            value = getattr(losses, part)
-            figure.add_scatter(
-                x=[0, len(ablated) + 1],
-                y=[value, value],
-                mode="lines",
-                line=line,
-                hovertemplate=f"{title}: {loss_text(value)}<extra></extra>",
-                **_legend(title, row),
-            )
-        for title, chosen, symbol, colour in (
-            ("without a key frequency", key, "diamond", KEY),
-            ("without another frequency", others(key, len(ablated)), "circle-open", OTHER),
-        ):
-            figure.add_scatter(
-                x=list(chosen),
-                y=[getattr(ablated[k - 1], part) for k in chosen],
-                mode="markers",
-                marker={"symbol": symbol, "color": colour, "size": 9 if symbol == "diamond" else 7},
-                hovertemplate="without k = %{x}: loss %{y:.3g}<extra></extra>",
-                **_legend(title, row),
-            )
-    figure.update_xaxes(range=[0, len(ablated) + 1])
+    rest, ends = others(key, len(ablated)), [0, len(ablated) + 1]
+    without = {"mode": "markers", "hovertemplate": "without k = %{x}: loss %{y:.3g}<extra></extra>"}
+    key_mark, other_mark = (
+        {"symbol": "diamond", "color": KEY, "size": 9},
+        {"symbol": "circle-open", "color": OTHER, "size": 7},
+    )
+    figure = _panels(
+        {
+            "full loss": _level(full, ends, dash="solid"),
+            "restricted loss": _level(table.restricted(key), ends, dash="dash", color=PALETTE[2]),
+            "restricted loss, constant kept": _level(table.restricted(key, "kept"), ends, dash="dot", color=PALETTE[4]),
+            "without a key frequency": ([ablated[k - 1] for k in key], {"x": key, "marker": key_mark, **without}),
+            "without another frequency": ([ablated[k - 1] for k in rest], {"x": rest, "marker": other_mark, **without}),
+        }
+    )
+    figure.update_xaxes(range=ends)
     figure.update_xaxes(title="frequency k that is left out", row=2, col=1)
-    _share_range(figure)
     arrange(figure, height=600, legend_y=1.06, t=100)
     finding = _ablation_finding(dissected, key)
     return describe(
@@ -107,34 +89,26 @@ def restricted_by_count(dissected: Dissected, eta: float = ETA, *, name: str | N
     order = (combined.argsort(descending=True) + 1).tolist()
     n_key = len(restricted.key_frequencies(run, eta))
     curves: dict[Constant, list[Losses]] = {"residual": table.nested(order), "kept": table.nested(order, "kept")}
-    figure = _panels()
-    for row, part in enumerate(PANELS, start=1):
-        for losses_by_count, title, dash, colour in (
-            (curves["residual"], "frequencies alone", "solid", PALETTE[2]),
-            (curves["kept"], "frequencies and the constant", "dot", PALETTE[4]),
-        ):
-            figure.add_scatter(
-                x=list(range(1, len(order) + 1)),
-                y=[getattr(losses, part) for losses in losses_by_count],
-                customdata=order,
-                mode="lines+markers",
-                marker={"size": 5},
-                line={"dash": dash, "color": colour, "width": 2},
-                hovertemplate="%{x} kept, k = %{customdata} the last: loss %{y:.3g}<extra></extra>",
-                **_legend(title, row),
-            )
-        value = getattr(full, part)
-        figure.add_scatter(
-            x=[1, len(order)],
-            y=[value, value],
-            mode="lines",
-            line={"color": TRAIN, "width": 1.8},
-            hovertemplate=f"full loss: {loss_text(value)}<extra></extra>",
-            **_legend("full loss", row),
-        )
-        figure.add_vline(x=n_key, line={"color": KEY, "width": 1, "dash": "dash"}, row=row, col=1)
+    look = {
+        "x": list(range(1, len(order) + 1)),
+        "customdata": order,
+        "mode": "lines+markers",
+        "marker": {"size": 5},
+        "hovertemplate": "%{x} kept, k = %{customdata} the last: loss %{y:.3g}<extra></extra>",
+    }
+    alone, with_constant = (
+        {"dash": "solid", "color": PALETTE[2], "width": 2},
+        {"dash": "dot", "color": PALETTE[4], "width": 2},
+    )
+    figure = _panels(
+        {
+            "frequencies alone": (curves["residual"], look | {"line": alone}),
+            "frequencies and the constant": (curves["kept"], look | {"line": with_constant}),
+            "full loss": _level(full, [1, len(order)]),
+        }
+    )
+    figure.add_vline(x=n_key, line={"color": KEY, "width": 1, "dash": "dash"})
     figure.update_xaxes(title="frequencies kept, strongest first", row=2, col=1)
-    _share_range(figure)
     arrange(figure, height=600, legend_y=1.06, t=75)
     at = {constant: losses[n_key - 1].train for constant, losses in curves.items()}
     finding = (
@@ -175,15 +149,13 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
         name: of the figure's file.
     """
     figure, label = go.Figure(), label_of(run)
-    chosen = {
-        title: losses[(losses["left"] == left) & (losses["constant"] == constant)].set_index("step")[part]
-        for title, left, constant, part, _, _ in OVER_TRAINING
-    }
-    for title, *_, dash, colour in OVER_TRAINING:
-        values = chosen[title][chosen[title].index > 0]
+    chosen = {}
+    for title, left, constant, part, dash, colour in OVER_TRAINING:
+        drawn = losses[(losses["left"] == left) & (losses["constant"] == constant)].set_index("step")[part]
+        chosen[title], drawn = drawn, drawn[drawn.index > 0]
         figure.add_scatter(
-            x=values.index.to_numpy(),
-            y=values.to_numpy(),
+            x=drawn.index.to_numpy(),
+            y=drawn.to_numpy(),
             mode="lines",
             line={"dash": dash, "color": colour, "width": 2},
             name=title,
@@ -193,8 +165,9 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
         figure.add_vline(x=run.grok_step, line={"color": TRAIN, "width": 1, "dash": "dash"})
     figure.update_layout(xaxis=STEP_AXIS, yaxis=LOG_LOSS)
     arrange(figure, height=460, legend_y=1.02)
-    first, last = ({title: float(values.iloc[i]) for title, values in chosen.items()} for i in (0, -1))
-    summary = "; ".join(f"{title} {loss_text(first[title])} → {loss_text(last[title])}" for title in chosen)
+    summary = "; ".join(
+        f"{title} {loss_text(values.iloc[0])} → {loss_text(values.iloc[-1])}" for title, values in chosen.items()
+    )
     return describe(
         figure,
         name=name or f"losses-over-training-{run.config.hash}",
@@ -219,26 +192,26 @@ def _of_twin(losses: pd.DataFrame) -> str:
     )
 
 
-def _panels() -> go.Figure:
-    """Train pairs over test pairs, each with a logarithmic loss axis."""
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.11, subplot_titles=[f"over {x}" for x in PANELS.values()]
-    )
-    figure.update_yaxes(LOG_LOSS)
+def _panels(lines: Mapping[str, tuple[Sequence[Losses], dict[str, Any]]]) -> go.Figure:
+    """Train pairs over test pairs on one logarithmic range; losses and the look of their trace by title."""
+    titles = [f"over {pairs}" for pairs in PANELS.values()]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.11, subplot_titles=titles)
+    for row, part in enumerate(PANELS, start=1):
+        for title, (losses, look) in lines.items():
+            y = [getattr(loss, part) for loss in losses]
+            hover = look.get("hovertemplate") or f"{title}: {loss_text(y[0])}<extra></extra>"
+            entry = {"name": title, "legendgroup": title, "showlegend": row == 1}
+            figure.add_scatter(**look | entry | {"y": y, "hovertemplate": hover}, row=row, col=1)
+    shown = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
+    low, high = np.log10(shown[shown > 0]).min(), np.log10(shown[shown > 0]).max()  # 0 has no place on the axis
+    margin = 0.05 * (high - low) + 0.1
+    figure.update_yaxes(LOG_LOSS | {"range": [low - margin, high + margin]})
     return figure
 
 
-def _share_range(figure: go.Figure) -> None:
-    """Give both panels one range of losses, so that they can be compared; a loss of 0 has no place on it."""
-    shown = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
-    low, high = np.log10(shown[shown > 0]).min(), np.log10(shown[shown > 0]).max()
-    margin = 0.05 * (high - low) + 0.1
-    figure.update_yaxes(range=[low - margin, high + margin])
-
-
-def _legend(title: str, row: int) -> dict[str, Any]:
-    """One entry for both panels."""
-    return {"name": title, "legendgroup": title, "showlegend": row == 1, "row": row, "col": 1}
+def _level(loss: Losses, ends: Sequence[int], **line: str) -> tuple[Sequence[Losses], dict[str, Any]]:
+    """One loss as a line from end to end."""
+    return [loss, loss], {"x": ends, "mode": "lines", "line": {"color": TRAIN, "width": 1.8} | line}
 
 
 def _ablation_finding(dissected: Dissected, key: Sequence[int]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,18 @@ import pandas as pd
 from grokbook.analysis import restricted
 from grokbook.analysis.frequencies import multiple, others
 from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant, ratio, side
-from grokbook.figures.restricted import Dissection, loss_text
+from grokbook.figures.restricted import Dissected, Dissection, loss_text
 from grokbook.figures.tables import power_text
 from grokbook.paper import results
 
 ETAS = tuple(i / 10 for i in range(1, 10))
+
+
+def _each(dissection: Dissection) -> Iterator[tuple[dict[str, Any], Dissected]]:
+    """Every run, after the cells that name it."""
+    for label, group in dissection.items():
+        for dissected in group:
+            yield {"run": label, "seed": dissected.run.config.seed}, dissected
 
 
 def restricted_table(
@@ -46,84 +54,76 @@ def restricted_ratio_table(dissection: Dissection, eta: float = ETA) -> pd.DataF
     "agrees" compares the paper with the train pairs: is the loss lower, the same (within 10 %) or higher in both?
     """
     rows = []
-    for label, group in dissection.items():
-        for run, table, full, _ in group:
-            key, reported = restricted.key_frequencies(run, eta), results.table_4(run.config)
-            apart, kept = table.combinations(key), table.combinations(key, "kept")
-            for row, left_out in COMPARED.items():
-                over_full = ratio(apart[row].train, full.train)
-                paper = None if reported is None else ratio(reported[row], reported["full"])
-                rows.append(
-                    {
-                        "run": label,
-                        "seed": run.config.seed,
-                        "left out": left_out,
-                        "paper": "–" if paper is None else _times(paper),
-                        "train": _times(over_full),
-                        "agrees": "–" if paper is None else "yes" if side(paper) == side(over_full) else "no",
-                        "train, constant kept": _times(ratio(kept[row].train, full.train)),
-                        "test": _times(ratio(apart[row].test, full.test)),
-                        "test, constant kept": _times(ratio(kept[row].test, full.test)),
-                    }
-                )
+    for named, (run, table, full, _) in _each(dissection):
+        key, reported = restricted.key_frequencies(run, eta), results.table_4(run.config)
+        apart, kept = table.combinations(key), table.combinations(key, "kept")
+        for row, left_out in COMPARED.items():
+            over_full = ratio(apart[row].train, full.train)
+            paper = None if reported is None else ratio(reported[row], reported["full"])
+            rows.append(
+                {
+                    **named,
+                    "left out": left_out,
+                    "paper": "–" if paper is None else _times(paper),
+                    "train": _times(over_full),
+                    "agrees": "–" if paper is None else "yes" if side(paper) == side(over_full) else "no",
+                    "train, constant kept": _times(ratio(kept[row].train, full.train)),
+                    "test": _times(ratio(apart[row].test, full.test)),
+                    "test, constant kept": _times(ratio(kept[row].test, full.test)),
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def key_threshold_table(dissection: Dissection) -> pd.DataFrame:
     """What Table 4 would say for other thresholds η, over the train pairs; thresholds with one outcome share a row."""
     rows = []
-    for label, group in dissection.items():
-        for run, table, *_ in group:
-            by_key: dict[tuple[int, ...], list[float]] = {}
-            for eta in ETAS:
-                by_key.setdefault(restricted.key_frequencies(run, eta), []).append(eta)
-            for key, etas in by_key.items():
-                losses = {row: loss_text(loss.train) for row, loss in table.combinations(key).items()}
-                rows.append(
-                    {
-                        "run": label,
-                        "seed": run.config.seed,
-                        "η": f"{etas[0]:g}" if len(etas) == 1 else f"{etas[0]:g}–{etas[-1]:g}",
-                        "key frequencies": ", ".join(map(str, key)) if len(key) <= 8 else f"{len(key)} of them",
-                        **{row: losses[row] for row in ("restricted", "(a)", "(d)", "(e)")},
-                    }
-                )
+    for named, (run, table, *_) in _each(dissection):
+        by_key: dict[tuple[int, ...], list[float]] = {}
+        for eta in ETAS:
+            by_key.setdefault(restricted.key_frequencies(run, eta), []).append(eta)
+        for key, etas in by_key.items():
+            losses = table.combinations(key)
+            rows.append(
+                {
+                    **named,
+                    "η": f"{etas[0]:g}" if len(etas) == 1 else f"{etas[0]:g}–{etas[-1]:g}",
+                    "key frequencies": ", ".join(map(str, key)) if len(key) <= 8 else f"{len(key)} of them",
+                    **{row: loss_text(losses[row].train) for row in ("restricted", "(a)", "(d)", "(e)")},
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def dependent_table(dissection: Dissection, eta: float = ETA, *, count: int = 6) -> pd.DataFrame:
     """The non-key frequencies whose absence raises the train loss most, and which multiples of key ones they are."""
     rows = []
-    for label, group in dissection.items():
-        for run, _, full, ablated in group:
-            key = restricted.key_frequencies(run, eta)
-            rest = others(key, len(ablated))
-            multiples = {k: multiple(k, key, run.config.p) for k in rest}
-            among = f"{sum(found is not None for found in multiples.values())} of {len(rest)}"
-            rows += [
-                {
-                    "run": label,
-                    "seed": run.config.seed,
-                    "k": k,
-                    "train": _times(ratio(ablated[k - 1].train, full.train)),
-                    "test": _times(ratio(ablated[k - 1].test, full.test)),
-                    "multiple": "–" if (found := multiples[k]) is None else "{} · {}".format(*found),
-                    "multiples among all non-key": among,
-                }
-                for k in sorted(rest, key=lambda k: -ablated[k - 1].train)[:count]
-            ]
+    for named, (run, _, full, ablated) in _each(dissection):
+        key = restricted.key_frequencies(run, eta)
+        rest = others(key, len(ablated))
+        multiples = {k: multiple(k, key, run.config.p) for k in rest}
+        among = f"{sum(found is not None for found in multiples.values())} of {len(rest)}"
+        rows += [
+            {
+                **named,
+                "k": k,
+                "train": _times(ratio(ablated[k - 1].train, full.train)),
+                "test": _times(ratio(ablated[k - 1].test, full.test)),
+                "multiple": "–" if (found := multiples[k]) is None else "{} · {}".format(*found),
+                "multiples among all non-key": among,
+            }
+            for k in sorted(rest, key=lambda k: -ablated[k - 1].train)[:count]
+        ]
     return pd.DataFrame(rows)
 
 
 def shares_table(dissection: Dissection, eta: float = ETA) -> pd.DataFrame:
     """How much of the logits each part is, as shares of their squared norm."""
     rows = []
-    for label, group in dissection.items():
-        for run, table, *_ in group:
-            key = restricted.key_frequencies(run, eta)
-            shares = {part.replace("_", "-"): f"{share:.2%}" for part, share in table.shares(key).items()}
-            row = {"run": label, "seed": run.config.seed, "key frequencies": ", ".join(map(str, key))}
-            rows.append(row | shares)
+    for named, (run, table, *_) in _each(dissection):
+        key = restricted.key_frequencies(run, eta)
+        shares = {part.replace("_", "-"): f"{share:.2%}" for part, share in table.shares(key).items()}
+        rows.append({**named, "key frequencies": ", ".join(map(str, key)), **shares})
     return pd.DataFrame(rows)
 
 

@@ -29,44 +29,27 @@ def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]], said: Mapping
     figure.frames = [
         go.Frame(name=str(step), data=traces, traces=list(range(len(traces)))) for step, traces in frames.items()
     ]
-    labels = {step: f"{step:,}{said[step] if said else ''}" for step in frames}
-    figure.update_layout(sliders=[_slider(labels)], updatemenus=[_play_button()])
-
-
-def _slider(labels: Mapping[int, str]) -> dict[str, Any]:
-    return {
-        "active": len(labels) - 1,
+    steps = [
+        {
+            "label": f"{step:,}{said[step] if said else ''}",
+            "method": "animate",
+            "args": [[str(step)], _animation()],
+        }
+        for step in frames
+    ]
+    slider = {
+        "active": len(frames) - 1,
         "currentvalue": {"prefix": "step ", "xanchor": "left"},
         "pad": {"t": 45, "l": 60},
-        "steps": [
-            {"label": label, "method": "animate", "args": [[str(step)], _animation()]} for step, label in labels.items()
-        ],
+        "steps": steps,
     }
-
-
-def _play_button() -> dict[str, Any]:
-    """A button that plays all frames from the first one on."""
-    play = {
-        "label": "▶",
-        "method": "animate",
-        "args": [None, {**_animation(milliseconds=250), "fromcurrent": False}],
-    }
-    return {
-        "type": "buttons",
-        "showactive": False,
-        "x": 0,
-        "xanchor": "left",
-        "y": 0,
-        "yanchor": "top",
-        "pad": {"t": 62, "r": 10},
-        "buttons": [play],
-    }
+    play = {"label": "▶", "method": "animate", "args": [None, {**_animation(milliseconds=250), "fromcurrent": False}]}
+    place = {"x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "pad": {"t": 62, "r": 10}}
+    button = {"type": "buttons", "showactive": False, **place, "buttons": [play]}
+    figure.update_layout(sliders=[slider], updatemenus=[button])
 
 
 def _animation(milliseconds: int = 0) -> dict[str, Any]:
     """Each frame is drawn at once, and stays for so long before the next one."""
-    return {
-        "mode": "immediate",
-        "frame": {"duration": milliseconds, "redraw": True},
-        "transition": {"duration": 0},
-    }
+    frame = {"duration": milliseconds, "redraw": True}
+    return {"mode": "immediate", "frame": frame, "transition": {"duration": 0}}

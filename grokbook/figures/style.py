@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from grokbook.data.operations import pretty as pretty
 from grokbook.fourier import layers
@@ -31,6 +33,20 @@ STEP_AXIS = {**LOG_STEPS, "title": "step"}
 def label_of(run: Run) -> str:
     """The operations of a run, as they are written in a figure."""
     return ", ".join(map(pretty, run.config.operations))
+
+
+def titled_plots(titles: Sequence[str], gap: float, **how: Any) -> go.Figure:
+    """Plots one below the other on one value axis, each with its title at the left above it.
+
+    Args:
+        titles: of the plots.
+        gap: between two plots, in heights of the figure.
+        how: whatever else ``make_subplots`` takes.
+    """
+    figure = make_subplots(
+        rows=len(titles), cols=1, shared_xaxes=True, vertical_spacing=gap, subplot_titles=titles, **how
+    )
+    return figure.update_annotations(x=0, xanchor="left", font={"size": 13})
 
 
 def share_step_axis(figure: go.Figure, rows: int) -> None:

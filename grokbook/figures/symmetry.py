@@ -11,7 +11,7 @@ from grokbook.analysis.symmetry import by_mirror, classes, mirrored, share_with_
 from grokbook.data.operations import pretty
 from grokbook.data.tokens import n_train
 from grokbook.figures.groups import Group
-from grokbook.figures.tables import step_text
+from grokbook.figures.tables import per_run, step_text
 from grokbook.paper import results
 from grokbook.runs.run import Run
 
@@ -25,28 +25,23 @@ def twin_table(groups: Group) -> pd.DataFrame:
     Raises:
         ValueError: a run is on several operations, or on other operands than the residues.
     """
-    rows = []
-    for label, runs in groups.items():
-        for run in runs:
-            config = run.config
-            if len(config.operations) > 1 or config.operands != "residues":
-                raise ValueError(f"twins are counted for one operation over residues, not for {config.label}")
-            (operation,) = config.parsed_operations
-            share = share_with_twins(operation, config.p, config.fraction, config.seed)
-            known = run.first_step("train_accuracy")
-            test = run.history.set_index("step")["test_accuracy"]
-            rows.append(
-                {
-                    "run": label,
-                    "seed": config.seed,
-                    "values told apart": " and ".join(str(each.max() + 1) for each in classes(operation, config.p)),
-                    "test pairs with a twin": f"{share:.1%}",
-                    "train set known": step_text(known),
-                    "test accuracy then": "–" if known is None else f"{test[known]:.1%}",
-                    "grok step": step_text(run.grok_step),
-                }
-            )
-    return pd.DataFrame(rows)
+
+    def cells(run: Run) -> dict[str, str]:
+        config = run.config
+        if len(config.operations) > 1 or config.operands != "residues":
+            raise ValueError(f"twins are counted for one operation over residues, not for {config.label}")
+        (operation,) = config.parsed_operations
+        share = share_with_twins(operation, config.p, config.fraction, config.seed)
+        known, test = run.first_step("train_accuracy"), run.history.set_index("step")["test_accuracy"]
+        return {
+            "values told apart": " and ".join(str(each.max() + 1) for each in classes(operation, config.p)),
+            "test pairs with a twin": f"{share:.1%}",
+            "train set known": step_text(known),
+            "test accuracy then": "–" if known is None else f"{test[known]:.1%}",
+            "grok step": step_text(run.grok_step),
+        }
+
+    return per_run(groups, cells)
 
 
 def mirror_table(runs: Sequence[Run]) -> pd.DataFrame:

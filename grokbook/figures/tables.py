@@ -1,4 +1,4 @@
-"""Tables as the book shows them."""
+"""Tables as the book shows them, text of its cells, and the line on what machine a notebook ran."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown, display
 
 from grokbook.figures.groups import Group, grok_or_best, outcome
 from grokbook.figures.style import LAYER_SYMBOLS
 from grokbook.fourier import measures
 from grokbook.fourier.transform import Spectrum
 from grokbook.paper import results
+from grokbook.runs.provenance import here, sentence
 from grokbook.runs.run import Run
 
 SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
@@ -30,6 +31,17 @@ def table(frame: pd.DataFrame) -> HTML:
     shown = re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown)
     shown = re.sub(r"<td>(?=[^<]{15})(?=[^<]*[,;:] )", '<td class="list">', shown)
     return HTML(re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", shown))
+
+
+def markdown(text: str) -> Markdown:
+    """Text that a cell has put together, shown as Markdown."""
+    return Markdown(text)
+
+
+def note() -> None:
+    """Say what this notebook ran on: a line for readers, and the same as the output's metadata for programs."""
+    facts = here()
+    display({"text/plain": sentence(facts)}, metadata={"grokbook": facts}, raw=True)
 
 
 def per_run(groups: Group, cells: Callable[[Run], Mapping[str, object]]) -> pd.DataFrame:

@@ -53,17 +53,13 @@ def circle(
             name=title,
             hovertemplate="residue %{text}<extra></extra>",
         )
-    figure.update_layout(
-        xaxis={"title": f"along the cosine of k = {k}"},
-        yaxis={"title": f"along the sine of k = {k}", "scaleanchor": "x"},
-    )
+    figure.update_xaxes(title=f"along the cosine of k = {k}")
+    figure.update_yaxes(title=f"along the sine of k = {k}", scaleanchor="x")
     arrange(figure, height=520, legend_y=1.02)
     radii = np.linalg.norm(points, axis=1)
-    turn = _turn(points)
     text = (
-        f"The {p} residues in the plane of frequency {k}, at a distance of {radii.min():.2f} to {radii.max():.2f} "
-        "from the "
-        f"middle; one step from x to x + 1 is {turn:.3f} of a turn on average (k/p = {k / p:.3f})"
+        f"The {p} residues in the plane of frequency {k}, at a distance of {radii.min():.2f} to {radii.max():.2f} from "
+        f"the middle; one step from x to x + 1 is {_turn(points):.3f} of a turn on average (k/p = {k / p:.3f})"
     )
     return describe(
         figure,
@@ -132,30 +128,24 @@ def task_table(config: RunConfig, *, name: str = "task-table") -> go.Figure:
     table = data.make([operation], p, config.fraction, config.seed, config.operands)
     answers, train = (data.over_residues(column, p) for column in (table.labels[0], table.train))
     shown = torch.where(train, answers.double(), torch.nan).T.numpy()
-    figure = go.Figure(
-        go.Heatmap(
-            z=shown,
-            zmin=0,
-            zmax=p - 1,
-            colorscale="Viridis",
-            colorbar={"title": {"text": "answer"}, "thickness": 12},
-            hovertemplate="a = %{x}, b = %{y}: %{z}<extra></extra>",
-            hoverongaps=False,
-        )
+    figure = go.Figure().add_heatmap(
+        z=shown,
+        zmin=0,
+        zmax=p - 1,
+        colorscale="Viridis",
+        colorbar={"title": {"text": "answer"}, "thickness": 12},
+        hovertemplate="a = %{x}, b = %{y}: %{z}<extra></extra>",
+        hoverongaps=False,
     )
-    figure.update_layout(
-        xaxis={"title": "a", "constrain": "domain"},
-        yaxis={"title": "b", "scaleanchor": "x", "constrain": "domain"},
-    )
+    figure.update_xaxes(title="a", constrain="domain")
+    figure.update_yaxes(title="b", constrain="domain", scaleanchor="x")
     arrange(figure, height=480, t=30)
     text = (
         f"The table of {operation.pretty} mod {p} as the network sees it: {int(train.sum())} of {p * p} pairs "
-        "have their "
-        f"answer, {int((~train).sum())} are blank"
+        f"have their answer, {int((~train).sum())} are blank"
     )
-    return describe(
-        figure, name=name, title=f"{operation.pretty} mod {p}: what is shown", caption=f"{text}.", alt=f"{text}."
-    )
+    title = f"{operation.pretty} mod {p}: what is shown"
+    return describe(figure, name=name, title=title, caption=f"{text}.", alt=f"{text}.")
 
 
 def _strongest(heights: Float[np.ndarray, " K"], letter: str) -> str:

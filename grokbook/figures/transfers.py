@@ -13,14 +13,17 @@ from grokbook.analysis.coordinates import natural
 from grokbook.analysis.transfers import Fate, fate, from_scratch, gains, share_coordinate, speed_up
 from grokbook.data.operations import Operation, pretty
 from grokbook.figures.groups import curve, grok_or_best, grok_steps
-from grokbook.figures.style import LOG_STEPS, PALETTE, arrange, describe
+from grokbook.figures.style import LOG_STEPS, PALETTE, TRAIN, arrange, describe
 from grokbook.model.names import MODULES
 from grokbook.paper import results
 from grokbook.paper.configs import Transfer
 from grokbook.runs.run import Run
 
 SCRATCH = "from scratch"
-_LOOKS = {SCRATCH: ("#8b949c", "solid"), "PG-E": (PALETTE[0], "dash"), "PG-T": (PALETTE[1], "solid")}
+_LOOKS = {
+    label: {"color": colour, "dash": dash, "width": 2}
+    for label, colour, dash in ((SCRATCH, TRAIN, "solid"), ("PG-E", PALETTE[0], "dash"), ("PG-T", PALETTE[1], "solid"))
+}
 
 
 Transfers = Mapping[Transfer, Sequence[Run]]
@@ -47,30 +50,31 @@ def transfer_grid(scratch: Mapping[str, Sequence[Run]], transfers: Transfers, *,
         column_titles=[f"from {each}" for each in names],
         row_titles=[f"on {each}" for each in names],
     )
-    for row, target in enumerate(operations, start=1):
-        for col, source in enumerate(operations, start=1):
-            modules = {module: transfers.get(_transfer(module, source, target), ()) for module in MODULES}
-            for label, runs in {SCRATCH: scratch[target], **modules}.items():
-                colour, dash = _LOOKS[label]
-                for index, run in enumerate(runs):
-                    figure.add_scatter(
-                        **curve(run, "test_accuracy"),
-                        line={"color": colour, "dash": dash, "width": 2},
-                        name=label,
-                        legendgroup=label,
-                        showlegend=row == col == 1 and index == 0,
-                        hovertemplate=f"{label}: %{{y:.1%}} at step %{{x:,}}<extra></extra>",
-                        row=row,
-                        col=col,
-                    )
+    for (row, target), (col, source) in product(enumerate(operations, start=1), repeat=2):
+        modules = {module: transfers.get(_transfer(module, source, target), ()) for module in MODULES}
+        for label, runs in {SCRATCH: scratch[target], **modules}.items():
+            for index, run in enumerate(runs):
+                figure.add_scatter(
+                    **curve(run, "test_accuracy"),
+                    line=_LOOKS[label],
+                    name=label,
+                    legendgroup=label,
+                    showlegend=row == col == 1 and index == 0,
+                    hovertemplate=f"{label}: %{{y:.1%}} at step %{{x:,}}<extra></extra>",
+                    row=row,
+                    col=col,
+                )
     figure.update_xaxes(LOG_STEPS)
     figure.update_xaxes(title="step", row=size)
     figure.update_yaxes(tickformat=".0%", range=[-0.05, 1.08], dtick=0.5)
     arrange(figure, height=160 + 150 * size, legend_y=1.06, t=70, r=40)
-    cells = [_transfer(*cell) for cell in product(MODULES, operations, operations)]
-    missing = sum(not transfers.get(cell) for cell in cells)
+    cells = [transfers.get(_transfer(*cell)) for cell in product(MODULES, operations, operations)]
+    missing = sum(not runs for runs in cells)
     unseen = f" {missing} of {len(cells)} are not stored and not drawn." if missing else ""
-    told = "; ".join(_outcome(transfer, runs) for transfer, runs in transfers.items())
+    told = "; ".join(
+        f"{transfer.module} {pretty(transfer.source)} → {pretty(transfer.target)}: {grok_steps(runs)}"
+        for transfer, runs in transfers.items()
+    )
     return describe(
         figure,
         name=name,
@@ -94,10 +98,6 @@ def _how_many_grok(transfers: Transfers) -> str:
         if runs:
             counts.append(f"{sum(run.grok_step is not None for run in runs)} of {len(runs)} with {module}")
     return f"Runs that grok: {', '.join(counts)}." if counts else ""
-
-
-def _outcome(transfer: Transfer, runs: Sequence[Run]) -> str:
-    return f"{transfer.module} {pretty(transfer.source)} → {pretty(transfer.target)}: {grok_steps(runs)}"
 
 
 def transfer_table(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) -> pd.DataFrame:
@@ -147,15 +147,17 @@ def transfer_counts(scratch: Mapping[str, Sequence[Run]], transfers: Transfers) 
     rows = []
     for module in MODULES:
         runs = [(before, run) for transfer, before, run in _compared(scratch, transfers) if transfer.module == module]
-        fates = [fate(before, run) for before, run in runs]
-        told = [results.transfer_helps(run.config) for _, run in runs]
-        judged = [
-            (each is Fate.SOONER) is helps
-            for each, helps in zip(fates, told, strict=True)
-            if each is not Fate.UNKNOWN and helps is not None
-        ]
-        agree = f"{sum(judged)} of {len(judged)}" if judged else "–"
-        rows.append({"module": module, "runs": len(runs), **_counts(fates), "as in the paper": agree})
+        found = [(fate(before, run), results.transfer_helps(run.config)) for before, run in runs]
+        known = [(each, helps) for each, helps in found if each is not Fate.UNKNOWN and helps is not None]
+        agree = sum((each is Fate.SOONER) is helps for each, helps in known)
+        rows.append(
+            {
+                "module": module,
+                "runs": len(runs),
+                **_counts([each for each, _ in found]),
+                "as in the paper": f"{agree} of {len(known)}" if known else "–",
+            }
+        )
     return pd.DataFrame(rows)
 
 
