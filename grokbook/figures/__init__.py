@@ -13,22 +13,20 @@ What is where; a module imports only from those above it:
     spectra   one run in the Fourier basis: bars and spectrograms, alone or below its accuracies
     maps      the logits in two dimensions
     tables    the numbers at the end
-    balance   cosines against sines
     symmetry  test pairs that could be looked up
     coordinates           layers over the coordinates in which operations are sums
     coordinate_tables     the same in numbers
     missing   which runs are stored, and what trains the others
-    points    runs as points against a number of theirs
+    points    runs as points against a number of theirs, cosines against sines
     mixtures  several operations in one run, each beside the same one alone
     modulus   one operation at several moduli (with counts from labels)
     transfers a grid of runs with and without pre-grokked modules
     verdicts  the paper's claims, and what became of them
     labels    label distributions of many operations, without runs
-    taxonomy  operations by their formulas, beside the paper's words
     restricted         logits taken apart: ablated and restricted losses
     restricted_tables  the same in numbers, beside the paper's
     grid      Table 5: operations against fractions, from outcomes of runs
-    grid_tables        the same counted, beside the paper's
+    grid_tables        the same counted, beside the paper's; operations by their formulas
     teaching  small figures of the workshops
 """
 

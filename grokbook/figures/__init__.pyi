@@ -1,6 +1,4 @@
 from . import live as live
-from .balance import balance_scatter as balance_scatter
-from .balance import balance_table as balance_table
 from .coordinate_tables import coordinate_summary as coordinate_summary
 from .coordinate_tables import frequency_table as frequency_table
 from .coordinate_tables import leading_table as leading_table
@@ -17,11 +15,14 @@ from .grid import outcome_grid as outcome_grid
 from .grid_tables import agreement_table as agreement_table
 from .grid_tables import delay_table as delay_table
 from .grid_tables import disagreement_table as disagreement_table
+from .grid_tables import formula_table as formula_table
 from .grid_tables import fraction_table as fraction_table
 from .grid_tables import grid_counts as grid_counts
 from .grid_tables import kind_outcome_table as kind_outcome_table
+from .grid_tables import kind_table as kind_table
 from .grid_tables import origin_table as origin_table
 from .grid_tables import repeat_table as repeat_table
+from .grid_tables import taxonomy_table as taxonomy_table
 from .groups import Group as Group
 from .groups import best_accuracies as best_accuracies
 from .groups import by_operation as by_operation
@@ -45,6 +46,8 @@ from .mixtures import mixture_tasks as mixture_tasks
 from .modulus import modulus_accuracy as modulus_accuracy
 from .modulus import modulus_labels_table as modulus_labels_table
 from .modulus import modulus_table as modulus_table
+from .points import balance_scatter as balance_scatter
+from .points import balance_table as balance_table
 from .restricted import ablated_losses as ablated_losses
 from .restricted import dissect as dissect
 from .restricted import losses_over_training as losses_over_training
@@ -75,9 +78,6 @@ from .tables import seed_table as seed_table
 from .tables import spectra_table as spectra_table
 from .tables import table as table
 from .tables import threshold_table as threshold_table
-from .taxonomy import formula_table as formula_table
-from .taxonomy import kind_table as kind_table
-from .taxonomy import taxonomy_table as taxonomy_table
 from .teaching import by_frequency as by_frequency
 from .teaching import circle as circle
 from .teaching import task_table as task_table

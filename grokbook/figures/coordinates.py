@@ -16,7 +16,7 @@ from torch import Tensor
 from grokbook import model
 from grokbook.analysis import coordinates
 from grokbook.analysis.coordinates import MOST, RESIDUES, Coordinate, Leading, Natural, leading
-from grokbook.figures.groups import Group, outcome
+from grokbook.figures.groups import Group, outcome, span
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, arrange, describe, label_of
 from grokbook.fourier import layers
 from grokbook.runs.config import RunConfig
@@ -231,12 +231,8 @@ def _ranges(cells: pd.DataFrame) -> str:
         "over others": ~cells["own"] & ~random,
         "at the random start of the first run": random,
     }
-    counts = {what: cells["needed"][chosen].dropna() for what, chosen in kinds.items()}
-    return ", ".join(
-        f"{found.min()} to {found.max()} {what}" if found.min() < found.max() else f"{found.min()} {what}"
-        for what, found in counts.items()
-        if len(found)
-    )
+    counts = {what: sorted(cells["needed"][chosen].dropna()) for what, chosen in kinds.items()}
+    return ", ".join(f"{span(list(map(str, found)), ' to ')} {what}" for what, found in counts.items() if found)
 
 
 def _counted(layer: Float[Tensor, "p n"], waves: Coordinate) -> str:

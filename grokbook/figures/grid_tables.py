@@ -1,4 +1,4 @@
-"""Tables 5 and 1 of the paper beside what was run: where they agree, and where not."""
+"""What operations are by their formulas, and the paper's Tables 1, 3 and 5 beside that and beside what was run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from grokbook.data.operations import Operation, pretty
+from grokbook.data.operations import Operation, Polynomial, pretty
+from grokbook.data.polynomials import Kind
 from grokbook.figures.tables import step_text
-from grokbook.paper import results
+from grokbook.paper import results, taxonomy
 from grokbook.paper.table_5 import Cell, agreement, by_group, count, grokking
 from grokbook.runs.outcomes import Outcome
+
+_MARKS = {True: "groks", False: "does not grok", None: "lost"}
+"""Of Table 1."""
 
 
 def grid_counts(grid: Sequence[Cell]) -> str:
@@ -87,14 +91,13 @@ def disagreement_table(grid: Sequence[Cell]) -> pd.DataFrame:
 
 def kind_outcome_table(grid: Sequence[Cell], fraction: float = 0.3) -> pd.DataFrame:
     """Table 1 from the cells: how many operations of each group grok, at one fraction and at any that was run."""
-    marks = {True: "groks", False: "does not grok", None: "lost"}
     rows = []
     for group, cells in by_group(grid).items():
         at, anywhere = grokking(cells, fraction), grokking(cells)
         rows.append(
             {
                 "kind": group.label,
-                "Table 1": marks[group.marked],
+                "Table 1": _MARKS[group.marked],
                 "operations": len({cell.operation for cell in cells}),
                 f"grok at r = {fraction:g}": _share(at),
                 "grok at any r": _share(anywhere),
@@ -165,3 +168,60 @@ def origin_table(grid: Sequence[Cell]) -> pd.DataFrame:
         steps = sum(outcome.steps for outcome in rows[key])
         found.append((*key, len(rows[key]), f"{steps:,}", days[0], days[-1]))
     return pd.DataFrame(found, columns=columns)
+
+
+# --- without runs ---------------------------------------------------------------------------------
+
+_YES_NO = {True: "yes", False: "–"}
+
+
+def formula_table(operations: Sequence[Polynomial]) -> pd.DataFrame:
+    """One row per operation: properties that follow from its formula."""
+    rows = []
+    for operation in operations:
+        even = [name for name, holds in (("a", operation.even_in_a), ("b", operation.even_in_b)) if holds]
+        divisors = [("a+b", operation.divisible_by_sum), ("a−b", operation.divisible_by_difference)]
+        rows.append(
+            {
+                "operation": operation.pretty,
+                "degree": operation.degree,
+                "cross term": _YES_NO[operation.has_cross_term],
+                "function of a±b": _YES_NO[operation.factorizable],
+                "divisible by": ", ".join(name for name, holds in divisors if holds) or "–",
+                "symmetric": _YES_NO[operation.symmetric],
+                "even in": ", ".join(even) or "–",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def taxonomy_table(operations: Sequence[Operation]) -> pd.DataFrame:
+    """One row per operation: the words of Table 3, its kind, and whether that is its group in Table 5."""
+    return pd.DataFrame(
+        {
+            "operation": operation.pretty,
+            "words of Table 3": ", ".join(taxonomy.terms(operation)) or "–",
+            "kind": _name(operation.kind),
+            "group in Table 5": taxonomy.verdict(operation),
+        }
+        for operation in operations
+    )
+
+
+def kind_table(operations: Sequence[Operation], fraction: float = 0.3) -> pd.DataFrame:
+    """One row per kind: the paper's Table 1 beside what its Table 5 says at this fraction of each operation."""
+    return pd.DataFrame(
+        {
+            "kind": _name(standing.kind),
+            "by its formula": taxonomy.MEANINGS[standing.kind],
+            "Table 1": _MARKS[standing.marked],
+            f"Table 5: at r = {fraction:g}": f"{len(standing.grok)} of {len(standing.grok) + len(standing.fail)}",
+            "all from r =": "–" if standing.all_from is None else f"{standing.all_from:g}",
+            "agrees": "yes" if standing.verdict == "agrees" else standing.verdict,
+        }
+        for standing in taxonomy.standings(operations, fraction)
+    )
+
+
+def _name(kind: Kind) -> str:
+    return kind.value.replace("_", " ")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from grokbook.figures.style import label_of
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
@@ -35,26 +33,25 @@ def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
     return groups
 
 
-def after_start(run: Run) -> pd.DataFrame:
-    """The history without step 0, which has no place on a logarithmic axis."""
-    return run.history[run.history["step"] > 0]
-
-
 def curve(run: Run, column: str) -> dict[str, Any]:
-    """A column of the history against step, as a scatter trace takes it."""
-    history = after_start(run)
+    """A column of the history against step, as a scatter trace takes it; step 0 has no place on a logarithmic axis."""
+    history = run.history[run.history["step"] > 0]
     return {"x": history["step"].to_numpy(), "y": history[column].to_numpy(), "mode": "lines"}
+
+
+def span(ordered: Sequence[str], to: str = "–") -> str:
+    """The first and the last of some numbers, or the one that all of them are."""
+    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]}{to}{ordered[-1]}"
 
 
 def outcome(runs: Sequence[Run]) -> str:
     """How the runs of a group ended, in words; a mixture has grokked when all of its operations have."""
     all_of = "all operations " if any(len(run.config.operations) > 1 for run in runs) else ""
-    steps = [run.grok_step for run in runs]
-    grokked = [step for step in steps if step is not None]
+    grokked = sorted(run.grok_step for run in runs if run.grok_step is not None)
     if not grokked:
         best, budget = max(run.best_test_accuracy for run in runs), max(run.steps for run in runs)
         return f"not {all_of}grokked within {budget:,} steps (best test accuracy {best:.1%})"
-    where = f"step {grokked[0]:,}" if len(set(grokked)) == 1 else f"steps {min(grokked):,}–{max(grokked):,}"
+    where = f"step{'s' * (grokked[0] < grokked[-1])} {span([f'{step:,}' for step in grokked])}"
     of = "" if len(runs) == 1 else f" in {len(grokked)} of {len(runs)} seeds"
     return f"{all_of}grokked{of} at {where}"
 
@@ -64,9 +61,8 @@ def brief_outcome(runs: Sequence[Run]) -> str:
     steps = sorted(run.grok_step for run in runs if run.grok_step is not None)
     if not steps:
         return f"best {max(run.best_test_accuracy for run in runs):.1%}"
-    where = f"{steps[0]:,}" if steps[0] == steps[-1] else f"{steps[0]:,}–{steps[-1]:,}"
     of = "" if len(steps) == len(runs) else f" in {len(steps)} of {len(runs)} seeds"
-    return f"grok step {where}{of}"
+    return f"grok step {span([f'{step:,}' for step in steps])}{of}"
 
 
 def grok_steps(runs: Sequence[Run]) -> str:
@@ -87,16 +83,12 @@ def best_accuracies(runs: Sequence[Run]) -> str:
 
 def budgets(runs: Sequence[Run]) -> str:
     """The steps that runs could have had, in words."""
-    steps = sorted({run.config.max_steps for run in runs})
-    return f"{steps[0]:,} steps" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,} steps"
+    steps = sorted(run.config.max_steps for run in runs)
+    return f"{span([f'{step:,}' for step in steps], ' to ')} steps"
 
 
 def change(runs: Sequence[Run], column: str) -> str:
     """First and last value of a measure; where seeds differ by then, the smallest and the largest of each."""
-    return " → ".join(_range([f"{run.history[column].iloc[i]:.2f}" for run in runs]) for i in (0, -1))
-
-
-def _range(values: Sequence[str]) -> str:
-    """Numbers with as many digits: the smallest and the largest, or the one that all of them are."""
-    lowest, highest = min(values, key=float), max(values, key=float)
-    return lowest if lowest == highest else f"{lowest}–{highest}"
+    return " → ".join(
+        span([f"{value:.2f}" for value in sorted(run.history[column].iloc[i] for run in runs)]) for i in (0, -1)
+    )

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from grokbook.analysis.labels import STATISTICS, Labels, Outcomes, by_histogram, mean_kl, parted, separation, twins
 from grokbook.data.polynomials import Kind
+from grokbook.figures.groups import span
 from grokbook.figures.style import PALETTE, TRAIN, arrange, describe, titled_plots
 
 _MARKS = (
@@ -205,10 +206,7 @@ def separation_table(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes])
 
 
 def _range(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    low, high = (f"{x:.3g}" for x in (min(values), max(values)))
-    return low if low == high else f"{low} … {high}"
+    return span([f"{value:.3g}" for value in sorted(values)], " … ") if values else "–"
 
 
 def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from grokbook.analysis import restricted
 from grokbook.analysis.frequencies import multiple, others
 from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant, ratio, side
+from grokbook.figures.groups import span
 from grokbook.figures.restricted import Dissected, Dissection, loss_text
 from grokbook.figures.tables import power_text
 from grokbook.paper import results
@@ -87,7 +88,7 @@ def key_threshold_table(dissection: Dissection) -> pd.DataFrame:
             rows.append(
                 {
                     **named,
-                    "η": f"{etas[0]:g}" if len(etas) == 1 else f"{etas[0]:g}–{etas[-1]:g}",
+                    "η": span([f"{eta:g}" for eta in etas]),
                     "key frequencies": ", ".join(map(str, key)) if len(key) <= 8 else f"{len(key)} of them",
                     **{row: loss_text(losses[row].train) for row in ("restricted", "(a)", "(d)", "(e)")},
                 }

@@ -9,6 +9,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
+from grokbook.figures.groups import span
 from grokbook.figures.tables import number_text, table
 from grokbook.paper.claims import Criterion, Judgement, Verdict, kept
 
@@ -78,8 +79,7 @@ def _number(value: float) -> str:
 def _spread(criterion: Criterion) -> str:
     if len(criterion.numbers) < 2:
         return "–"
-    least, most = _number(min(criterion.numbers)), _number(max(criterion.numbers))
-    return least if least == most else f"{least} to {most}"
+    return span([_number(extreme(criterion.numbers)) for extreme in (min, max)], " to ")
 
 
 def _start(criterion: Criterion) -> str:
