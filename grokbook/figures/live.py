@@ -86,6 +86,8 @@ class Screen:
         self._draw = figures.snapshot
         self._handle: Any = None
         self._not_before = 0.0
+        self.seconds = 0.0
+        """Spent on drawing so far."""
 
     def show(self, run: Callable[[], Run]) -> None:
         """Draw a run, unless that was done just now, or takes more time than it may."""
@@ -95,6 +97,7 @@ class Screen:
         first = self._handle is None
         self._put(_light_bundle(self._draw(run())))
         spent = time.perf_counter() - began
+        self.seconds += spent
         # The first update pays for what later ones find ready, and says nothing about them.
         self._not_before = began + max(UPDATE_SECONDS, 0.0 if first else spent / SHARE)
 

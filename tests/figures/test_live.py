@@ -19,6 +19,8 @@ from grokbook.figures import live
 from grokbook.runs.store import STORED_ONLY_VARIABLE
 from grokbook.training.trainer import Trainer
 
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+
 
 @pytest.fixture
 def store(tmp_path):
@@ -138,10 +140,10 @@ def test_again_trains_anew_and_can_be_stopped(store, tiny, tiny_transfer, tiny_r
 def test_a_notebook_shows_one_figure_that_follows_the_run(store, tiny, tiny_run, notebook):
     live.train(tiny(), store=store, device="cpu")
     assert {name for name, _ in notebook} == {"display 0"}
-    steps = [bundle[live.PLOTLY_MIME]["layout"]["meta"]["title"].split()[-1] for _, bundle in notebook]
+    steps = [bundle[PLOTLY_MIME]["layout"]["meta"]["title"].split()[-1] for _, bundle in notebook]
     assert steps == [str(step) for step in tiny_run.history["step"]]
-    assert [set(bundle) for _, bundle in notebook[:-1]] == [{live.PLOTLY_MIME, "text/plain"}] * (len(steps) - 1)
-    last = notebook[-1][1][live.PLOTLY_MIME]
+    assert [set(bundle) for _, bundle in notebook[:-1]] == [{PLOTLY_MIME, "text/plain"}] * (len(steps) - 1)
+    last = notebook[-1][1][PLOTLY_MIME]
     assert last["layout"]["meta"]["caption"]
     json.dumps(last)
 
@@ -149,7 +151,7 @@ def test_a_notebook_shows_one_figure_that_follows_the_run(store, tiny, tiny_run,
 def test_the_figure_of_a_stopped_run_shows_where_it_stopped(store, tiny, notebook, monkeypatch):
     interrupt_at(monkeypatch, 10)
     live.train(tiny(), store=store, device="cpu")
-    assert "at step 10" in notebook[-1][1][live.PLOTLY_MIME]["layout"]["meta"]["title"]
+    assert "at step 10" in notebook[-1][1][PLOTLY_MIME]["layout"]["meta"]["title"]
 
 
 def test_drawing_takes_a_small_share_of_the_time(tiny_run, notebook, monkeypatch):
@@ -201,5 +203,5 @@ def test_an_executed_notebook_keeps_the_last_figure(tmp_path, tiny):
         execute_notebook(source, tmp_path / "out.ipynb", env={STORED_ONLY_VARIABLE: ""}, note=False), 4
     )
     outputs = [output for output in executed.cells[-1].outputs if output.output_type != "stream"]
-    (figure,) = (output.data[live.PLOTLY_MIME] for output in outputs)
+    (figure,) = (output.data[PLOTLY_MIME] for output in outputs)
     assert figure["layout"]["meta"]["title"].endswith("at step 30")
