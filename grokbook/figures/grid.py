@@ -11,6 +11,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from grokbook.data.polynomials import Kind
+from grokbook.figures.groups import grouped
 from grokbook.figures.style import arrange, describe
 from grokbook.paper.table_5 import Cell, agreement, count
 
@@ -54,9 +55,7 @@ def outcome_grid(grid: Sequence[Cell], *, name: str = "summary-grid") -> go.Figu
 
 def _panels(grid: Sequence[Cell]) -> tuple[go.Figure, dict[Kind, list[Cell]]]:
     """A plot for each kind, with a row for each task and a column for each fraction, one below the other."""
-    kinds: dict[Kind, list[Cell]] = {}
-    for cell in grid:
-        kinds.setdefault(cell.operation.kind, []).append(cell)
+    kinds = grouped((cell.operation.kind, cell) for cell in grid)
     tasks = {kind: list(dict.fromkeys(cell.label for cell in cells)) for kind, cells in kinds.items()}
     sizes = [_ROW * len(names) for names in tasks.values()]
     height = sum(sizes) + _GAP * (len(sizes) - 1)

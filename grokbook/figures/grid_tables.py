@@ -9,6 +9,7 @@ import pandas as pd
 
 from grokbook.data.operations import Operation, Polynomial, pretty
 from grokbook.data.polynomials import Kind
+from grokbook.figures.groups import grouped
 from grokbook.figures.tables import step_text
 from grokbook.paper import results, taxonomy
 from grokbook.paper.table_5 import Cell, agreement, by_group, count, grokking
@@ -156,11 +157,10 @@ def repeat_table(trainings: Iterable[Sequence[Outcome]]) -> pd.DataFrame:
 
 def origin_table(grid: Sequence[Cell]) -> pd.DataFrame:
     """One row per device, library and commit that runs were trained with: how many, their steps, first and last day."""
-    rows: dict[tuple[str, ...], list[Outcome]] = {}
-    for cell in grid:
-        for outcome in cell.outcomes:
-            facts = (str(outcome.facts[name] or "–") for name in ("device", "torch", "commit"))
-            rows.setdefault(tuple(facts), []).append(outcome)
+    outcomes = [outcome for cell in grid for outcome in cell.outcomes]
+    rows = grouped(
+        (tuple(str(each.facts[name] or "–") for name in ("device", "torch", "commit")), each) for each in outcomes
+    )
     columns = ["device", "torch", "commit", "runs", "steps", "first", "last"]
     found = []
     for key in sorted(rows):

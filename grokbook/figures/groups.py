@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from grokbook.figures.style import label_of
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
 
+K = TypeVar("K")
+V = TypeVar("V")
 Group = Mapping[str, Sequence[Run]]
 """Runs under the label they are drawn with: usually one per seed."""
 
@@ -24,12 +26,18 @@ def by_operation(runs: Iterable[Run]) -> dict[str, list[Run]]:
     distinct: dict[RunConfig, Run] = {}
     for run in runs:
         distinct.setdefault(run.config, run)
-    groups: dict[str, list[Run]] = {}
-    for run in distinct.values():
-        group = groups.setdefault(label_of(run), [run])
-        if group[0].config.operations != run.config.operations:
-            raise ValueError(f"two different tables are called {label_of(run)}: give one of them another name")
-        group += [run] if run is not group[0] else []
+    groups = grouped((label_of(run), run) for run in distinct.values())
+    for label, group in groups.items():
+        if len({run.config.operations for run in group}) > 1:
+            raise ValueError(f"two different tables are called {label}: give one of them another name")
+    return groups
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """Second parts under their first ones, both in the order in which they come."""
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
     return groups
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from grokbook.analysis.labels import STATISTICS, Labels, Outcomes, by_histogram, mean_kl, parted, separation, twins
 from grokbook.data.polynomials import Kind
-from grokbook.figures.groups import span
+from grokbook.figures.groups import grouped, span
 from grokbook.figures.style import PALETTE, TRAIN, arrange, describe, titled_plots
 
 _MARKS = (
@@ -147,10 +147,7 @@ def _add_marks(
 
 
 def _by_kind(surveyed: Iterable[Labels]) -> dict[Kind, list[Labels]]:
-    groups: dict[Kind, list[Labels]] = {}
-    for labels in surveyed:
-        groups.setdefault(labels.operation.kind, []).append(labels)
-    return groups
+    return grouped((labels.operation.kind, labels) for labels in surveyed)
 
 
 def _seeds(surveyed: Sequence[Labels]) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 import pandas as pd
 
 from grokbook.data.operations import pretty
+from grokbook.figures.groups import grouped
 from grokbook.paper import experiments
 from grokbook.paper.gathered import Gathered
 from grokbook.runs.config import RunConfig
 
-K = TypeVar("K")
-V = TypeVar("V")
 OTHERS = "others"
 MANY = 20
 """How many tasks are told by name."""
@@ -52,8 +50,8 @@ def in_words(configs: Iterable[RunConfig]) -> str:
 
     Such as "a+b; a−b: p = 97, r = 0.3, seed 1; p = 97, r = 0.4, 0.5, seeds 0, 1". Braces hold a mixture.
     """
-    settings = _grouped((_task(config), (config.p, config.fraction, config.seed)) for config in configs)
-    by_setting = _grouped((_places(places), label) for label, places in settings.items())
+    settings = grouped((_task(config), (config.p, config.fraction, config.seed)) for config in configs)
+    by_setting = grouped((_places(places), label) for label, places in settings.items())
     return ". ".join(f"{_some(labels)}: {places}" for places, labels in by_setting.items())
 
 
@@ -73,9 +71,9 @@ def _some(labels: Sequence[str]) -> str:
 
 def _places(places: Iterable[tuple[int, float, int]]) -> str:
     """Where runs are missing; fractions and moduli with the same seeds are told in one."""
-    seeds_at = _grouped(((p, fraction), seed) for p, fraction, seed in dict.fromkeys(places))
-    fractions_at = _grouped(((p, _list(seeds)), fraction) for (p, fraction), seeds in seeds_at.items())
-    moduli_at = _grouped(((_list(fractions), seeds), p) for (p, seeds), fractions in fractions_at.items())
+    seeds_at = grouped(((p, fraction), seed) for p, fraction, seed in dict.fromkeys(places))
+    fractions_at = grouped(((p, _list(seeds)), fraction) for (p, fraction), seeds in seeds_at.items())
+    moduli_at = grouped(((_list(fractions), seeds), p) for (p, seeds), fractions in fractions_at.items())
     return "; ".join(
         f"p = {_list(moduli)}, r = {fractions}, seed{'s' * (', ' in seeds)} {seeds}"
         for (fractions, seeds), moduli in moduli_at.items()
@@ -85,18 +83,10 @@ def _places(places: Iterable[tuple[int, float, int]]) -> str:
 def _by_experiment(configs: Iterable[RunConfig], names: Sequence[str]) -> dict[str, list[RunConfig]]:
     """Runs under the experiment that they count for, in the order of the names; "others" come last."""
     experiment = {name: experiments.EXPERIMENTS[name] for name in names}
-    owners = _grouped(
+    owners = grouped(
         (next((name for name, each in experiment.items() if each.covers(config)), OTHERS), config) for config in configs
     )
     return {name: owners[name] for name in (*names, OTHERS) if name in owners}
-
-
-def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
-    """Second parts under their first ones, both in the order in which they come."""
-    groups: dict[K, list[V]] = {}
-    for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return groups
 
 
 def _list(values: Iterable[int | float]) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from grokbook.analysis.mixtures import order, over_alone, part
 from grokbook.data.operations import Operation, pretty
-from grokbook.figures.groups import best_accuracies, budgets, grok_steps
+from grokbook.figures.groups import best_accuracies, budgets, grok_steps, grouped
 from grokbook.figures.points import Line, add_best, explain_marks, fraction_of, grokked_at
 from grokbook.figures.style import PALETTE, arrange, describe, titled_plots
 from grokbook.runs.config import as_kept
@@ -121,7 +121,8 @@ def mixture_table(tasks: Sequence[Task]) -> pd.DataFrame:
                 **({"with": ", ".join(others)} if several else {}),
                 "seeds": ", ".join(str(run.config.seed) for run in task.together) or "–",
                 f"best {TOGETHER}": best_accuracies(task.together) or NOT_YET_RUN,
-                "at the end": _at_the_end(task.together) or NOT_YET_RUN,
+                "at the end": ", ".join(f"{run.history['test_accuracy'].iloc[-1]:.1%}" for run in task.together)
+                or NOT_YET_RUN,
                 "grok step": grok_steps(task.together) or NOT_YET_RUN,
                 f"best {ALONE}": best_accuracies(task.alone) or NOT_YET_RUN,
                 f"grok step {ALONE}": grok_steps(task.alone) or NOT_YET_RUN,
@@ -153,19 +154,15 @@ def _finding(fraction: float, tasks: Sequence[Task]) -> str:
         "of their grok steps": lambda run: run.grok_step,
     }
     for what, step_of in orders_by.items():
-        seeds_of: dict[str, list[int]] = {}
-        for seed, parts in by_seed.items():
-            found = order({operation: step_of(run) for operation, run in parts.items()})
-            if found:
-                seeds_of.setdefault(", ".join(found), []).append(seed)
-        orders = [f"{names} (seed{'s' * (len(of) > 1)} {', '.join(map(str, of))})" for names, of in seeds_of.items()]
+        found = {
+            seed: order({operation: step_of(run) for operation, run in parts.items()})
+            for seed, parts in by_seed.items()
+        }
+        seeds_of = grouped((", ".join(names), str(seed)) for seed, names in found.items() if names)
+        orders = [f"{names} (seed{'s' * (len(of) > 1)} {', '.join(of)})" for names, of in seeds_of.items()]
         told += [f"; in the order {what}: {'; '.join(orders)}"] if orders else []
     runs = f"{len(complete) or 'none'} of {len(by_seed)} run{'s' * (len(by_seed) > 1)}"
     return f"r = {fraction:g}: all of them grok in {runs}{''.join(told)}."
-
-
-def _at_the_end(runs: Sequence[Run]) -> str:
-    return ", ".join(f"{run.history['test_accuracy'].iloc[-1]:.1%}" for run in runs)
 
 
 def _ratios(task: Task) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from grokbook.analysis import restricted
 from grokbook.analysis.frequencies import multiple, others
 from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant, ratio, side
-from grokbook.figures.groups import span
+from grokbook.figures.groups import grouped, span
 from grokbook.figures.restricted import Dissected, Dissection, loss_text
 from grokbook.figures.tables import power_text
 from grokbook.paper import results
@@ -80,10 +80,7 @@ def key_threshold_table(dissection: Dissection) -> pd.DataFrame:
     """What Table 4 would say for other thresholds η, over the train pairs; thresholds with one outcome share a row."""
     rows = []
     for named, (run, table, *_) in _each(dissection):
-        by_key: dict[tuple[int, ...], list[float]] = {}
-        for eta in ETAS:
-            by_key.setdefault(restricted.key_frequencies(run, eta), []).append(eta)
-        for key, etas in by_key.items():
+        for key, etas in grouped((restricted.key_frequencies(run, eta), eta) for eta in ETAS).items():
             losses = table.combinations(key)
             rows.append(
                 {

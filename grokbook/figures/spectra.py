@@ -112,7 +112,7 @@ def _wave_bars(spectrum: Spectrum, of: str, row: int, *, showlegend: bool | None
     """The norms of cosines and sines of one layer at one time as traces; ``of``: what the pointer says they are of."""
     return [
         go.Bar(
-            x=_frequencies(norms),
+            x=np.arange(1, len(norms) + 1),
             y=sign * norms.numpy(),
             customdata=norms.numpy(),
             name="cosine" if wave == "cos" else "sine",
@@ -145,11 +145,6 @@ def _norm_axis(figure: go.Figure, spectrum: Spectrum, row: int, title: str = "no
 def _largest(spectrum: Spectrum) -> float:
     """The largest norm of any cosine or sine; the constant is not drawn."""
     return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
-
-
-def _frequencies(norms: Float[Tensor, "*time K"]) -> np.ndarray:
-    """1, …, K."""
-    return np.arange(1, norms.shape[-1] + 1)
 
 
 def _told(spectrum: Spectrum) -> str:
@@ -298,7 +293,7 @@ def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *,
     """Draw norms at every recorded step but 0: steps to the right, frequencies upwards."""
     figure.add_heatmap(
         x=run.spectra.step[run.spectra.step > 0].numpy(),
-        y=_frequencies(norms),
+        y=np.arange(1, norms.shape[1] + 1),
         z=norms.T.numpy(),
         hovertemplate="step %{x:,}, k = %{y}: norm %{z:.3g}<extra></extra>",
         row=row,

@@ -53,23 +53,19 @@ def claim_section(judgement: Judgement, address: str, title: str) -> HTML:
         title: the link's words.
     """
     claim = judgement.claim
+    judged = judgement.verdict is not Verdict.NOT_YET_RUN
+    by = f" (by {judgement.seeds} seed{'s' * (judgement.n != (1, 1))})" if judged else ""
     notes = [f"With {name} limits: {other.value}." for name, other in judgement.elsewhere.items()]
     notes += [f"Seeds disagree on: {criterion.what}." for criterion in judgement.disagreeing]
     return HTML(
         f'<section id="{claim.name.lower()}" class="claim">'
-        f"<h3>{claim.name}: {judgement.verdict.value}{_seeds(judgement)}</h3>"
+        f"<h3>{claim.name}: {judgement.verdict.value}{by}</h3>"
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
         + "".join(f"<p>{escape(note)}</p>" for note in notes)
         + f'<p>Figures: <a href="{escape(address)}">{escape(title)}</a>. '
         f"To train what is missing of its runs: <code>{escape(claim.rerun)}</code></p></section>"
     )
-
-
-def _seeds(judgement: Judgement) -> str:
-    if judgement.verdict is Verdict.NOT_YET_RUN:
-        return ""
-    return f" (by {judgement.seeds} seed{'s' * (judgement.n != (1, 1))})"
 
 
 def _number(value: float) -> str:
