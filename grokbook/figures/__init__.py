@@ -6,14 +6,12 @@ told by colour alone. Backgrounds and text colours are left to the page.
 
 What is where; a module imports only from those above it:
 
-    style     colours, dashes, names, the step axis, sizes, and the texts in ``layout.meta``
+    style     colours, dashes, names, the step axis, sizes, texts in ``layout.meta``, sliders
     groups    runs under the label they are drawn with, their curves, and how they ended in words
-    sliders   frames over training, with a slider and a play button
     curves    accuracy, FFS and FCR of many runs against step
     spectra   one run in the Fourier basis: bars and spectrograms, alone or below its accuracies
     maps      the logits in two dimensions
-    tables    the numbers at the end
-    symmetry  test pairs that could be looked up
+    tables    the numbers at the end, and test pairs that could be looked up
     coordinates           layers over the coordinates in which operations are sums
     coordinate_tables     the same in numbers
     missing   which runs are stored, and what trains the others

@@ -13,8 +13,7 @@ from plotly.subplots import make_subplots
 
 from grokbook.data.operations import pretty
 from grokbook.figures.groups import outcome
-from grokbook.figures.sliders import add_slider
-from grokbook.figures.style import arrange, describe, label_of
+from grokbook.figures.style import add_slider, arrange, describe, label_of
 from grokbook.fourier import measures
 from grokbook.fourier.transform import frequency_labels
 from grokbook.runs.run import Run

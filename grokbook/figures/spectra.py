@@ -12,7 +12,6 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from grokbook.figures.groups import curve, outcome
-from grokbook.figures.sliders import add_slider, thinned
 from grokbook.figures.style import (
     COSINE,
     LAYERS,
@@ -21,6 +20,7 @@ from grokbook.figures.style import (
     PLAIN_LAYERS,
     SINE,
     TRAIN,
+    add_slider,
     arrange,
     describe,
     label_of,
@@ -76,7 +76,7 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     mapped = run.spectra.logits_step.tolist()
     if len(mapped) < 2:  # published without its maps: the steps that had one
         mapped = [step for step in steps if records_map(step, run.steps) or step == run.steps]
-    shown = thinned(steps, mapped)
+    shown = [time for time, step in enumerate(steps) if step in mapped]  # sliders of a run agree
     figure.add_traces(_layer_bars(run, shown[-1]))
     add_slider(figure, {steps[time]: _heights(_layer_bars(run, time)) for time in shown})
     for row, layer in enumerate(LAYERS, start=1):

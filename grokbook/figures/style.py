@@ -1,4 +1,4 @@
-"""What all figures share: colours, dashes, names, the step axis, sizes, and the texts that go with a figure."""
+"""What figures share: colours, dashes, names, the step axis, sizes, texts, and a slider over training."""
 
 from __future__ import annotations
 
@@ -73,3 +73,40 @@ def describe(figure: go.Figure, *, name: str, title: str, caption: str, alt: str
     """Put into a figure what the book takes from it: file name, heading, caption, and a text in its place."""
     figure.update_layout(meta={"name": name, "title": title, "caption": caption, "alt": alt})
     return figure
+
+
+def add_slider(figure: go.Figure, frames: Mapping[int, list[Any]], said: Mapping[int, str] | None = None) -> None:
+    """Frames by training step, a slider that starts at the last of them, and a play button.
+
+    A single frame, as of a run that was published with one map, is what the figure shows anyway: it gets no slider.
+
+    Args:
+        figure: what gets them.
+        frames: new versions of the first traces of the figure, as many as there are in a frame.
+        said: what stands at the slider behind each step.
+    """
+    if len(frames) < 2:
+        return
+    figure.frames = [
+        go.Frame(name=str(step), data=traces, traces=list(range(len(traces)))) for step, traces in frames.items()
+    ]
+    steps = [
+        {"label": f"{step:,}{said[step] if said else ''}", "method": "animate", "args": [[str(step)], _animation()]}
+        for step in frames
+    ]
+    slider = {
+        "active": len(frames) - 1,
+        "currentvalue": {"prefix": "step ", "xanchor": "left"},
+        "pad": {"t": 45, "l": 60},
+        "steps": steps,
+    }
+    play = {"label": "▶", "method": "animate", "args": [None, {**_animation(milliseconds=250), "fromcurrent": False}]}
+    place = {"x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "pad": {"t": 62, "r": 10}}
+    button = {"type": "buttons", "showactive": False, **place, "buttons": [play]}
+    figure.update_layout(sliders=[slider], updatemenus=[button])
+
+
+def _animation(milliseconds: int = 0) -> dict[str, Any]:
+    """Each frame is drawn at once, and stays for so long before the next one."""
+    frame = {"duration": milliseconds, "redraw": True}
+    return {"mode": "immediate", "frame": frame, "transition": {"duration": 0}}
