@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -46,15 +47,11 @@ def sweep(
         if listing:
             _list_experiments(store)
             return
-        chosen = {
-            name: experiments.experiment(name) for name in (experiments.EXPERIMENTS if everything else names or ())
-        }
-        if not chosen:
+        if not everything and not names:
             raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
-        found = {
-            name: experiment.configs(moduli=p or (), fractions=fraction or (), seeds=seed or (), max_steps=max_steps)
-            for name, experiment in chosen.items()
-        }
+        changes: dict[str, Any] = {"moduli": p or (), "fractions": fraction or (), "seeds": seed or ()}
+        chosen = list(experiments.EXPERIMENTS) if everything else names or []
+        found = {name: experiments.experiment(name).configs(**changes, max_steps=max_steps) for name in chosen}
         configs = list(dict.fromkeys(chain.from_iterable(found.values())))
         if not configs:
             from grokbook.book import pages
@@ -108,9 +105,9 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
             from grokbook.training import cluster
         with cluster.dask_executor(scheduler) as (make_executor, at_a_time):
             sweep.run(make_executor, workers=workers or at_a_time, device=device)
-    by_problem: dict[str, list[RunConfig]] = {}
+    by_problem = defaultdict[str, list[RunConfig]](list)
     for config, problem in sweep.failed.items():
-        by_problem.setdefault(problem, []).append(config)
+        by_problem[problem].append(config)
     for problem, (first, *others) in by_problem.items():
         more = f" and {len(others)} more" if others else ""
         print(f"grokbook: {first.label}{more} failed: {problem}", file=sys.stderr)

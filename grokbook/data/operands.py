@@ -31,7 +31,7 @@ def _residues(x: Any, p: int) -> Any:
         return x.astype(np.int64) % p
     if is_tensor(x) and str(x.dtype).removeprefix("torch.") in _TENSOR_INTEGERS:
         return x.long() % p
-    kind = x.dtype if isinstance(x, np.ndarray) or is_tensor(x) else type(x).__name__
+    kind = getattr(x, "dtype", type(x).__name__)
     raise TypeError(f"operands must be integers or integer arrays, not {kind}")
 
 

@@ -190,18 +190,14 @@ class RunConfig:
     @property
     def unusual(self) -> list[str]:
         """In what a run differs from the paper's usual ones, its source aside: "no weight decay", "operands vocab"."""
-        found = []
-        if self.model != RunConfig.model:
-            found.append(self.model_entry.title)
-        if self.activation != RunConfig.activation:
-            found.append(f"{self.activation} activation")
-        if self.frozen:
-            found.append("frozen random embedding" if self.frozen == EMBEDDING else f"frozen {', '.join(self.frozen)}")
-        if self.weight_decay != RunConfig.weight_decay:
-            found.append(f"weight decay {self.weight_decay:g}" if self.weight_decay else "no weight decay")
-        if self.operands != RunConfig.operands:
-            found.append(f"operands {self.operands}")
-        return found
+        texts = {
+            "model": self.model_entry.title,
+            "activation": f"{self.activation} activation",
+            "frozen": f"frozen {'random embedding' if self.frozen == EMBEDDING else ', '.join(self.frozen)}",
+            "weight_decay": f"weight decay {self.weight_decay:g}" if self.weight_decay else "no weight decay",
+            "operands": f"operands {self.operands}",
+        }
+        return [text for name, text in texts.items() if getattr(self, name) != getattr(RunConfig, name)]
 
     @property
     def label(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
@@ -18,14 +19,14 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
-        self._taken: set[str] = set()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._as_sources = False
 
     @property
     def sources(self) -> MemoryStore:
         """See :attr:`Store.sources`."""
         view = MemoryStore()
-        view._runs, view._taken, view._as_sources = self._runs, self._taken, True
+        view._runs, view._locks, view._as_sources = self._runs, self._locks, True
         return view
 
     def __contains__(self, config: object) -> bool:
@@ -47,20 +48,8 @@ class MemoryStore:
 
     def lock(self, config: RunConfig) -> Lock | None:
         """See :meth:`Store.lock`."""
-        if config.hash in self._taken:
-            return None
-        self._taken.add(config.hash)
-        return _Taken(self._taken, config.hash)
+        lock = self._locks[config.hash]
+        return lock if lock.acquire(blocking=False) else None
 
     def check(self, to_train: Iterable[RunConfig] = ()) -> None:
         """See :meth:`Store.check`: memory takes what it is given."""
-
-
-class _Taken(NamedTuple):
-    """A lock of a :class:`MemoryStore`."""
-
-    among: set[str]
-    key: str
-
-    def release(self) -> None:
-        self.among.discard(self.key)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ class Outcome:
 
 def _measures_in(columns: Iterable[str]) -> list[str]:
     """The measures of layers among the columns of a table, in their order."""
-    final = [name.removeprefix("final_") for name in columns if name.startswith("final_")]
+    final = (name.removeprefix("final_") for name in columns if name.startswith("final_"))
     return [name for name in final if name not in FINAL]
 
 
@@ -150,14 +151,14 @@ def problems(outcome: Outcome) -> list[str]:
     ]
     if outcome.best_test_accuracy < (outcome.final["test_accuracy"] or 0):
         found.append("the best test accuracy is below the last one")
-    end = ending(config, grok_step)
-    if outcome.steps != end:
+    if outcome.steps != (end := ending(config, grok_step)):
         found.append(f"the run ends at step {outcome.steps}, not at {end}")
-    if grok_step is not None:
-        if outcome.fit_step is None or outcome.fit_step > grok_step:
-            found.append("it groks before it knows its train set")
-        if np.float32(outcome.best_test_accuracy) < np.float32(config.grok_accuracy):
-            found.append("it groks, and its test accuracy never gets there")
+    if grok_step is None:
+        return found
+    if outcome.fit_step is None or outcome.fit_step > grok_step:
+        found.append("it groks before it knows its train set")
+    if np.float32(outcome.best_test_accuracy) < np.float32(config.grok_accuracy):
+        found.append("it groks, and its test accuracy never gets there")
     return found
 
 
@@ -226,10 +227,8 @@ def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
 
 def disagree(trainings: Sequence[Outcome]) -> bool:
     """Whether one groks by a step that another reaches without having grokked, and goes on long enough to tell."""
-    grok_steps = [each.grok_step for each in trainings if each.grok_step is not None]
-    return any(
-        each.grok_step is None and step + each.config.sustain <= each.steps for each in trainings for step in grok_steps
-    )
+    first = min((each.grok_step for each in trainings if each.grok_step is not None), default=math.inf)
+    return any(each.grok_step is None and first + each.config.sustain <= each.steps for each in trainings)
 
 
 def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -283,8 +282,8 @@ def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunC
 
     An outcome tells of a run if that has grokked or had at least as many steps.
     """
-    told: dict[str, float] = {}
+    told = defaultdict[str, float](float)
     for each in known:
         steps = math.inf if each.grok_step is not None else each.config.max_steps
-        told[each.config.hash] = max(told.get(each.config.hash, 0), steps)
-    return [config for config in dict.fromkeys(configs) if told.get(config.hash, 0) < config.max_steps]
+        told[each.config.hash] = max(told[each.config.hash], steps)
+    return [config for config in dict.fromkeys(configs) if told[config.hash] < config.max_steps]

@@ -9,6 +9,7 @@ trainings have a row each, as in any table of outcomes, in ``repeats.parquet`` b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def trained_again(trainings: Iterable[Outcome]) -> list[list[Outcome]]:
     A run that went on with a larger budget is one training, with one beginning; it counts with the larger. What was
     trained once is left out.
     """
-    found: dict[str, list[Outcome]] = {}
+    found = defaultdict[str, list[Outcome]](list)
     for outcome in sorted(trainings, key=lambda each: (str(each.facts["started"]), -each.config.max_steps)):
-        group = found.setdefault(outcome.config.hash, [])
-        if not any(each.facts["started"] == outcome.facts["started"] for each in group):
+        group = found[outcome.config.hash]
+        if not any(each.same_training(outcome) for each in group):
             group.append(outcome)
     return [group for group in found.values() if len(group) > 1]
