@@ -85,12 +85,12 @@ def _notebook(name: str) -> Path:
         return Path(name)
     root = folders.checkout()
     known = {path.stem: path for path in sorted(root.glob("notebooks/*.md"))} if root is not None else {}
-    begun = [stem for stem in known if name and stem.startswith(name)]
-    if name in known or len(begun) == 1:
-        return known.get(name) or known[begun[0]]
-    near = get_close_matches(name, known, n=1)
-    guess = f", did you mean {' or '.join(begun or near)}?" if begun or near else "."
-    listed = f" The notebooks are {', '.join(known)}." if known and not (begun or near) else ""
+    begun = [name] if name in known else [stem for stem in known if name and stem.startswith(name)]
+    if len(begun) == 1:
+        return known[begun[0]]
+    near = begun or get_close_matches(name, known, n=1)
+    guess = f", did you mean {' or '.join(near)}?" if near else "."
+    listed = f" The notebooks are {', '.join(known)}." if known and not near else ""
     raise FileNotFoundError(f"no notebook {name!r}{guess}{listed}")
 
 

@@ -83,11 +83,7 @@ def ending(config: RunConfig, grok_step: int | None) -> int:
 
 
 def first_sustained(
-    steps: ArrayLike,
-    train_accuracy: ArrayLike,
-    test_accuracy: ArrayLike,
-    threshold: float = 0.99,
-    sustain: int = 1000,
+    steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: ArrayLike, threshold: float = 0.99, sustain: int = 1000
 ) -> int | None:
     """The first evaluated step from which a run has grokked, or None while the record does not show it.
 
@@ -101,7 +97,7 @@ def first_sustained(
         ValueError: the three records differ in length, the steps do not increase, or sustain is negative.
     """
     step = np.asarray(steps, dtype=np.int64)
-    train, test = np.asarray(train_accuracy, dtype=np.float64), np.asarray(test_accuracy, dtype=np.float64)
+    train, test = (np.asarray(accuracy, dtype=np.float64) for accuracy in (train_accuracy, test_accuracy))
     if step.ndim != 1 or not step.shape == train.shape == test.shape:
         raise ValueError("steps and accuracies must be vectors of one length")
     if (np.diff(step) <= 0).any():

@@ -19,19 +19,13 @@ Maps = Literal["all", "last", "none"]
 
 
 def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False, answers: bool = False) -> Run:
-    """The run with no more than these parts; its provenance says what was left out.
+    """The run with these maps and, if they are asked for, weights; its provenance says what was left out.
 
-    Args:
-        run: the run.
-        maps: which maps to keep.
-        weights: keep the final weights.
-        answers: where these are left out, keep what the final model answers to each pair.
+    With ``answers``, what the final model answers to each pair is kept where the weights are left out.
     """
-    recorded = len(run.spectra.logits_step)
-    first = {"all": 0, "last": max(recorded - 1, 0), "none": recorded}[maps]
-    spectra = run.spectra._replace(
-        logits_step=run.spectra.logits_step[first:].clone(), logits=run.spectra.logits[first:].clone()
-    )
+    recorded = run.spectra.logits_step
+    first = {"all": 0, "last": max(len(recorded) - 1, 0), "none": len(recorded)}[maps]
+    spectra = run.spectra._replace(logits_step=recorded[first:].clone(), logits=run.spectra.logits[first:].clone())
     left_out = list(run.provenance.get("left_out", []))
     if first:
         left_out.append("maps of the 2-D logits" if maps == "none" else "maps of the 2-D logits but the last")

@@ -311,18 +311,18 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
             yield HISTORY, f"no column {column}"
     if run.history.empty:
         yield HISTORY, "no rows"
-    times, times_2d = spectra.step.shape[:1], spectra.logits_step.shape[:1]
-    p = config.p
-    spectra_shapes = (times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p))
-    checked: list[tuple[str, Spectra | Matrices, tuple[tuple[int, ...], ...]]] = [(SPECTRA, spectra, spectra_shapes)]
+    times, times_2d, p = spectra.step.shape[:1], spectra.logits_step.shape[:1], config.p
+    shapes = [times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p)]
+    tensors = spectra._asdict()
     if run.has_weights:
-        checked.append((WEIGHTS, run.weights, model.of(config).shapes(config)))
-    for file, tensors, expected in checked:
-        for (name, tensor), shape in zip(tensors._asdict().items(), expected, strict=True):
-            if tuple(tensor.shape) != tuple(shape) or (0 in tensor.shape and name not in ("logits_step", "logits")):
-                yield file, f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
-            elif not tensor.isfinite().all():
-                yield MAPS if name.startswith("logits") else file, f"{name} has values that are not finite"
+        shapes += model.of(config).shapes(config)
+        tensors |= run.weights._asdict()
+    for (name, tensor), shape in zip(tensors.items(), map(tuple, shapes), strict=True):
+        file = MAPS if name.startswith("logits") else SPECTRA if name in Spectra._fields else WEIGHTS
+        if tuple(tensor.shape) != shape or (0 in shape and file != MAPS):
+            yield file, f"{name} has shape {tuple(tensor.shape)}, not {shape}"
+        elif not tensor.isfinite().all():
+            yield file, f"{name} has values that are not finite"
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

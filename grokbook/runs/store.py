@@ -31,6 +31,7 @@ STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
 """Environment variable that, if not empty, forbids training: what is not stored is an error. The book is built so."""
 RUN_BYTES = 4_000_000
 """Space for a run, or more, that must be free before one is trained."""
+PathLike = str | os.PathLike[str]
 _WRITING, _REPLACED = ".writing-", ".replaced-"
 _LONG_DEAD_SECONDS = 3600.0  # writing a run takes a fraction of a second
 
@@ -116,12 +117,7 @@ class FolderStore:
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        published: Iterable[str | os.PathLike[str]] = (),
-        *,
-        stored_only: bool = False,
-        as_sources: bool = False,
+        self, path: PathLike, published: Iterable[PathLike] = (), *, stored_only: bool = False, as_sources: bool = False
     ) -> None:
         self.path = Path(path)
         self.published = tuple(Path(folder) for folder in published)
@@ -217,7 +213,10 @@ class FolderStore:
             OSError: it cannot be written, for want of space, say; the store is as it was before.
         """
         final = self.path / run.config.name
-        if self._keeps(final, run):
+        try:
+            if final.exists() and runs.read(final).steps >= run.steps:
+                return final
+        except DamagedRun:
             return final
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -227,15 +226,6 @@ class FolderStore:
             if not final.exists():  # else another process stored the same run first
                 raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
         return final
-
-    def _keeps(self, final: Path, run: runs.Run) -> bool:
-        """Whether what stands in the place of a run stays there."""
-        if not final.exists():
-            return False
-        try:
-            return runs.read(final).steps >= run.steps
-        except DamagedRun:
-            return True
 
     def _settle(self) -> None:
         """Put back runs that were giving way to themselves with more steps when the process died."""
@@ -259,10 +249,7 @@ class FolderStore:
         return lock
 
     def check(self, to_train: Iterable[RunConfig] = ()) -> None:
-        """Raise ``OSError`` where a run could not be stored; better found out before training than after it.
-
-        What processes that died while they wrote have left behind is removed.
-        """
+        """See :meth:`Store.check`. What processes that died while they wrote have left behind is removed."""
         own = FolderStore(self.path)
         for config in to_train:
             if (folder := own.folder(config)) is not None:  # and yet to be trained: other runs start from it
@@ -300,9 +287,5 @@ def checkout() -> Path | None:
     """The checkout this library runs from, or else the one that the current folder is in; None outside of any."""
     here = Path.cwd()
     places = (Path(__file__).resolve().parents[2], here, *here.parents)
-    return next((place for place in places if _is_checkout(place)), None)
-
-
-def _is_checkout(folder: Path) -> bool:
     marks = ("pyproject.toml", "notebooks", "runs", "grokbook/runs/store.py")
-    return all((folder / mark).exists() for mark in marks)
+    return next((place for place in places if all((place / mark).exists() for mark in marks)), None)
