@@ -257,10 +257,8 @@ def ablations_of(config: RunConfig, weights: Matrices, operation: int = 0) -> Ab
     return Ablations(waves, *(data.over_residues(column, p) for column in (table.labels[operation], table.train)))
 
 
-def over_training(
-    run: Run, weights_along: Iterable[tuple[int, Matrices]], operation: int = 0, eta: float = ETA
-) -> pd.DataFrame:
-    """Every row of Table 4 while a run trains, in either reading of the constant.
+def over_training(run: Run, weights_along: Iterable[tuple[int, Matrices]]) -> pd.DataFrame:
+    """Every row of Table 4 while a run on one operation trains, in either reading of the constant.
 
     The key frequencies are those of the end: what becomes of a circuit cannot be asked before it is known, and so do
     Nanda et al. (2023).
@@ -268,18 +266,16 @@ def over_training(
     Args:
         run: the run, for its key frequencies.
         weights_along: its weights at some steps, as from :func:`grokbook.training.replay.weights_along`.
-        operation: which of its operations.
-        eta: see :func:`key_frequencies`.
 
     Returns:
         One row per step, name in :data:`COMBINATIONS` and :data:`Constant`, with the columns ``step``, ``left``,
         ``constant``, and the losses ``train``, ``test`` and ``all`` in nats.
     """
-    key = key_frequencies(run, eta)
+    key = key_frequencies(run)
     return pd.DataFrame(
         {"step": step, "left": name, "constant": constant, **losses._asdict()}
         for step, weights in weights_along
-        for parts in [ablations_of(run.config, weights, operation)]
+        for parts in [ablations_of(run.config, weights)]
         for constant in get_args(Constant)
         for name, losses in parts.combinations(key, constant).items()
     )

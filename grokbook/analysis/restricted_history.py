@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from grokbook import fourier, model
 from grokbook.analysis import restricted
@@ -23,7 +24,6 @@ from grokbook.errors import DamagedRun, RunDiffers
 from grokbook.runs import disk, provenance
 from grokbook.runs.run import Run
 from grokbook.runs.store import FolderStore
-from grokbook.training.devices import resolve_device
 from grokbook.training.replay import deviation, weights_along
 
 SUFFIX = ".ablations.parquet"
@@ -36,7 +36,7 @@ IDENTICAL = 1e-6
 twin."""
 
 
-def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataFrame:
+def compute(run: Run, *, progress: bool = True) -> pd.DataFrame:
     """Train a run on one operation from scratch once more, and take its losses apart on the way.
 
     Raises:
@@ -46,7 +46,7 @@ def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataF
     if len(run.config.operations) > 1 or run.config.source is not None:
         raise ValueError(f"{run.config.label}: restricted loss over training is for one operation from scratch")
     restricted.phases(run.config.parsed_operations[0], run.config.p)  # refuses others before any training
-    twin = list(weights_along(run, device=device, progress=progress))
+    twin = list(weights_along(run, progress=progress))
     layers = model.of(run.config).layers(twin[-1][1], run.config.p)
     key = fourier.key_frequencies(fourier.spectrum(layers["neuron_logit"]), restricted.ETA)
     if key != restricted.key_frequencies(run):
@@ -55,11 +55,8 @@ def compute(run: Run, *, device: str = "cpu", progress: bool = True) -> pd.DataF
             "rounding errors differ from machine to machine, and grow"
         )
     frame = restricted.over_training(run, twin)
-    frame.attrs |= {
-        **_about(run),
-        "deviation": deviation(run, twin),
-        "provenance": provenance.describe(resolve_device(device)),
-    }
+    trained = {"deviation": deviation(run, twin), "provenance": provenance.describe(torch.device("cpu"))}
+    frame.attrs |= _about(run) | trained
     return frame
 
 
@@ -72,7 +69,7 @@ def _is_about(frame: pd.DataFrame, run: Run) -> bool:
     return named and frame.attrs.get("key") == _about(run)["key"] and "deviation" in frame.attrs
 
 
-def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -> Path:
+def keep(run: Run, place: Path, *, progress: bool = True) -> Path:
     """Compute the table of a run, write it into a folder of runs, and return where it is.
 
     Raises:
@@ -83,7 +80,7 @@ def keep(run: Run, place: Path, *, device: str = "cpu", progress: bool = True) -
     path = place / f"{run.config.name}{SUFFIX}"
     if path.exists():
         raise FileExistsError(f"{path} is there already")
-    frame = compute(run, device=device, progress=progress)
+    frame = compute(run, progress=progress)
     with disk.replacing(path) as temporary:
         frame.to_parquet(temporary, compression="zstd", index=False, write_page_checksum=True)
     return path

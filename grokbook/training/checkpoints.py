@@ -75,8 +75,7 @@ class Checkpoints:
 
     def save(self, config: RunConfig, step: int, tensors: dict[str, Tensor], record: Record) -> None:
         """Write the state of a run, atomically."""
-        own, _ = self._files(config)
-        _write(own, step, tensors, record)
+        _write(self._files(config)[0], step, tensors, record)
 
     def close(self, config: RunConfig, step: int, *, keep: bool) -> None:
         """A run is stored that ended at ``step``: its state goes, or is kept for a config with a larger budget.
@@ -91,10 +90,8 @@ class Checkpoints:
         elif not keep:
             own.unlink(missing_ok=True)
             ended.unlink(missing_ok=True)
-        for unfinished in self.folder.glob(
-            f"{glob.escape(config.former_name)}.*.tmp"
-        ):  # of a process killed while writing
-            unfinished.unlink(missing_ok=True)
+        for unfinished in self.folder.glob(f"{glob.escape(config.former_name)}.*.tmp"):
+            unfinished.unlink(missing_ok=True)  # of a process killed while writing
 
     def clean(self) -> int:
         """Remove the states that are kept for larger budgets, and return how many bytes they were."""
@@ -110,11 +107,7 @@ class Checkpoints:
 
 def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) -> None:
     columns = {name: torch.tensor(values, dtype=torch.float64) for name, values in record.history.items()}
-    parts = {
-        "": tensors,
-        "history.": columns,
-        "spectra.": record.to_spectra()._asdict(),
-    }
+    parts = {"": tensors, "history.": columns, "spectra.": record.to_spectra()._asdict()}
     named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
     origin = json.dumps({"facts": dict(record.facts), "earlier": record.earlier})
     facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started, "origin": origin}

@@ -16,6 +16,8 @@ from grokbook.training import engine, memory
 from grokbook.training.devices import cpu_threads, resolve_device
 from grokbook.training.record import observe
 
+MEASURED_STEPS = 5
+
 
 class Estimate(NamedTuple):
     """What a group of missing runs that stack costs at most, all of them taking their whole budgets."""
@@ -30,7 +32,7 @@ class Estimate(NamedTuple):
     """Of one run, measured, its share of evaluations included."""
 
 
-def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) -> list[Estimate]:
+def estimate(left: Iterable[RunConfig], device: str) -> list[Estimate]:
     """Time a few steps and an evaluation of each kind of run on this machine, on one thread, and multiply.
 
     Workers that compute at the same time may slow each other down; that is not in it.
@@ -40,10 +42,10 @@ def estimate(left: Iterable[RunConfig], device: str, measured_steps: int = 5) ->
     """
     resolved = resolve_device(device)
     with cpu_threads(1):
-        return [_estimate(group, resolved, measured_steps) for group in engine.stackable(left)]
+        return [_estimate(group, resolved) for group in engine.stackable(left)]
 
 
-def _estimate(group: list[RunConfig], device: torch.device, measured_steps: int) -> Estimate:
+def _estimate(group: list[RunConfig], device: torch.device) -> Estimate:
     first = group[0]
     memory.check(first, device)
     plain = replace(first, source=None, transplant=())
@@ -52,15 +54,15 @@ def _estimate(group: list[RunConfig], device: torch.device, measured_steps: int)
     chosen = list(range(slots))
 
     def seconds(work: Callable[[], object]) -> float:
-        work()  # the first time pays for what later ones find ready
-        _synchronise(device)
-        began = time.perf_counter()
-        work()
-        _synchronise(device)
+        for _ in range(2):  # the first time pays for what the second one finds ready
+            began = time.perf_counter()
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
         return time.perf_counter() - began
 
     stack.advance(engine.WARM_UP)
-    per_step = seconds(lambda: stack.advance(measured_steps)) / measured_steps
+    per_step = seconds(lambda: stack.advance(MEASURED_STEPS)) / MEASURED_STEPS
     per_step += seconds(lambda: observe(stack, chosen)) / first.eval_every
     steps = sum(config.max_steps for config in group)
     return Estimate(first.p, first.fraction, len(first.operations), len(group), steps, per_step / slots)
@@ -70,8 +72,3 @@ def disk_estimate(store: FolderStore, runs: int) -> int:
     """Bytes that so many runs take, from the mean of those that are stored; 2 MB each if none is."""
     sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in store.folders()]
     return int(runs * (sum(sizes) / len(sizes) if sizes else 2e6))
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

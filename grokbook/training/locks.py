@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 
 from grokbook.runs.config import RunConfig
 from grokbook.runs.store import Lock
@@ -35,8 +34,7 @@ class RunLocks:
         return True
 
     def give_back(self, config: RunConfig) -> None:
-        lock = self._held.pop(config.hash, None)
-        if lock is not None:
+        if lock := self._held.pop(config.hash, None):
             lock.release()
 
     def give_all_back(self) -> None:
@@ -47,7 +45,5 @@ class RunLocks:
     def __enter__(self) -> RunLocks:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.give_all_back()

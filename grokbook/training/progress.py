@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from tqdm import tqdm
 
@@ -130,14 +130,9 @@ Reporter = RunByRun | Together
 """What training tells about its runs: which begin, how far they are, how they end."""
 
 
-@contextmanager
-def reporter(configs: Sequence[RunConfig], *, together: bool, enabled: bool = True) -> Iterator[Reporter]:
-    """Report runs that are trained in one stack, or one after the other."""
-    report = Together(configs, enabled) if together else RunByRun(configs, enabled)
-    try:
-        yield report
-    finally:
-        report.close()
+def reporter(configs: Sequence[RunConfig], *, together: bool, enabled: bool = True) -> closing[Reporter]:
+    """Report runs that are trained in one stack, or one after the other, until its end."""
+    return closing(Together(configs, enabled) if together else RunByRun(configs, enabled))
 
 
 def accuracies(row: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -61,9 +62,7 @@ def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
 
 def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:
     """The loss and accuracy columns of each run."""
-    values = torch.stack(
-        [getattr(evaluation, name) for name in runs.OUTCOMES], dim=1
-    ).tolist()  # [run][name][operation]
+    values = torch.stack(evaluation[:4], dim=1).tolist()  # [run][name][operation]
     return [
         {
             name: value
@@ -158,13 +157,8 @@ class Record:
     def to_spectra(self) -> Spectra:
         steps, embedding, neuron_logit = zip(*self.spectra, strict=True)
         map_steps, maps = zip(*self.maps, strict=True)
-        return Spectra(
-            torch.tensor(steps),
-            torch.stack(embedding),
-            torch.stack(neuron_logit),
-            torch.tensor(map_steps),
-            torch.stack(maps),
-        )
+        over_time = torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit)
+        return Spectra(*over_time, torch.tensor(map_steps), torch.stack(maps))
 
     def to_history(self) -> pd.DataFrame:
         """One row per evaluation. A measure that is younger than every row is left out."""
@@ -217,10 +211,8 @@ class Moment(NamedTuple):
         Raises:
             ValueError: the run is at its start; no budget ends there.
         """
-        ended = Record(replace(self.record.config, max_steps=self.record.step))
-        ended.history = {name: list(values) for name, values in self.record.history.items()}
-        ended.spectra, ended.maps = list(self.record.spectra), list(self.record.maps)
-        ended.seconds, ended.started = self.record.seconds, self.record.started
-        ended.facts, ended.earlier = self.record.facts, list(self.record.earlier)
+        ended = copy(self.record)
+        ended.config = replace(ended.config, max_steps=ended.step)
+        ended.spectra, ended.maps, ended.earlier = [*ended.spectra], [*ended.maps], [*ended.earlier]
         ended.add_final(ended.step, self.seen)
         return ended.to_run(self.weights(), {})

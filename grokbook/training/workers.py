@@ -76,21 +76,17 @@ def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: S
         if not file.exists():
             raise RuntimeError("the sweep that asked for this run has ended")
 
-    if shared:
-        trainer.on_save = go_on
-        trainer.checkpoints = Checkpoints(store.states)
-        trainer.locks = RunLocks(store.lock, done=store.__contains__)
-        trainer.on_finish = store.put
     problem = None
-    try:
-        trainer.train(configs)
-    except (TrainingDiverged, DamagedRun):
-        pass  # told run by run below
-    except Exception as error:  # a full disk, too little memory: it belongs to these runs, not to the sweep
-        problem = f"{type(error).__name__}: {error}"
-    finally:
-        if trainer.locks is not None:
-            trainer.locks.give_all_back()
+    with RunLocks(store.lock, done=store.__contains__) as locks:
+        if shared:
+            trainer.on_save, trainer.on_finish = go_on, store.put
+            trainer.checkpoints, trainer.locks = Checkpoints(store.states), locks
+        try:
+            trainer.train(configs)
+        except (TrainingDiverged, DamagedRun):
+            pass  # told run by run below
+        except Exception as error:  # a full disk, too little memory: it belongs to these runs, not to the sweep
+            problem = f"{type(error).__name__}: {error}"
 
     def became(config: RunConfig) -> Done:
         if config in trainer.finished:

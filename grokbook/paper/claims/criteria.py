@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from grokbook import paper
 from grokbook.runs.config import RunConfig
@@ -52,6 +52,13 @@ class Value(NamedTuple):
     value: float
     start: float | None = None
     """The same number of the same model before training, where there is one."""
+
+
+class Bound(TypedDict, total=False):
+    """The limit of a criterion: one of the two."""
+
+    at_most: float
+    at_least: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +174,10 @@ class Evidence:
         value: Callable[..., float],
         *,
         start: Callable[..., float] | None = None,
-        at_most: float | None = None,
-        at_least: float | None = None,
         null: float = 0.0,
         weights: bool = False,
         of_grokked: bool = False,
+        **limit: Unpack[Bound],
     ) -> Criterion:
         """A criterion over all seeds whose runs are stored.
 
@@ -180,12 +186,11 @@ class Evidence:
             configs: the runs of a seed that the number is computed from.
             value: the number, given these runs in order.
             start: the same before training.
-            at_most: see :class:`Criterion`; either this or ``at_least``.
-            at_least: see ``at_most``.
             null: see :class:`Criterion`.
             weights: whether the number needs the weights of the runs; runs published without do not count then.
             of_grokked: whether the sentence is about models that have grokked; if one of the runs has not, its seed
                 has no number.
+            limit: see :class:`Criterion`.
         """
         values = []
         for seed in self.seeds:
@@ -194,12 +199,12 @@ class Evidence:
                 tells = not of_grokked or all(run.grok_step is not None for run in found if run is not None)
                 number = float(value(*found)) if tells else math.nan
                 values.append(Value(seed, number, None if start is None else float(start(*found))))
-        return Criterion(what=what, values=tuple(values), at_most=at_most, at_least=at_least, null=null)
+        return Criterion(what=what, values=tuple(values), null=null, **limit)
 
     def groks(self, what: str, configs: Configs, *, expected: bool = True) -> Criterion:
         """Whether a run groks, see :func:`grokked`. The limit lies between, so that moving it changes nothing."""
-        at_least, at_most = (0.5, None) if expected else (None, 0.5)
-        return self.criterion(f"{what}: grokked (1) or not (0)", configs, grokked, at_least=at_least, at_most=at_most)
+        limit = Bound(at_least=0.5) if expected else Bound(at_most=0.5)
+        return self.criterion(f"{what}: grokked (1) or not (0)", configs, grokked, **limit)
 
 
 def grokked(run: Run) -> float:

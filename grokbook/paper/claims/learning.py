@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 
 from grokbook import paper
@@ -13,7 +14,7 @@ from grokbook.data.catalogue import CATALOGUE
 from grokbook.data.operations import Operation, pretty
 from grokbook.model.names import EMBEDDING
 from grokbook.paper import results
-from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, Value, alone, grokked, mixed
+from grokbook.paper.claims.criteria import Bound, Configs, Criterion, Evidence, Value, alone, grokked, mixed
 from grokbook.paper.claims.judging import claim
 from grokbook.paper.experiments import EXPERIMENTS, FACTORIZABLE, NOT_FACTORIZABLE, POWERS, SUMS
 from grokbook.runs.run import Run
@@ -37,12 +38,9 @@ def c6(evidence: Evidence) -> Iterator[Criterion]:
     have no constant; Nanda et al., whom it follows, keep one. Without the non-key frequencies there is one either way.
     """
 
-    def over_full(row: str, constant: restricted.Constant) -> Callable[[Run], float]:
-        def ratio(run: Run) -> float:
-            losses = restricted.ablations(run).combinations(restricted.key_frequencies(run), constant)
-            return losses[row].train / losses["full"].train
-
-        return ratio
+    def over_full(run: Run, row: str, constant: restricted.Constant) -> float:
+        losses = restricted.ablations(run).combinations(restricted.key_frequencies(run), constant)
+        return losses[row].train / losses["full"].train
 
     readings: tuple[tuple[str, restricted.Constant, str], ...] = (
         ("restricted", "residual", "restricted loss, without the constant"),
@@ -50,16 +48,15 @@ def c6(evidence: Evidence) -> Iterator[Criterion]:
         ("(d)", "residual", "loss without non-key frequencies"),
     )
     for row, constant, what in readings:
-        for operation, at_least, at_most in (("a-b", FAR_WORSE, None), ("a+b", None, NO_WORSE)):
+        for operation, limit in (("a-b", Bound(at_least=FAR_WORSE)), ("a+b", Bound(at_most=NO_WORSE))):
             yield evidence.criterion(
                 f"{pretty(operation)}: {what}, over full loss (train pairs)",
                 alone(operation),
-                over_full(row, constant),
-                at_least=at_least,
-                at_most=at_most,
-                null=1.0,
+                partial(over_full, row=row, constant=constant),
                 weights=True,
                 of_grokked=True,
+                null=1.0,
+                **limit,
             )
 
 
@@ -110,21 +107,21 @@ def c19(evidence: Evidence) -> Iterator[Criterion]:
     """Mixing in a²+b² and (a+b)² helps a²+ab+b²; mixtures of cubics rise, then stall."""
     quadratics, first, second = EXPERIMENTS["mixture-polynomials"].mixtures[1:]
 
+    cubics = ((first, "a^3+ab"), (second, "a^3+ab^2+b"))
+
     def both(mixture: Sequence[str], operation: str) -> Configs:
         return lambda seed: [*mixed(mixture)(seed), *alone(operation)(seed)]
 
-    def others(mixture: Sequence[str], operation: str) -> str:
-        return ", ".join(pretty(one) for one in mixture if one != operation)
-
-    for mixture, operation in ((quadratics, "a^2+ab+b^2"), (first, "a^3+ab"), (second, "a^3+ab^2+b")):
+    for mixture, operation in ((quadratics, "a^2+ab+b^2"), *cubics):
+        others = ", ".join(pretty(one) for one in mixture if one != operation)
         yield evidence.criterion(
-            f"{pretty(operation)}: best test accuracy with {others(mixture, operation)} over alone in as many steps",
+            f"{pretty(operation)}: best test accuracy with {others} over alone in as many steps",
             both(mixture, operation),
             lambda together, single, operation=operation: over_alone(part(together, operation), single),
             at_least=1.25,
             null=1.0,
         )
-    for mixture, operation in ((first, "a^3+ab"), (second, "a^3+ab^2+b")):
+    for mixture, operation in cubics:
         yield evidence.criterion(
             f"{pretty(operation)} in its mixture: best test accuracy, if it rises above {100 * RISEN:g} %",
             mixed(mixture),

@@ -5,9 +5,10 @@ All but C18 are about what models look like that have grokked, so a run that has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from statistics import fmean
-from typing import Any
+from typing import Unpack
 
 from grokbook import paper
 from grokbook.analysis.balance import Maps, cosine_map_share, untrained_maps
@@ -15,7 +16,7 @@ from grokbook.analysis.histories import apart, largest_change, relative
 from grokbook.data.operations import pretty
 from grokbook.fourier.layers import LAYERS
 from grokbook.fourier.measures import BIASED, cosine_share, map_correlation
-from grokbook.paper.claims.criteria import Configs, Criterion, Evidence, alone, mixed
+from grokbook.paper.claims.criteria import Bound, Configs, Criterion, Evidence, alone, mixed
 from grokbook.paper.claims.judging import claim
 from grokbook.paper.experiments import POWERS, SUMS
 from grokbook.runs.run import Run
@@ -37,7 +38,7 @@ NAMES = {"embedding": "W_E", "neuron_logit": "W_L"}
 
 
 def left(
-    evidence: Evidence, what: str, configs: Configs, measure: str, *layers: str, **limit: Any
+    evidence: Evidence, what: str, configs: Configs, measure: str, *layers: str, **limit: Unpack[Bound]
 ) -> Iterator[Criterion]:
     """How much of a measure of layers is left at the end."""
     for layer in layers:
@@ -161,17 +162,15 @@ def c12(evidence: Evidence) -> Iterator[Criterion]:
     products = [paper.single("a*b", seed=seed) for seed in evidence.seeds]
     stored = [config for config in products if evidence.get(config) is not None] or products
 
-    def share_over(layer: str, time: int) -> Callable[..., float]:
-        return lambda both, *of_product: (
-            cosine_share(both.spectrum(layer, time)) / fmean([cosine_share(run.spectrum(layer)) for run in of_product])
-        )
+    def share_over(both: Run, *of_product: Run, layer: str, time: int = -1) -> float:
+        return cosine_share(both.spectrum(layer, time)) / fmean(cosine_share(run.spectrum(layer)) for run in of_product)
 
     for layer in LAYERS:
         yield evidence.criterion(
             f"ab+a+b: cosines' share of {NAMES[layer]} over that of a·b, in the mean of its seeds",
             lambda seed: [paper.single("ab+a+b", seed=seed), *stored],
-            share_over(layer, -1),
-            start=share_over(layer, 0),
+            partial(share_over, layer=layer),
+            start=partial(share_over, layer=layer, time=0),
             at_most=0.9,
             null=1.0,
             of_grokked=True,
@@ -210,16 +209,15 @@ def c16(evidence: Evidence) -> Iterator[Criterion]:
         left = [relative(run, column) for run in runs]  # n = 2, 3, …
         return fmean(left[1::2]) / fmean(left[::2])
 
-    for measure, at_most, at_least in (("ffs", 0.8, None), ("fcr", None, 1.25)):
+    for measure, limit in (("ffs", Bound(at_most=0.8)), ("fcr", Bound(at_least=1.25))):
         yield evidence.criterion(
             f"aⁿ+bⁿ: what is left of {measure.upper()} of W_E, mean of odd n over mean of even n",
             alone(*POWERS),
             lambda *runs, column=f"{measure}_embedding": odd_over_even(runs, column),
             start=lambda *runs: 1.0,
-            at_most=at_most,
-            at_least=at_least,
             null=1.0,
             of_grokked=True,
+            **limit,
         )
     for operation in POWERS:
         yield from sparse(evidence, operation, "neuron_logit")
@@ -232,7 +230,7 @@ def c17(evidence: Evidence) -> Iterator[Criterion]:
     """
     for n, operation in enumerate(SUMS, start=2):
         yield from sparse(evidence, operation, "embedding")
-        limit = {"at_least": BALANCED} if n % 2 else {"at_most": FALLS}
+        limit = Bound(at_least=BALANCED) if n % 2 else Bound(at_most=FALLS)
         yield from left(evidence, pretty(operation), alone(operation), "fcr", "embedding", **limit)
         yield from dense(evidence, operation, "neuron_logit")
 

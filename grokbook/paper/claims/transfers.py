@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import fmean
+from typing import Unpack
 
 from grokbook import paper
 from grokbook.analysis.transfers import decided_speed_up, helped
 from grokbook.data.operations import pretty
 from grokbook.model.names import MODULES
-from grokbook.paper.claims.criteria import Configs, Criterion, Evidence
+from grokbook.paper.claims.criteria import Bound, Configs, Criterion, Evidence
 from grokbook.paper.claims.judging import claim
 from grokbook.paper.configs import Transfer
 from grokbook.paper.experiments import EXPERIMENTS, SCALED
@@ -40,18 +41,14 @@ def _compared(*transfers: Transfer) -> Configs:
     return lambda seed: [config for heir in _heirs(*transfers)(seed) for config in three(heir, seed)]
 
 
-def _transfer(
-    evidence: Evidence, text: str, *, at_least: float | None = None, at_most: float | None = None
-) -> Criterion:
+def _transfer(evidence: Evidence, text: str, **limit: Unpack[Bound]) -> Criterion:
     transfer = Transfer.parse(text)
-    target = pretty(transfer.target)
     return evidence.criterion(
-        f"{transfer.label} → {target}: times as fast as from scratch, or a bound",
+        f"{transfer.label} → {pretty(transfer.target)}: times as fast as from scratch, or a bound",
         _compared(transfer),
-        lambda *runs: decided_speed_up(*runs, at_least=at_least, at_most=at_most),
-        at_least=at_least,
-        at_most=at_most,
+        lambda *runs: decided_speed_up(*runs, **limit),
         null=1.0,
+        **limit,
     )
 
 
