@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from grokbook.data.polynomials import Kind
 from grokbook.figures.groups import grouped
 from grokbook.figures.style import arrange, describe
-from grokbook.paper.table_5 import Cell, agreement, count
+from grokbook.paper.table_5 import Cell, Group, agreement, count
 
 _ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
 _SCALE = "Viridis"
@@ -64,7 +64,7 @@ def _panels(grid: Sequence[Cell]) -> tuple[go.Figure, dict[Kind, list[Cell]]]:
         cols=1,
         row_heights=sizes,
         vertical_spacing=_GAP / height if len(sizes) > 1 else 0,
-        subplot_titles=[f"<b>{kind.value.replace('_', ' ')}</b>" for kind in kinds],
+        subplot_titles=[f"<b>{Group(kind).label}</b>" for kind in kinds],
     )
     # In the margin, over the names of its rows: over the columns stand the fractions.
     figure.update_annotations(x=0, xanchor="right", xshift=-3, font={"size": 12})

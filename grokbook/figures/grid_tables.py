@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from grokbook.data.operations import Operation, Polynomial, pretty
-from grokbook.data.polynomials import Kind
 from grokbook.figures.groups import grouped
 from grokbook.figures.tables import step_text
 from grokbook.paper import results, taxonomy
-from grokbook.paper.table_5 import Cell, agreement, by_group, count, grokking
+from grokbook.paper.table_5 import Cell, Group, agreement, by_group, count, grokking
 from grokbook.runs.outcomes import Outcome
 
 _MARKS = {True: "groks", False: "does not grok", None: "lost"}
@@ -201,7 +200,7 @@ def taxonomy_table(operations: Sequence[Operation]) -> pd.DataFrame:
         {
             "operation": operation.pretty,
             "words of Table 3": ", ".join(taxonomy.terms(operation)) or "–",
-            "kind": _name(operation.kind),
+            "kind": Group(operation.kind).label,
             "group in Table 5": taxonomy.verdict(operation),
         }
         for operation in operations
@@ -212,7 +211,7 @@ def kind_table(operations: Sequence[Operation], fraction: float = 0.3) -> pd.Dat
     """One row per kind: the paper's Table 1 beside what its Table 5 says at this fraction of each operation."""
     return pd.DataFrame(
         {
-            "kind": _name(standing.kind),
+            "kind": Group(standing.kind).label,
             "by its formula": taxonomy.MEANINGS[standing.kind],
             "Table 1": _MARKS[standing.marked],
             f"Table 5: at r = {fraction:g}": f"{len(standing.grok)} of {len(standing.grok) + len(standing.fail)}",
@@ -221,7 +220,3 @@ def kind_table(operations: Sequence[Operation], fraction: float = 0.3) -> pd.Dat
         }
         for standing in taxonomy.standings(operations, fraction)
     )
-
-
-def _name(kind: Kind) -> str:
-    return kind.value.replace("_", " ")

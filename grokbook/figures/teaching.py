@@ -37,10 +37,10 @@ def circle(
     points = (rows @ (directions / directions.norm(dim=1, keepdim=True)).T).numpy()
     chosen = [residue % p for residue in marked]
     others = [residue for residue in range(p) if residue not in chosen]
-    figure = go.Figure()
+    named, figure = ", ".join(map(str, chosen)), go.Figure()
     for residues, title, symbol, size, colour, mode in (
         (others, "other residues", "circle-open", 6, COSINE, "markers"),
-        (chosen, _numbers(chosen), "diamond", 10, SINE, "markers+text"),
+        (chosen, named, "diamond", 10, SINE, "markers+text"),
     ):
         figure.add_scatter(
             x=points[residues, 0],
@@ -65,7 +65,7 @@ def circle(
         figure,
         name=name or f"circle-{k}",
         title=f"Residues in the plane of frequency {k}",
-        caption=f"{text}. Diamonds: {_numbers(chosen)}.",
+        caption=f"{text}. Diamonds: {named}.",
         alt=f"{text}.",
     )
 
@@ -174,7 +174,3 @@ def _turn(points: Float[np.ndarray, "p 2"]) -> float:
     places = points[:, 0] + 1j * points[:, 1]
     step = (np.roll(places, -1) * places.conj()).sum()
     return abs(math.atan2(step.imag, step.real)) / (2 * math.pi)
-
-
-def _numbers(residues: Sequence[int]) -> str:
-    return ", ".join(map(str, residues))
