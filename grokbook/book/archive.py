@@ -37,8 +37,7 @@ FOLDERS = ("grokbook", "notebooks", "runs")
 FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff")
 SKIPPED = ("__pycache__", ".ipynb_checkpoints")
 EXTRAS = ("book", "jupyter")
-INSTALLER = "setuptools"
-"""What installs the package without a network."""
+INSTALLER = "setuptools"  # of the package itself, without a network
 
 _SYSTEM = re.compile(r"\b(sys_platform|os_name|platform_\w+)\b")
 """The variables of a requirement's marker that tell systems apart."""
@@ -69,12 +68,7 @@ On Windows, workshop/bin is workshop\\Scripts.
 
 
 def archive(root: Path, site: Path, target: Path) -> Path:
-    """Pack the archive.
-
-    Args:
-        root: the repository's root.
-        site: the folder of the built book.
-        target: the .zip; replaced when all went well.
+    """Pack the checkout at ``root`` and the built book at ``site``; the .zip is replaced when all went well.
 
     Raises:
         ExerciseError: an exercise of a workshop is not complete.
@@ -96,10 +90,8 @@ def _members(root: Path, site: Path) -> Iterator[tuple[str, Path | str]]:
     yield from ((name, root / name) for name in FILES)
     yield from ((f"book/{path.relative_to(site).as_posix()}", path) for path in _files(site))
     for source in sorted((root / "notebooks").glob("workshop_*.md")):
-        for name, copy in (
-            ("student", paired(source)),
-            ("instructor", instructor_copy(read_notebook(source), source.name)),
-        ):
+        copies = {"student": paired(source), "instructor": instructor_copy(read_notebook(source), source.name)}
+        for name, copy in copies.items():
             linked = relinked(copy, pages="../book/{}.html", chapters="../book/notebooks/{}.html")
             yield f"{name}/{source.stem}.ipynb", plain_text(linked)
     yield "START.txt", START

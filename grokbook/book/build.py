@@ -34,10 +34,7 @@ def build(root: Path, out: Path | None = None) -> Path:
 
     Args:
         root: Repository root with `_config.yml`, `book/` and `notebooks/`.
-        out: Parent of `_build`; `root/book` by default.
-
-    Returns:
-        The site's `index.html`.
+        out: Parent of `_build`; `root/book` by default. The site's `index.html` is returned.
 
     Raises:
         NotebookError: A notebook failed; the last good site is left as it was.

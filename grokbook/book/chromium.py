@@ -46,10 +46,6 @@ def chromium() -> Iterator[Browser]:
     """A browser, closed at the end; ``FileNotFoundError`` as :func:`executable` raises it."""
     from playwright.sync_api import sync_playwright
 
-    path = executable()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    path, arguments = executable(), list(ARGUMENTS)
+    with sync_playwright() as tool, tool.chromium.launch(executable_path=path, args=arguments) as browser:
+        yield browser

@@ -20,9 +20,8 @@ from functools import cache
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from grokbook import figures, paper, runs
 from grokbook.book import explorer, plotly_mime, side_files
@@ -35,8 +34,8 @@ def setup(app: Sphinx) -> None:
     """Make directives and roles known."""
     app.add_directive("explorer", Explorer)
     app.add_directive("opening", Opening)
-    app.add_role("verdict", verdict_role)
-    app.add_role("verdicts", verdicts_role)
+    app.add_role("verdict", Verdict())
+    app.add_role("verdicts", Verdicts())
 
 
 def published() -> RunStore:
@@ -82,23 +81,24 @@ def _judged() -> dict[str, claims.Judgement]:
     return {judgement.claim.name: judgement for judgement in claims.judge(published())}
 
 
-def verdict_role(
-    name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, options: Any = None, content: Sequence[str] = ()
-) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+class Verdict(SphinxRole):
     """``{verdict}`C1```: "C1 reproduced"."""
-    names = [claim.name for claim in claims.CLAIMS]
-    if text not in names:
-        problem = inliner.reporter.error(f"no claim {text!r}: they are {', '.join(names)}", line=lineno)
-        return [inliner.problematic(rawtext, rawtext, problem)], [problem]
-    verdict = _judged()[text].verdict.value
-    return [nodes.inline("", f"{text} {verdict}", classes=["gb-verdict", verdict.replace(" ", "-")])], []
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        names = [claim.name for claim in claims.CLAIMS]
+        if self.text not in names:
+            text = f"no claim {self.text!r}: they are {', '.join(names)}"
+            problem = self.inliner.reporter.error(text, line=self.lineno)
+            return [self.inliner.problematic(self.rawtext, self.rawtext, problem)], [problem]
+        verdict = _judged()[self.text].verdict.value
+        return [nodes.inline("", f"{self.text} {verdict}", classes=["gb-verdict", verdict.replace(" ", "-")])], []
 
 
-def verdicts_role(
-    name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, options: Any = None, content: Sequence[str] = ()
-) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+class Verdicts(SphinxRole):
     """``{verdicts}`count```: "8 reproduced, 5 partly, 9 not yet run"."""
-    return [nodes.Text(claims.counted(_judged().values()))], []
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.Text(claims.counted(_judged().values()))], []
 
 
 def explorer_place(index: Sequence[dict[str, Any]], script: str, root: str) -> str:

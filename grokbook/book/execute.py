@@ -40,15 +40,14 @@ def _kernel_manager(env: Mapping[str, str], sockets: str) -> type[AsyncKernelMan
     kernels that start at once one may find its port taken and die. (Windows has no Unix sockets for this.)
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
+    spec = KernelSpec(argv=argv, language="python", display_name="Python 3", env=dict(env))
 
     class InterpreterKernelManager(AsyncKernelManager):
+        kernel_spec = spec
+
         def __init__(self, **settings: Any) -> None:
             settings |= {} if os.name == "nt" else {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
             super().__init__(**settings)
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(argv=argv, language="python", display_name="Python 3", env=dict(env))
 
     return InterpreterKernelManager
 
@@ -68,13 +67,13 @@ def execute_notebook(
 
     Args:
         source: MyST `.md` or `.ipynb`.
-        output: Where the executed `.ipynb` goes; replaced in one step, untouched by a failure.
-        parameters: Values injected after the parameters cell; also stored in the notebook's metadata.
-        metadata: Kept in the executed notebook under `metadata.grokbook`, beside its `provenance`.
+        output: The executed `.ipynb`; replaced in one step, untouched by a failure.
+        parameters: Values that replace the notebook's own.
+        metadata: Kept under `metadata.grokbook`, beside `provenance`: versions, commit, hardware, date.
         env: Environment variables for the kernel, on top of this process's own.
         progress: Pass on what the notebook writes to its error stream, like progress bars, while it runs.
         copy: Which copy of a workshop is written, once it is executed; see `grokbook.book.copies`.
-        note: End with a line on what it ran on. Versions, commit, hardware and date are in `metadata.grokbook` anyway.
+        note: End with a line on what it ran on.
 
     Raises:
         ParameterError: Before any work, see `check_parameters`.
@@ -167,14 +166,11 @@ def execute_all(
 
     Args:
         notebooks: Folder of MyST notebooks; its parent is the repository root.
-        out: Folder of executed notebooks.
+        out: Folder of executed notebooks, which are returned in order of name.
         jobs: Notebooks at a time. Kernels share the cores unless `OMP_NUM_THREADS` is set already.
         parameters: Per notebook stem, values that replace its defaults.
         env: Environment variables for the kernels, on top of this process's own.
         store: The runs that the notebooks read by these variables; those of the default store if none is given.
-
-    Returns:
-        The executed notebooks, in order of name.
 
     Raises:
         NotebookError: Every failure, one line each, after all notebooks ran.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from grokbook.runs import provenance
@@ -19,12 +18,11 @@ HEAD = "| notebook | took | executed (UTC) |\n|---|---|---|"
 
 
 class Execution(NamedTuple):
-    """What an executed notebook says of its execution."""
+    """What an executed notebook says of its execution: its facts are those of :func:`grokbook.runs.provenance.here`."""
 
     name: str
     seconds: float
     facts: dict[str, Any]
-    """See :func:`grokbook.runs.provenance.here`."""
 
     @property
     def setting(self) -> str:
@@ -55,10 +53,8 @@ def tables(found: Iterable[Execution], folder: str) -> str:
             f"| {{doc}}`/{folder}/{one.name}` | {one.seconds:.1f}{GAP}s | {one.facts['date'][:16].replace('T', ' ')} |"
             for one in group
         ]
-        together = (
-            f"{len(group)} notebook{'s' * (len(group) > 1)}, {duration(sum(one.seconds for one in group))} in all"
-        )
-        parts.append("\n".join([f"**{setting}**: {together}.", "", HEAD, *rows]))
+        notebooks, took = f"{len(group)} notebook{'s' * (len(group) > 1)}", duration(sum(one.seconds for one in group))
+        parts.append("\n".join([f"**{setting}**: {notebooks}, {took} in all.", "", HEAD, *rows]))
     return "\n\n".join(parts)
 
 
@@ -73,7 +69,4 @@ class ExecutionTable(SphinxDirective):
         found = executions(Path(self.env.srcdir) / folder)
         for one in found:
             self.env.note_dependency(str(Path(self.env.srcdir) / folder / f"{one.name}.ipynb"))
-        container = nodes.container()
-        text = tables(found, folder).splitlines()
-        self.state.nested_parse(StringList(text, source=self.env.docname), self.content_offset, container)
-        return container.children
+        return self.parse_text_to_nodes(tables(found, folder))

@@ -16,9 +16,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -125,19 +123,15 @@ def maps_script(run: Run) -> str:
 
 def spectra_csv(run: Run) -> str:
     """The norms of cosine and sine for every recorded step and frequency, in both layers."""
-    columns: dict[str, np.ndarray] = {}
-    for layer in LAYERS:
-        spectrum = run.spectrum(layer, slice(None))
-        columns[f"{layer}_cosine"], columns[f"{layer}_sine"] = (
-            norms.flatten().numpy() for norms in (spectrum.cosine, spectrum.sine)
-        )
-        shape = spectrum.cosine.shape
-    frequencies = torch.arange(1, shape[1] + 1)
-    places = {
-        "step": run.spectra.step.repeat_interleave(shape[1]).numpy(),
-        "frequency": frequencies.repeat(shape[0]).numpy(),
+    spectra = {layer: run.spectrum(layer, slice(None)) for layer in LAYERS}
+    columns = {
+        f"{layer}_{wave}": getattr(spectrum, wave).flatten().numpy()
+        for layer, spectrum in spectra.items()
+        for wave in ("cosine", "sine")
     }
-    return pd.DataFrame({**places, **columns}).to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    steps, frequencies = run.spectra.step.tolist(), range(1, run.config.p // 2 + 1)
+    rows = pd.MultiIndex.from_product([steps, frequencies], names=["step", "frequency"])
+    return pd.DataFrame(columns, rows).to_csv(float_format="%.4g", lineterminator="\n")
 
 
 def _script(key: str, value: object) -> str:

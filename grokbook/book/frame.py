@@ -38,10 +38,9 @@ def framed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
 
     Those that are there already, because the notebook was saved with them, do not come twice.
     """
-    own = [cell for cell in cells if cell.source not in (SETUP, CLOSING)]
+    own = [cell for cell in cells if cell.source != SETUP]
     heading = 1 if own and own[0].cell_type == "markdown" else 0
-    setup, closing = (nbformat.v4.new_code_cell(source) for source in (SETUP, CLOSING))
-    return [*own[:heading], setup, *own[heading:], closing]
+    return [*own[:heading], nbformat.v4.new_code_cell(SETUP), *closed(own[heading:])]
 
 
 def closed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:

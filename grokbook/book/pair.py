@@ -68,16 +68,14 @@ def relinked(notebook: NotebookNode, *, pages: str, chapters: str = "{}.ipynb") 
 def plain_text(notebook: NotebookNode) -> str:
     """Return a notebook as text: no outputs, and cell ids hashed from the cells, so that equal ones have equal text."""
     seen: Counter[str] = Counter()
-    cells = []
     for cell in notebook.cells:
         content = f"{cell.cell_type}\0{cell.source}"
         seen[content] += 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:8]
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        cells.append(cell)
     metadata = {"kernelspec": dict(notebook.metadata.get("kernelspec", KERNELSPEC))}
-    plain = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    plain = nbformat.v4.new_notebook(cells=notebook.cells, metadata=metadata)
     return nbformat.writes(plain).rstrip("\n") + "\n"
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import jupytext
 from nbformat import NotebookNode
 
+from grokbook.book.exercises import tagged
+
 LITERAL_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
@@ -47,10 +49,9 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
 
     Read with Python's own parser: papermill's inspection works line by line and overlooks `p: int | None = 3`.
     """
-    cells = (cell for cell in notebook.cells if cell.cell_type == "code")
-    tagged = (cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    cells = (cell.source for cell in notebook.cells if cell.cell_type == "code" and tagged(cell, "parameters"))
     found = {}
-    for node in ast.parse(next(tagged, {"source": ""})["source"]).body:
+    for node in ast.parse(next(cells, "")).body:
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
                 found[name] = Parameter(name, ast.unparse(value), tuple(_named_types(annotation)))
@@ -80,12 +81,7 @@ def _literal_types(value: ast.expr) -> tuple[str, ...]:
 
 
 def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
-    """Refuse parameters the notebook does not have or cannot take, all of them in one message.
-
-    Args:
-        notebook: The notebook, unexecuted.
-        parameters: Values by parameter name.
-        name: How messages call the notebook.
+    """Refuse parameters the notebook, called ``name``, does not have or cannot take, all of them in one message.
 
     Raises:
         ParameterError: An unknown name (with the nearest valid ones) or an ill-typed value.

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urldefrag
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Link
 from pypdf.generic import ArrayObject, Fit, NameObject
-from sphinx_external_toc.api import Document, SiteMap
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from grokbook.book.build import BuildError, build, from_checkout
@@ -52,19 +51,14 @@ READY = """async () => {
 
 
 def pdf(root: Path, target: Path) -> Path:
-    """Build the site if it is not up to date, and print it.
-
-    Args:
-        root: the repository's root.
-        target: the file; replaced when all went well.
+    """Build the site if it is not up to date, and print it; the file is replaced when all went well.
 
     Raises:
-        BuildError: the site cannot be built, or a figure cannot be drawn.
-        NotebookError: a notebook failed.
+        BuildError: a figure cannot be drawn; or as :func:`grokbook.book.build.build` raises it.
         FileNotFoundError: there is no Chromium.
     """
     site = build(root).parent
-    names = [name for name in documents(parse_toc_yaml(root / "book" / "_toc.yml")) if name not in LEFT_OUT]
+    names = [name for name in parse_toc_yaml(root / "book" / "_toc.yml") if name not in LEFT_OUT]
     writer, starts = PdfWriter(), {}
     for name, (title, content) in zip(names, printed(site, names), strict=True):
         starts[name] = len(writer.pages)
@@ -76,19 +70,6 @@ def pdf(root: Path, target: Path) -> Path:
     with disk.replacing(target) as partial:
         writer.write(partial)
     return target
-
-
-def documents(sitemap: SiteMap) -> Iterator[str]:
-    """The names of all pages, in the order of the table of contents."""
-
-    def below(document: Document) -> Iterator[str]:
-        yield document.docname
-        for tree in document.subtrees:
-            for name in map(str, tree.items):
-                if name in sitemap:
-                    yield from below(sitemap[name])
-
-    return below(sitemap.root)
 
 
 def printed(site: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -119,20 +100,14 @@ def _keep_links_inside(writer: PdfWriter, site: Path, starts: dict[str, int]) ->
     """Let links to other pages of the site lead to these pages here; drop those to files, which nobody will have."""
     base = f"{site.as_uri()}/"
     for number, page in enumerate(writer.pages):
-        kept, inside = [], []
-        for reference in page.get("/Annots") or ():
+        for reference in page.pop("/Annots", None) or ():
             note = reference.get_object()
             uri = str(note.get("/A", {}).get("/URI", ""))
-            if not uri.startswith("file:"):
-                kept.append(reference)
-                continue
             name = unquote(urldefrag(uri.removeprefix(base)).url).removesuffix(".html")
-            if name in starts:
-                inside.append(Link(rect=note["/Rect"], target_page_index=starts[name], fit=Fit.fit()))
-        if "/Annots" in page:
-            page[NameObject("/Annots")] = ArrayObject(kept)
-        for link in inside:
-            writer.add_annotation(number, link)
+            if not uri.startswith("file:"):
+                page.setdefault(NameObject("/Annots"), ArrayObject()).append(reference)
+            elif name in starts:
+                writer.add_annotation(number, Link(rect=note["/Rect"], target_page_index=starts[name], fit=Fit.fit()))
 
 
 def _keep_once(writer: PdfWriter) -> None:

@@ -75,10 +75,8 @@ def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> P
         root: the way from the page to the site's root, like ``"../"``.
         command: what makes the figure anew, shown below it.
     """
-    layout = dict(figure.get("layout", {}))
     # The template is rebuilt in the browser from the theme's colours; a width would defeat the responsive layout.
-    layout.pop("template", None)
-    layout.pop("width", None)
+    layout = {key: value for key, value in figure.get("layout", {}).items() if key not in ("template", "width")}
     if layout.get("sliders"):
         layout = _without_slider_room(layout)
     meta = dict(layout.get("meta") or {})

@@ -166,14 +166,12 @@ def _drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> 
 
 
 def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    for files in ("script_files", "css_files"):
-        kept = [asset for asset in context.get(files, ()) if not any(name in _asset_text(asset) for name in LEFT_OUT)]
-        if files in context:
-            context[files][:] = kept
+    def asked_for(asset: Any) -> bool:
+        text = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
+        return not any(name in text for name in LEFT_OUT)
 
-
-def _asset_text(asset: Any) -> str:
-    return f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
+    for files in {"script_files", "css_files"} & context.keys():
+        context[files][:] = filter(asked_for, context[files])
 
 
 def _publish(app: Sphinx, exception: Exception | None) -> None:

@@ -49,7 +49,7 @@ def test_contents_are_walked_from_top_to_bottom(tmp_path: Path):
         "format: jb-book\nroot: a\nparts:\n- caption: One\n  chapters:\n  - file: b\n    sections:\n    - file: c\n"
         "- caption: Two\n  chapters:\n  - file: d\n"
     )
-    assert list(pdf.documents(parse_toc_yaml(toc))) == ["a", "b", "c", "d"]
+    assert list(parse_toc_yaml(toc)) == ["a", "b", "c", "d"]
 
 
 def test_a_figure_that_cannot_be_drawn_is_an_error(tmp_path: Path):

@@ -19,16 +19,7 @@ from grokbook.book.workshop.logits import accuracies_alone as accuracies_alone
 from grokbook.book.workshop.logits import expected_sum as expected_sum
 from grokbook.book.workshop.logits import explained as explained
 from grokbook.book.workshop.logits import rebuilt as rebuilt
-from grokbook.book.workshop.verdicts import (
-    Verdict,
-    compare,
-    number,
-    numbers,
-    right,
-    self_check,
-    whole_numbers,
-    wrong,
-)
+from grokbook.book.workshop.verdicts import Verdict, compare, number, numbers, right, self_check, whole_numbers, wrong
 
 
 @self_check

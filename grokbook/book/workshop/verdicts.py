@@ -82,11 +82,7 @@ def self_check(check: Callable[P, Verdict]) -> Callable[P, Verdict]:
 
 
 def numbers(answer: Any, what: str = "the answer") -> Array:
-    """An answer as an array of float64, from numbers, fractions, lists, sets, arrays, series or tensors.
-
-    Raises:
-        Unreadable: it is none of these, or not all of it is numbers.
-    """
+    """An answer as an array of float64, from numbers, fractions, lists, sets, arrays, series or tensors alone."""
     if answer is ...:
         raise Unreadable(EMPTY)
     if isinstance(answer, torch.Tensor):
@@ -126,14 +122,15 @@ def result(function: Any, *arguments: Any, what: str = "your function") -> Any:
     """What a student's function returns; ``Unreadable`` where it raises, returns nothing, or is no function."""
     if not callable(function):
         raise Unreadable(f"I expect a function for {what}, not {_short(function)}.")
+    it = f"{what[0].upper()}{what[1:]}"
     try:
         returned = function(*arguments)
     except Exception as error:  # whatever a student's code may raise
-        raise Unreadable(f"{what[0].upper()}{what[1:]} raised {type(error).__name__}: {error}") from error
+        raise Unreadable(f"{it} raised {type(error).__name__}: {error}") from error
     if returned is ...:
         raise Unreadable(EMPTY)
     if returned is None:
-        raise Unreadable(f"{what[0].upper()}{what[1:]} returns nothing. Does it end with `return`?")
+        raise Unreadable(f"{it} returns nothing. Does it end with `return`?")
     return returned
 
 
