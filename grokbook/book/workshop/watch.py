@@ -11,7 +11,6 @@ import pandas as pd
 
 from grokbook.book.workshop.verdicts import (
     PERCENT,
-    Array,
     Unreadable,
     Verdict,
     close,
@@ -184,18 +183,14 @@ def halfway(function: Any, run: Run) -> Verdict:
         answers = (steps[past.argmax()], steps[np.flatnonzero(~past)[-1] + 1])  # for the first time, and to stay
         if given in answers:
             continue
-
-        def crossed(height: float, values: Array = values) -> set[int]:
-            """The first steps above and below."""
-            return {int(steps[(values >= height).argmax()]), int(steps[(values < height).argmax()])}
-
         at, middle, way = f"For `{name}` it returns {given}.", (start + end) / 2, f"{start:.3g} to {end:.3g}"
         if _at(history, given) in answers:
             return wrong(f"{at} That is a place in the list: return `steps[place]`.")
         if given == steps[(values >= middle).argmax()]:
             return wrong(f"{at} This number *falls* from {way}: half of the way is reached from above.")
         for height, which in ((end / 2, "last"), (values.max() / 2, "highest")):
-            if given in crossed(height):
+            above = values >= height
+            if given in (steps[above.argmax()], steps[(~above).argmax()]):
                 return wrong(
                     f"{at} That is half of the {which} value. Half of the way is between {start:.3g} and {end:.3g}."
                 )
