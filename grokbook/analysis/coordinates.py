@@ -22,6 +22,7 @@ from torch import Tensor
 from grokbook import fourier, model
 from grokbook.data.operations import Operation, Polynomial
 from grokbook.model.weights import Weights
+from grokbook.runs.config import RunConfig
 from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
@@ -130,8 +131,8 @@ def natural(operation: Operation) -> Natural | None:
 
 
 def of_run(run: Run) -> Natural | None:
-    """The coordinates in which the layers of a run can be read; None for a mixture, and without weights."""
-    if not run.has_weights or len(run.config.operations) != 1:
+    """The coordinates in which a run's layers can be read; None for a mixture, another model, and without weights."""
+    if not run.has_weights or len(run.config.operations) != 1 or run.config.model != RunConfig.model:
         return None
     return natural(run.config.parsed_operations[0])
 

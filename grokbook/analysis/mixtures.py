@@ -35,6 +35,7 @@ def part(run: Run, operation: str | Operation) -> Run:
         history=run.history.assign(**own).drop(columns=dropped),
         spectra=run.spectra._replace(logits=run.spectra.logits[:, index : index + 1]),
         kept_weights=None,
+        kept_answers=None if run.kept_answers is None else run.kept_answers[index : index + 1],
     )
 
 

@@ -214,9 +214,10 @@ def tabulate(
         with table_lock(path):
             known = outcomes.read(path)
             rows = outcomes.merge(known, found)
-            if len(rows) > len(known):
+            new = [row for row in rows if row not in known]
+            if new:
                 outcomes.write(rows, path)
-        print(f"{path}: {len(rows)} runs, {len(rows) - len(known)} of them new")
+        print(f"{path}: {len(rows)} runs, {len(new)} of them new")
 
 
 @app.command()
@@ -262,7 +263,7 @@ def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
     for row in rows:
         found = outcomes.problems(row)
         if (run := stored.get(row.config.hash)) is not None:
-            same = row.same_training(run)
+            same = row.same_training(run) and row.steps == run.steps  # else it has gone on since
             compared += same
             again += not same
             differ = outcomes.differences(row, run) if same else []

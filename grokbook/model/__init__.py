@@ -1,4 +1,4 @@
-"""The paper's transformer: initial weights, the textbook pass that defines it, and fast passes beside it."""
+"""Models by name: the paper's transformer with fast passes, the same with separate embeddings, and an MLP."""
 
 from __future__ import annotations
 

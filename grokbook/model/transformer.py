@@ -95,6 +95,11 @@ class SeparateEmbeddings(Transformer):
     one for each sign there. Labels are residues, 0 to p − 1; nothing is ever to be answered with another class.
     """
 
+    def initialise(self, sizes: Sizes, rng: np.random.Generator) -> Weights:
+        """As for the transformer, with rows of W_E as large as there: those of one vocabulary, not of two."""
+        fresh = super().initialise(sizes, rng)
+        return fresh._replace(W_E=fresh.W_E * math.sqrt(sizes.d_vocab / (sizes.d_vocab - sizes.p)))
+
     def layers(self, weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:
         """As for the transformer, with W_E once over the tokens of a and once, as "embedding_b", over those of b."""
         return {**super().layers(weights, p), "embedding_b": weights.W_E[p : 2 * p]}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
-from grokbook.training.ensure import RunStore
+from grokbook.runs.store import Store
+from grokbook.training.ensure import ensure
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,9 +33,7 @@ class Gathered:
         return [self.runs[config] for config in dict.fromkeys(configs) if config in self.runs]
 
 
-def gather(
-    store: RunStore, configs: Iterable[RunConfig], device: str = "auto", *, train: bool | None = None
-) -> Gathered:
+def gather(store: Store, configs: Iterable[RunConfig], device: str = "auto", *, train: bool | None = None) -> Gathered:
     """Read what is stored of some runs, and train what is not, as far as that is wanted.
 
     The paper's own runs (:func:`grokbook.paper.experiments.in_the_paper`) take up to hours each, hundreds of them
@@ -43,7 +42,7 @@ def gather(
     Args:
         store: where runs are read from, and written to.
         configs: the runs; one that comes twice counts once.
-        device: see :meth:`grokbook.RunStore.ensure`.
+        device: see :func:`grokbook.training.ensure.ensure`.
         train: what is trained if it is not stored. None: runs that are none of the paper's own, which are those of a
             reader's parameters; True: all; False: nothing.
 
@@ -54,5 +53,5 @@ def gather(
     wanted = tuple(dict.fromkeys(configs))
     trained = [config for config in wanted if train or (train is None and not experiments.in_the_paper(config))]
     if trained:
-        store.ensure(trained, device)
-    return Gathered(wanted, {run.config: run for run in store.stored(wanted)})
+        ensure(trained, device, store=store)
+    return Gathered(wanted, {config: store.get(config) for config in wanted if config in store})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -31,3 +31,13 @@ def initial_weights(config: RunConfig, sources: Mapping[RunConfig, Run]) -> Matr
         return fresh
     donor = sources[config.source].weights
     return network.weights(**{**fresh._asdict(), **{name: getattr(donor, name) for name in config.transplant}})
+
+
+def by_source(configs: Iterable[RunConfig], runs: Collection[Run]) -> dict[RunConfig, Run]:
+    """Those of some runs that pre-grokked configs start from, by the sources that the configs name.
+
+    A run may have been asked for with another budget, and have ended where the source does all the same.
+    """
+    sources = [config.source for config in configs if config.source is not None]
+    pairs = ((source, run) for source in sources for run in runs if run.config.name == source.name)
+    return {source: run for source, run in pairs if run.has_weights and run.ends_like(source)}

@@ -32,13 +32,13 @@ class MemoryStore:
     def __contains__(self, config: object) -> bool:
         if not isinstance(config, RunConfig) or (run := self._runs.get(config.name)) is None:
             return False
-        return run.ends_like(config) if self._as_sources else run.covers(config)
+        return run.has_weights and run.ends_like(config) if self._as_sources else run.covers(config)
 
     def get(self, config: RunConfig) -> Run:
         """See :meth:`Store.get`."""
         if config not in self:
             raise KeyError(f"no stored run of {config.label} ({config.name})")
-        return self._runs[config.name]
+        return self._runs[config.name].judged_by(config)
 
     def put(self, run: Run) -> None:
         """See :meth:`Store.put`."""

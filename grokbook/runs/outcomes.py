@@ -220,7 +220,7 @@ def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
                 f"{outcome.config.label} ({outcome.config.name}) is known with another {', '.join(names[:3])}"
                 f"{' and more' if len(names) > 3 else ''}; rows are not changed: restore the run, or the table"
             )
-        if outcome.config.max_steps > there.config.max_steps and not disagree([there, outcome]):
+        if outcome.steps > there.steps and not disagree([there, outcome]):
             rows[outcome.config.hash] = outcome
     return _in_order(rows.values())
 
@@ -257,16 +257,18 @@ def published(folders: FolderStore, name: str) -> list[Outcome]:
 
 
 def stored(folders: FolderStore, configs: Iterable[RunConfig]) -> Iterator[Outcome]:
-    """Outcomes of the stored runs that are like one of these configs but for seed and end.
+    """Outcomes of the stored runs that are like one of these configs but for seed and end, judged by its rule.
 
     Raises:
         DamagedRun: a folder cannot be read.
     """
-    wanted = {config.with_seed(0).hash for config in configs}
+    wanted = {config.with_seed(0).hash: config for config in configs}
     for folder in folders.folders():
         config = config_in(folder)
-        if config is None or config.with_seed(0).hash in wanted:  # reading it says what is wrong with it
-            yield Outcome.of(read_run(folder))
+        if config is None:
+            yield Outcome.of(read_run(folder))  # which says what is wrong with it
+        elif (like := wanted.get(config.with_seed(0).hash)) is not None:
+            yield Outcome.of(read_run(folder).judged_by(like))
 
 
 def gather(folders: FolderStore, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
@@ -282,8 +284,10 @@ def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunC
 
     An outcome tells of a run if that has grokked or had at least as many steps.
     """
-    told = defaultdict[str, float](float)
+    told = defaultdict[tuple[str, object], float](float)
     for each in known:
+        key = each.config.hash, each.config.rule
         steps = math.inf if each.grok_step is not None else each.config.max_steps
-        told[each.config.hash] = max(told[each.config.hash], steps)
-    return [config for config in dict.fromkeys(configs) if told[config.hash] < config.max_steps]
+        told[key] = max(told[key], steps)
+    distinct = dict.fromkeys(configs)
+    return [config for config in distinct if told[config.hash, config.rule] < config.max_steps]

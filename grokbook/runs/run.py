@@ -145,6 +145,13 @@ class Run:
         """Whether it went as far as a config of the same run asks; it may have gone further."""
         return self.steps >= ending(config, grok_step(config, self.history))
 
+    def judged_by(self, config: RunConfig) -> Run:
+        """The run under another config's rule of when it has grokked; all of its history counts, as far as it goes."""
+        if self.config.rule == config.rule:
+            return self
+        accuracy, steps = config.rule
+        return replace(self, config=replace(self.config, grok_accuracy=accuracy, sustain=steps))
+
     def ends_like(self, config: RunConfig) -> bool:
         """Whether it ended exactly where a config of the same run says: then its weights are those of that config."""
         return self.steps == ending(config, grok_step(config, self.history))

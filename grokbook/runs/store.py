@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from grokbook import runs
 from grokbook.errors import DamagedRun
 from grokbook.runs import disk
-from grokbook.runs.config import ENDING, RunConfig, lacking
+from grokbook.runs.config import ENDING, RunConfig, config_in, lacking
 from grokbook.runs.layout import CONFIG, PROVENANCE, STOPPED_BY_BUDGET, WEIGHTS
 
 STORE_VARIABLE = "GROKBOOK_STORE"
@@ -177,7 +177,10 @@ class FolderStore:
                 if not folder.is_dir() or folder.name.startswith("."):
                     continue
                 if not self._as_sources or (folder / WEIGHTS).is_file():
-                    found[folder.name] = folder  # one's own is beside a published one because it went further
+                    known = found.setdefault(folder.name, folder)
+                    config = config_in(folder)
+                    if config is not None and not self._answers(known, config):  # the further one of two
+                        found[folder.name] = folder
         return iter([found[name] for name in sorted(found)])
 
     def tables(self) -> list[Path]:
@@ -189,7 +192,7 @@ class FolderStore:
         return lacking(configs, self, self.sources)
 
     def get(self, config: RunConfig) -> runs.Run:
-        """Read a run; it may go on beyond what the config asks for.
+        """Read a run, judged by the config's rule of grokking; it may go on beyond what the config asks for.
 
         Raises:
             KeyError: it is not stored.
@@ -198,7 +201,7 @@ class FolderStore:
         folder = self.folder(config)
         if folder is None:
             raise KeyError(f"no stored run of {config.label} ({config.name})")
-        return runs.read(folder)
+        return runs.read(folder).judged_by(config)
 
     def stored(self, configs: Iterable[RunConfig]) -> list[runs.Run]:
         """Those of some runs that are stored, in order; nothing is trained. ``DamagedRun`` as :meth:`get` raises it."""
@@ -223,7 +226,7 @@ class FolderStore:
             with disk.replacing_folder(final, _WRITING, _REPLACED) as folder:
                 runs.write(run, folder)
         except OSError as error:
-            if not final.exists():  # else another process stored the same run first
+            if not self._keeps(final, run):  # else another process stored the same run first
                 raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
         return final
 
@@ -248,15 +251,19 @@ class FolderStore:
             return None
         return lock
 
-    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
-        """See :meth:`Store.check`. What processes that died while they wrote have left behind is removed."""
+    def check_places(self, to_train: Iterable[RunConfig]) -> None:
+        """Raise ``FileExistsError`` where a run is stored, and yet to be trained for those who start from it."""
         own = FolderStore(self.path)
         for config in to_train:
-            if (folder := own.folder(config)) is not None:  # and yet to be trained: other runs start from it
+            if (folder := own.folder(config)) is not None:
                 raise FileExistsError(
                     f"{folder} lacks the weights that other runs start from, or has those of a later step; remove the "
                     "folder to have it trained anew, or have new runs stored elsewhere"
                 )
+
+    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
+        """See :meth:`Store.check`. What processes that died while they wrote have left behind is removed."""
+        self.check_places(to_train)
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise NotADirectoryError(None, "it is not a folder")

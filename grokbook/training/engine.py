@@ -280,7 +280,12 @@ class Stack:
     @torch.no_grad()
     def load_state(self, run: int, state: dict[str, Tensor], step: int) -> None:
         """Continue a run from :meth:`state` as taken after ``step`` updates."""
-        self._flat[run] = state["weights"].to(self.device)
+        weights = state["weights"].to(self.device)
+        if self._frozen is not None and not torch.equal(
+            weights[self._frozen[run]], self._start[run][self._frozen[run]]
+        ):
+            raise RuntimeError("its frozen weights are not those that the run starts from")
+        self._flat[run] = weights
         for name, value in self._optimiser.state[self._rows[run]].items():
             value.copy_(state[f"optimiser.{name}"])
         self.steps[run] = step

@@ -58,7 +58,8 @@ def ensure(
     store = default_store() if store is None else store
     wanted = [configs] if isinstance(configs, RunConfig) else list(configs)
     resolved = resolve_device(device)
-    distinct = merged(wanted)
+    there = [config for config in wanted if config in store]
+    distinct = list(dict.fromkeys([*there, *merged(config for config in wanted if config not in there)]))
     left = lacking(distinct, store, store.sources)
     known = _stored(store, distinct, left)
     missing = [config for config in distinct if config not in known]
@@ -92,15 +93,16 @@ def ensure(
             f"interrupted with {to_train} of {len(distinct)} runs still to train. What was finished is kept in "
             f"{store}, and states of runs in progress once a minute: repeat the command to go on."
         ) from None
-    found = {(config.name, config.rule): known[config] for config in distinct}
-    return [found[config.name, config.rule] for config in wanted]
+    trained = {(config.name, config.rule): known[config] for config in distinct}
+    return [known[config] if config in known else trained[config.name, config.rule] for config in wanted]
 
 
 def _close_states(states: Checkpoints, store: Store, stored: Iterable[Run]) -> None:
     """Do with states of stored runs what a process that died between storing and this had still to do."""
     with RunLocks(store.lock) as locks:
         for run in stored:
-            if states.has_own(run.config) and locks.take(run.config):
+            # A run without weights is a published one, and the state that of its training for those who start from it.
+            if run.has_weights and states.has_own(run.config) and locks.take(run.config):
                 states.close(run.config, run.steps, keep=run.provenance.get("stopped") == STOPPED_BY_BUDGET)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from grokbook import model
 from grokbook.fourier import layers
 from grokbook.model.protocol import Matrices
-from grokbook.runs.initial import initial_weights
+from grokbook.runs.initial import by_source, initial_weights
 from grokbook.runs.run import Run
 from grokbook.training import memory
 from grokbook.training.devices import cpu_threads, resolve_device
@@ -34,7 +34,7 @@ def weights_along(
     """
     config, resolved = run.config, resolve_device(device)
     memory.check(config, resolved)
-    start = initial_weights(config, {source.config: source for source in sources})
+    start = initial_weights(config, by_source([config], list(sources)))
     stack = Stack([config], [start], resolved)
     history = run.history.set_index("step").astype(float)
     with Progress(f"{config.label}, once more", total=run.steps, enabled=progress) as report:

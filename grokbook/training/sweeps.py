@@ -113,8 +113,18 @@ class Sweep:
             if config.source in self.failed:
                 self.failed[config] = f"its source failed: {self.failed[config.source]}"
         lacking = set(self.store.missing(self.left))
+        for config in self._starts() & lacking:
+            try:
+                self.store.check_places([config])
+            except FileExistsError as error:
+                if config not in self.store.sources:  # it has gone further meanwhile
+                    self.failed[config] = str(error)
         self.left = [config for config in self.left if config not in self.failed and config in lacking]
         return bool(self.left)
+
+    def _starts(self) -> set[RunConfig]:
+        """What runs that are left start from."""
+        return {config.source for config in self.left if config.source is not None}
 
     def _hand_out(self, executor: Executor, settings: Settings, at_a_time: int) -> None:
         """Submit tasks as long as there are workers for them."""
@@ -123,7 +133,7 @@ class Sweep:
             sources = self._sources(task)
             if task := [config for config in task if config not in self.failed]:
                 try:
-                    future = executor.submit(train_task, task, sources, settings)
+                    future = executor.submit(train_task, task, sources, settings, self._starts().intersection(task))
                 except BrokenExecutor as error:
                     future = Future()
                     future.set_exception(error)
@@ -152,7 +162,7 @@ class Sweep:
     def _at_last(self, config: RunConfig) -> bool:
         return self._deaths[config] == MAX_ATTEMPTS - 1
 
-    def _sources(self, task: list[RunConfig]) -> list[Run]:
+    def _sources(self, task: list[RunConfig]) -> dict[RunConfig, Run]:
         """What the runs of a task start from; those whose source is damaged are failures."""
         sources: dict[RunConfig, Run] = {}
         for config in task:
@@ -161,7 +171,7 @@ class Sweep:
                     sources[config.source] = self.store.sources.get(config.source)
             except DamagedRun as error:
                 self.failed[config] = f"its source is damaged: {error}"
-        return list(sources.values())
+        return sources
 
     def _wait(self) -> Collection[Future[list[Done]]]:
         """Wait a little for a task to end; for workers, if nothing runs for want of them."""

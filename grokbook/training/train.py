@@ -28,6 +28,7 @@ from grokbook import model
 from grokbook.data.table import Dataset
 from grokbook.model.protocol import Matrices
 from grokbook.runs.config import RunConfig
+from grokbook.runs.initial import by_source
 from grokbook.runs.run import Run
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.devices import resolve_device
@@ -117,10 +118,10 @@ def train(
         TrainingDiverged: a loss is not finite. The other runs are trained to their ends first.
         DamagedRun: a checkpoint cannot be read.
     """
-    wanted = list(configs)
+    wanted, given = list(configs), list(sources)
     trainer = Trainer(
         resolve_device(device),
-        finished={run.config: run for run in sources},
+        finished={run.config: run for run in given} | by_source(wanted, given),
         on_finish=on_finish,
         checkpoints=None if checkpoints is None else Checkpoints(checkpoints),
         slots=slots,

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -65,19 +65,31 @@ def token(store: RunStore) -> Iterator[str]:
         file.unlink(missing_ok=True)
 
 
-def train_task(configs: Sequence[RunConfig], sources: Sequence[Run], settings: Settings) -> list[Done]:
-    """Train runs that stack; executed by workers. Never raises for what is wrong with a run."""
+def train_task(
+    configs: Sequence[RunConfig],
+    sources: Mapping[RunConfig, Run],
+    settings: Settings,
+    starts: Collection[RunConfig] = (),
+) -> list[Done]:
+    """Train runs that stack; executed by workers. Never raises for what is wrong with a run.
+
+    Args:
+        configs: the runs.
+        sources: what they start from, by their own configs.
+        settings: of the sweep.
+        starts: those of the runs that others start from: a stored run that went further does for no one.
+    """
     store = RunStore(settings.store)
     file = store.states / settings.token
     shared = file.exists()
-    trainer = Trainer(resolve_device(settings.device), finished={run.config: run for run in sources}, progress=False)
+    trainer = Trainer(resolve_device(settings.device), finished=dict(sources), progress=False)
 
     def go_on() -> None:
         if not file.exists():
             raise RuntimeError("the sweep that asked for this run has ended")
 
     problem = None
-    with RunLocks(store.lock, done=store.__contains__) as locks:
+    with RunLocks(store.lock, done=lambda run: run in (store.sources if run in starts else store)) as locks:
         if shared:
             trainer.on_save, trainer.on_finish = go_on, store.put
             trainer.checkpoints, trainer.locks = Checkpoints(store.states), locks

@@ -67,3 +67,9 @@ def test_over_alone_is_taken_after_as_many_steps(tiny_run):
 def test_operations_are_put_in_the_order_of_their_steps():
     assert order({"a": 30, "b": 10, "c": None, "d": 20}) == ("b", "d", "a")
     assert order({"a": 30, "b": None}) == order({}) == (), "one alone has no order"
+
+
+def test_a_part_has_the_answers_of_its_operation(tiny_mixture):
+    run = replace(tiny_mixture, kept_weights=None, kept_answers=tiny_mixture.answers)
+    for index, operation in enumerate(run.config.operations):
+        assert torch.equal(part(run, operation).answers, tiny_mixture.answers[index : index + 1])

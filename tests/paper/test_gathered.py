@@ -17,7 +17,7 @@ def store(tmp_path, tiny_run) -> RunStore:
 def trained(monkeypatch) -> list:
     """What a store is asked to train, which it then does not."""
     asked: list = []
-    monkeypatch.setattr(RunStore, "ensure", lambda self, configs, device: asked.extend(configs))
+    monkeypatch.setattr(gathered, "ensure", lambda configs, device, *, store: asked.extend(configs))
     return asked
 
 
@@ -56,3 +56,15 @@ def test_runs_of_a_reader_s_parameters_are_trained_and_stored(store, tiny):
 
 def test_gathered_runs_are_shown_by_their_number(store, tiny_run):
     assert repr(gather(store, [tiny_run.config, FULL], train=False)) == "Gathered(1 of 2 runs)"
+
+
+def test_a_run_that_went_further_is_there(store, tiny_run):
+    shorter = replace(tiny_run.config, max_steps=10)
+    found = gather(store, [shorter], train=False)
+    assert (found.missing, [run.steps for run in found.of([shorter])]) == ([], [tiny_run.steps])
+
+
+def test_any_store_will_do(tiny, tiny_run):
+    memory = MemoryStore()
+    memory.put(tiny_run)
+    assert gather(memory, [tiny_run.config], "cpu").of([tiny_run.config]) == [tiny_run]

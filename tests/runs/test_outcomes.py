@@ -288,3 +288,24 @@ def test_who_reads_while_a_table_is_written_sees_the_old_one_whole(tmp_path):
         outcomes.write([made(), made(1)], path)
         assert reader.read() == before
     assert len(outcomes.read(path)) == 2
+
+
+def test_the_training_with_more_steps_counts_unless_it_contradicts_the_known_one():
+    short = made(steps=900, grok_step=None, config=RunConfig(operations=("a+b",), max_steps=900))
+    longer = made(steps=8000, started="2027-01-01", config=replace(short.config, max_steps=500_000))
+    assert outcomes.merge([short], [longer]) == [longer]
+    assert outcomes.merge([longer], [replace(short, config=longer.config)]) == [longer], "steps, not budgets"
+    fails = made(steps=9000, grok_step=None, started="2027-01-02", config=longer.config)
+    assert outcomes.disagree([longer, fails])
+    assert outcomes.merge([longer], [fails]) == [longer]
+    assert outcomes.merge([fails], [longer]) == [fails]
+
+
+def test_a_stored_run_counts_under_the_rule_that_is_asked_for(tmp_path, grokked_run):
+    store, strict = RunStore(tmp_path), replace(grokked_run.config, sustain=grokked_run.steps)
+    store.put(grokked_run)
+    assert [outcome.grok_step for outcome in outcomes.stored(store, [grokked_run.config])] == [grokked_run.grok_step]
+    (found,) = outcomes.stored(store, [strict])
+    assert (found.grok_step, found.config.rule) == (None, strict.rule)
+    loose = Outcome.of(grokked_run)
+    assert outcomes.unknown([replace(strict, max_steps=10_000)], [loose]) != []

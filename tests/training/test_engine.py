@@ -212,6 +212,17 @@ def test_a_state_continues_bit_for_bit(tiny, changes):
     assert all(torch.equal(after[name], expected[name]) for name in expected)
 
 
+def test_a_state_with_other_frozen_weights_is_refused(tiny):
+    config = tiny("a*b", frozen=("W_E",))
+    stack = Stack([config], [initial_weights(config, {})], CPU)
+    stack.advance(2)
+    state = stack.state(0)
+    state["weights"] = state["weights"].clone()
+    state["weights"][0] += 0.01  # of W_E, which comes first
+    with pytest.raises(RuntimeError, match="frozen weights"):
+        stack.load_state(0, state, 2)
+
+
 # --- stacks whose runs come and go ----------------------------------------------------------------
 
 

@@ -398,3 +398,54 @@ def test_memory_keeps_runs_as_folders_do(tiny, tiny_run):
     assert ensure(heir, "cpu", store=store, progress=False)[0] is second
     with pytest.raises(KeyError, match="no stored run"):
         store.get(tiny(seed=9))
+
+
+def test_a_run_is_judged_by_the_rule_that_is_asked_for(empty, grokked_run):
+    empty.put(grokked_run)
+    strict = replace(grokked_run.config, grok_accuracy=1.0, sustain=grokked_run.steps, max_steps=10)
+    for found in (empty.get(strict), *empty.ensure(strict, "cpu", progress=False)):
+        assert found.config.rule == strict.rule
+        assert (found.grok_step, found.steps, found.config.name) == (None, grokked_run.steps, grokked_run.config.name)
+    assert empty.get(grokked_run.config).grok_step == grokked_run.grok_step
+
+
+def test_a_longer_run_that_cannot_be_written_is_no_stored_run(empty, tiny, tiny_run, monkeypatch):
+    empty.put(tiny_run)
+    (further,) = train([tiny(max_steps=40)], "cpu", progress=False)
+
+    def full(*_, **__):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(runs, "write_record", full)
+        with pytest.raises(OSError, match="cannot store"):
+            empty.put(further)
+    assert_same_run(empty.get(tiny()), tiny_run)
+
+
+def test_of_configs_that_are_each_stored_nothing_is_trained(empty, grokked_run, trainings):
+    empty.put(grokked_run)
+    short = replace(grokked_run.config, max_steps=grokked_run.grok_step, tail=400)
+    found = empty.ensure([grokked_run.config, short], "cpu", progress=False)
+    assert [run.steps for run in found] == [grokked_run.steps] * 2
+    assert trainings == []
+
+
+def test_to_read_a_published_run_leaves_the_state_of_its_retraining(tmp_path, tiny, tiny_run):
+    published, mine = tmp_path / "published", RunStore(tmp_path / "mine", [tmp_path / "published"])
+    publish.publish(tiny_run, published)
+    mine.states.mkdir(parents=True)
+    state = mine.states / f"{tiny().former_name}.safetensors"
+    state.touch()
+    mine.ensure(tiny(), "cpu", progress=False)
+    assert state.exists()
+
+
+def test_of_two_places_the_run_that_went_further_is_listed(tmp_path, tiny, tiny_run):
+    (shorter,) = train([tiny(max_steps=10)], "cpu", progress=False)
+    for first, second, place in ((tiny_run, shorter, "published"), (shorter, tiny_run, "mine")):
+        root = tmp_path / place
+        RunStore(root / "published").put(first)
+        RunStore(root / "mine").put(second)
+        listed = list(RunStore(root / "mine", [root / "published"]).folders())
+        assert listed == [root / place / tiny().name]

@@ -44,9 +44,9 @@ class Inline(Executor):
         if function is sweeps.device_of_worker:
             future.set_result(function())
             return future
-        task, sources, settings = arguments
+        task, sources, settings, starts = arguments
         self.tasks.append(task)
-        future.set_result(function(task, sources, self._before(task, settings)))
+        future.set_result(function(task, sources, self._before(task, settings), starts))
         return future
 
     def shutdown(self, wait=True, *, cancel_futures=False):
@@ -469,7 +469,7 @@ def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, mo
             token.unlink()
 
     monkeypatch.setattr(Checkpoints, "save", ended)
-    (told,) = train_task([tiny()], [], Settings("cpu", str(empty.path), token.name))
+    (told,) = train_task([tiny()], {}, Settings("cpu", str(empty.path), token.name))
     assert "the sweep that asked for this run has ended" in told.error
     assert Checkpoints(empty.states).load(tiny()).step == saved[2] < 30
     assert len(saved) == 3
@@ -505,7 +505,7 @@ def test_a_stack_with_a_damaged_state_loses_that_run_alone(empty, tiny, monkeypa
     monkeypatch.setattr(memory, "slots", lambda config, device: 2)
     (empty.states / "token").touch()
     configs = [tiny(seed=seed) for seed in range(4)]
-    told = train_task(configs, [], Settings("cpu", str(empty.path), "token"))
+    told = train_task(configs, {}, Settings("cpu", str(empty.path), "token"))
     assert [bool(done.error) for done in told] == [False, True, False, False]
     assert [done.steps for done in told] == [30, 0, 30, 30]
     assert "cannot be read" in told[1].error
@@ -614,3 +614,24 @@ def test_sweep_lists_experiments_and_what_is_stored(mine, tiny_run, few):
     mine.put(tiny_run)
     (row,) = [line.split() for line in grokbook("sweep", "--list").stdout.splitlines() if "few" in line]
     assert row == ["few", "Fig", "0", "2", "1"]
+
+
+def test_an_heir_takes_a_source_that_was_asked_for_with_another_budget(empty, tiny, grokked_run):
+    empty.put(grokked_run)
+    source = replace(grokked_run.config, max_steps=grokked_run.config.max_steps + 1)
+    sizes = {name: getattr(source, name) for name in ("p", "fraction")}
+    heir = tiny("a*b", source=source, transplant=EMBEDDING, **sizes)
+    sweep = Sweep(empty.missing([heir]), empty)
+    assert sweep.left == [heir]
+    sweep.run(lambda: Inline(), workers=1)
+    assert (set(sweep.done), sweep.failed) == ({heir}, {})
+
+
+def test_an_heir_whose_source_has_gone_further_meanwhile_fails_alone(empty, tiny):
+    source, further = tiny(max_steps=20), tiny(max_steps=40)
+    heir = tiny("a-b", source=source, transplant=EMBEDDING)
+    sweep = Sweep([further, source, heir], empty)
+    sweep.run(lambda: Inline(), workers=1)
+    assert set(sweep.done) == {further}
+    assert "has those of a later step" in sweep.failed[source]
+    assert "its source failed" in sweep.failed[heir]
