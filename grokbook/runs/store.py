@@ -216,17 +216,14 @@ class FolderStore:
             OSError: it cannot be written, for want of space, say; the store is as it was before.
         """
         final = self.path / run.config.name
-        try:
-            if final.exists() and runs.read(final).steps >= run.steps:
-                return final
-        except DamagedRun:
+        if _went_as_far(final, run):
             return final
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with disk.replacing_folder(final, _WRITING, _REPLACED) as folder:
                 runs.write(run, folder)
         except OSError as error:
-            if not self._keeps(final, run):  # else another process stored the same run first
+            if not _went_as_far(final, run):  # else another process stored the same run first
                 raise OSError(f"cannot store {run.config.label}: {error.strerror or error}") from error
         return final
 
@@ -276,6 +273,14 @@ class FolderStore:
                 file.write(bytes(RUN_BYTES))
         except OSError as error:
             raise OSError(f"cannot write to the store {self.path}: {error.strerror or error}") from error
+
+
+def _went_as_far(folder: Path, run: runs.Run) -> bool:
+    """Whether what stands in a run's place went as far, or is damaged: that is for whoever reads it to see."""
+    try:
+        return folder.exists() and runs.read(folder).steps >= run.steps
+    except DamagedRun:
+        return True
 
 
 def default_folders() -> FolderStore:

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from grokbook import RunStore, paper
+from grokbook import MemoryStore, RunStore, paper
 from grokbook.errors import RunsMissing
-from grokbook.paper import experiments
+from grokbook.paper import experiments, gathered
 from grokbook.paper.gathered import gather
 
 
@@ -26,11 +28,11 @@ FULL = paper.mixture(paper.ELEMENTARY, fraction=0.9)
 
 
 def test_what_is_stored_is_read_and_the_rest_is_missing(store, tiny, tiny_run, trained):
-    gathered = gather(store, [tiny_run.config, FULL, tiny_run.config], train=False)
+    found = gather(store, [tiny_run.config, FULL, tiny_run.config], train=False)
     assert not trained
-    assert gathered.wanted == (tiny_run.config, FULL)
-    assert gathered.missing == [FULL]
-    (read,) = gathered.of([FULL, tiny_run.config, tiny_run.config])
+    assert found.wanted == (tiny_run.config, FULL)
+    assert found.missing == [FULL]
+    (read,) = found.of([FULL, tiny_run.config, tiny_run.config])
     assert read.config == tiny_run.config
     assert read.history.equals(tiny_run.history)
 
@@ -39,15 +41,14 @@ def test_what_is_stored_is_read_and_the_rest_is_missing(store, tiny, tiny_run, t
 def test_only_what_is_wanted_is_trained(store, trained, train, expected):
     assert experiments.in_the_paper(FULL)
     assert not experiments.in_the_paper(OWN)
-    gathered = gather(store, [OWN, FULL], "cpu", train=train)
+    found = gather(store, [OWN, FULL], "cpu", train=train)
     assert trained == expected
-    assert gathered.missing == [OWN, FULL], "nothing was trained after all"
+    assert found.missing == [OWN, FULL], "nothing was trained after all"
 
 
 def test_runs_of_a_reader_s_parameters_are_trained_and_stored(store, tiny):
     own = tiny(seed=5)
-    gathered = gather(store, [own], "cpu")
-    assert gathered.missing == []
+    assert gather(store, [own], "cpu").missing == []
     assert own in store
     with pytest.raises(RunsMissing):
         gather(RunStore(store.path, stored_only=True), [tiny(seed=6)], "cpu")
