@@ -60,7 +60,7 @@ def sweep(
             print(f"no runs: computed without training by {' and '.join(computed)}")
             return
         left = store.missing(merged(chain.from_iterable(_lacking(store, *each) for each in found.items())))
-        sources = len(set(left) - set(configs))
+        sources = len({config.name for config in left} - {config.name for config in configs})
         besides = f", and {sources} that they start from" if sources else ""
         print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
         if left and dry_run:

@@ -76,11 +76,12 @@ class Sweep:
                 before any training.
             KeyboardInterrupt: on Ctrl-C; the message says how to go on.
         """
+        self.store.check_places(self.store.missing(self.left))
         if not self._lacking():
             return
         if self.store.stored_only:
             raise RunsMissing(f"training is off ({STORED_ONLY_VARIABLE}), and {len(self.left)} runs are not stored")
-        self.store.check(self.left)
+        self.store.check()
         with token(self.store) as name:
             settings = Settings(device, str(self.store.path.resolve()), name)
             executor = make_executor()

@@ -417,7 +417,7 @@ def test_a_longer_run_that_cannot_be_written_is_no_stored_run(empty, tiny, tiny_
         raise OSError("no space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr(runs, "write", full)
+        context.setattr("grokbook.runs.tables.pq.write_table", full)
         with pytest.raises(OSError, match="cannot store"):
             empty.put(further)
     assert_same_run(empty.get(tiny()), tiny_run)

@@ -161,7 +161,7 @@ def test_every_kind_of_damage_is_named_and_the_rest_of_the_store_goes_on(
     code, said = command(mine, "runs", "verify")
     assert said.splitlines()[-1] == "1 runs agree with their history, 5 do not"
 
-    wanted = [tiny_run.config, tiny(max_steps=2)]
+    wanted = [tiny_run.config, tiny(seed=2, max_steps=2)]
     assert [run.config for run in mine.ensure(wanted, "cpu", progress=False)] == wanted
     with pytest.raises(DamagedRun, match="delete it to have"):
         mine.ensure([tiny_mixture.config], "cpu")

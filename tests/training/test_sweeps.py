@@ -564,8 +564,8 @@ def test_sweep_does_nothing_a_second_time(mine, tiny_run, few, monkeypatch):
     ("endings", "table", "first"),
     [
         (True, "few", "2 runs, 0 to train"),
-        (False, "few", "2 runs, 2 to train"),
-        (True, "others", "2 runs, 2 to train"),
+        (False, "few", "2 runs, 1 to train"),
+        (True, "others", "2 runs, 1 to train"),
     ],
 )
 def test_where_only_ends_count_a_row_of_the_table_stands_for_a_run(
