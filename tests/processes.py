@@ -26,8 +26,7 @@ from grokbook.runs import repack, tables
 from grokbook.runs import run as files
 from grokbook.runs import store as folders
 from grokbook.runs.store import FolderStore
-from grokbook.training import ensure as store
-from grokbook.training import trainer
+from grokbook.training import ensure, trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
 from grokbook.training.locks import RunLocks
@@ -189,7 +188,7 @@ def ensure_and_tell(say: Say, path: Path, slowly: bool, *configs: RunConfig) -> 
         return start(config, sources)
 
     trainer.initial_weights = noted
-    store.POLL_SECONDS = 0.01
+    ensuring.POLL_SECONDS = 0.01
     say(("returns", [digest(run) for run in RunStore(path).ensure(configs, "cpu", progress=False)]))
 
 

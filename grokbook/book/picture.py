@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from grokbook import figures, paper
 from grokbook.book.chromium import chromium
 from grokbook.runs.store import checkout
-from grokbook.training import ensure as store
+from grokbook.training import ensure
 
 INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
 """File name to the colours of text, test accuracy and train accuracy."""
@@ -25,7 +25,7 @@ FONT = 22
 
 def pictures(folder: Path) -> None:
     """Write the pictures, for light and for dark pages, as PNGs with transparent background."""
-    run = store.default_store().get(paper.single("a+b"))
+    run = ensure.default_store().get(paper.single("a+b"))
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SCALE)
         for name, inks in INKS.items():

@@ -14,8 +14,8 @@ from same import assert_same_run, fingerprint
 from seals import reseal
 
 from grokbook import DamagedRun, Run, RunStore, train
+from grokbook.runs import store
 from grokbook.runs.run import CONFIG, HISTORY, SPECTRA, WEIGHTS
-from grokbook.training import ensure as store
 from grokbook.training.checkpoints import Checkpoints
 
 
