@@ -26,7 +26,8 @@ from grokbook.runs import repack, tables
 from grokbook.runs import run as files
 from grokbook.runs import store as folders
 from grokbook.runs.store import FolderStore
-from grokbook.training import ensure, trainer
+from grokbook.training import ensure as ensuring
+from grokbook.training import trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
 from grokbook.training.locks import RunLocks
