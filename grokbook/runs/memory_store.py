@@ -51,5 +51,5 @@ class MemoryStore:
         lock = self._locks[config.hash]
         return lock if lock.acquire(blocking=False) else None
 
-    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
+    def check(self, starts: Iterable[RunConfig] = ()) -> None:
         """See :meth:`Store.check`: memory takes what it is given."""

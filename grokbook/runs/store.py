@@ -74,8 +74,11 @@ class Store(Protocol):
     def lock(self, config: RunConfig) -> Lock | None:
         """The right to train a run, whatever its end; None while another has it."""
 
-    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
-        """Raise ``OSError`` where one of these runs could not be kept: better found out before training."""
+    def check(self, starts: Iterable[RunConfig] = ()) -> None:
+        """Raise ``OSError`` where runs could not be kept: better found out before training.
+
+        ``starts`` are runs to be trained that others start from: their places must not be taken by other ends.
+        """
 
 
 class _End(NamedTuple):
@@ -248,19 +251,19 @@ class FolderStore:
             return None
         return lock
 
-    def check_places(self, to_train: Iterable[RunConfig]) -> None:
-        """Raise ``FileExistsError`` where a run is stored, and yet to be trained for those who start from it."""
+    def check_places(self, starts: Iterable[RunConfig]) -> None:
+        """Raise ``FileExistsError`` where a run that others start from is stored, and does not do for them."""
         own = FolderStore(self.path)
-        for config in to_train:
-            if (folder := own.folder(config)) is not None:
+        for config in starts:
+            if (folder := own.folder(config)) is not None and config not in self.sources:
                 raise FileExistsError(
                     f"{folder} lacks the weights that other runs start from, or has those of a later step; remove the "
                     "folder to have it trained anew, or have new runs stored elsewhere"
                 )
 
-    def check(self, to_train: Iterable[RunConfig] = ()) -> None:
+    def check(self, starts: Iterable[RunConfig] = ()) -> None:
         """See :meth:`Store.check`. What processes that died while they wrote have left behind is removed."""
-        self.check_places(to_train)
+        self.check_places(starts)
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise NotADirectoryError(None, "it is not a folder")

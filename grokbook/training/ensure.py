@@ -69,7 +69,8 @@ def ensure(
             + "; ".join(config.label for config in missing)
         )
     if missing:
-        store.check(left)
+        starts = {config.source for config in left}
+        store.check(config for config in left if config in starts)
     states = None if store.states is None else Checkpoints(store.states)
     if states is not None:
         _close_states(states, store, known.values())

@@ -76,7 +76,7 @@ class Sweep:
                 before any training.
             KeyboardInterrupt: on Ctrl-C; the message says how to go on.
         """
-        self.store.check_places(self.store.missing(self.left))
+        self.store.check_places(self._starts().intersection(self.store.missing(self.left)))
         if not self._lacking():
             return
         if self.store.stored_only:

@@ -449,3 +449,15 @@ def test_of_two_places_the_run_that_went_further_is_listed(tmp_path, tiny, tiny_
         RunStore(root / "mine").put(second)
         listed = list(RunStore(root / "mine", [root / "published"]).folders())
         assert listed == [root / place / tiny().name]
+
+
+def test_a_run_that_another_process_stores_meanwhile_is_no_obstacle(empty, tiny, tiny_run, monkeypatch):
+    """Between looking for what is missing and asking whether it could be stored."""
+    check = RunStore.check
+
+    def late(store, starts=()):
+        empty.put(tiny_run)
+        check(store, starts)
+
+    monkeypatch.setattr(RunStore, "check", late)
+    assert [run.steps for run in empty.ensure([tiny(), tiny(max_steps=10)], "cpu", progress=False)] == [30, 30]
