@@ -1,13 +1,20 @@
-"""What a self-check returns, and the tools that checks share: reading answers, comparing them, naming mistakes."""
+"""What a self-check returns, and the tools that checks share: reading answers, comparing them, naming mistakes.
+
+A check returns what it has :class:`Found`, and the words for that are in ``sentences.toml``, by the check and a key.
+What stands there in braces is an argument of the check, or a fact that it has found.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, KeysView, Sequence, ValuesView
+import inspect
+import tomllib
+from collections.abc import Callable, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ParamSpec
+from importlib.resources import files
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 import torch
@@ -15,6 +22,11 @@ from jaxtyping import Float
 
 TOLERANCE = 2e-3
 """How far an answer may be off, as a share of the largest number in the right one: float32 and rounding pass."""
+EMPTY = "Nothing here yet: replace the `...` in the line that says “your code here”."
+SENTENCES: Mapping[str, Mapping[str, str]] = tomllib.loads(
+    files(__package__).joinpath("sentences.toml").read_text("utf8")
+)
+"""What is said to students, by the name of the check and a key; ``shared`` is for all checks."""
 
 P = ParamSpec("P")
 Array = Float[np.ndarray, "..."]
@@ -45,36 +57,53 @@ class Unreadable(ValueError):
     """An answer that is nothing of the kind that was asked for; its text is said to the student."""
 
 
-Mistake = tuple[Any, str]
-"""A wrong answer that people arrive at, as anything that :func:`numbers` reads, and what to say to them."""
+class Found(NamedTuple):
+    """What a check has found: the keys of the sentences to say, and facts for their braces."""
+
+    passed: bool
+    keys: tuple[str, ...]
+    facts: Mapping[str, Any]
 
 
-def right(message: str) -> Verdict:
-    """The answer is right; ``message`` says what follows from it."""
-    return Verdict(True, message)
+Mistakes = Mapping[str, Any]
+"""Wrong answers that people arrive at, as anything that :func:`numbers` reads, by the key of what to say to them.
+
+Several with the same key are a tuple.
+"""
 
 
-def wrong(message: str) -> Verdict:
-    """The answer is wrong; ``message`` says why, or where to look."""
-    return Verdict(False, message)
+def right(**facts: Any) -> Found:
+    """The answer is right; the sentence ``right`` says what follows from it."""
+    return Found(True, ("right",), facts)
 
 
-PERCENT = "That is in percent; a share is between 0 and 1."
-EMPTY = "Nothing here yet: replace the `...` in the line that says “your code here”."
+def wrong(*keys: str, **facts: Any) -> Found:
+    """The answer is wrong; the sentences say why, or where to look."""
+    return Found(False, keys, facts)
 
 
-def self_check(check: Callable[P, Verdict]) -> Callable[P, Verdict]:
-    """Have a check answer gaps that are still open, and answers that cannot be read, instead of raising."""
+def mistaken(mistakes: Mapping[str, bool], /, *otherwise: str, **facts: Any) -> Found:
+    """The answer is wrong: the first mistake that was made is named, or what can be said of any wrong answer."""
+    made = next((key for key, is_made in mistakes.items() if is_made), None)
+    return wrong(*([made] if made else otherwise or ["otherwise"]), **facts)
+
+
+def self_check(check: Callable[P, Found]) -> Callable[P, Verdict]:
+    """Have a check say what it found, and what to do about gaps still open and answers that it cannot read."""
+    signature, said = inspect.signature(check), {**SENTENCES["shared"], **SENTENCES.get(check.__name__, {})}
 
     @functools.wraps(check)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Verdict:
         if any(answer is ... for answer in (*args, *kwargs.values())):
-            return wrong(EMPTY)
+            return Verdict(False, EMPTY)
         try:
-            return check(*args, **kwargs)
+            found = check(*args, **kwargs)
         except Unreadable as problem:
-            return wrong(str(problem))
+            return Verdict(False, str(problem))
+        facts = {**signature.bind(*args, **kwargs).arguments, **found.facts}
+        return Verdict(found.passed, " ".join(said[key].format_map(facts) for key in found.keys))
 
+    checked.__annotations__ = {**check.__annotations__, "return": Verdict}
     return checked
 
 
@@ -108,6 +137,12 @@ def number(answer: Any, what: str = "the answer") -> float:
     if array.size != 1:
         raise Unreadable(f"I expect one number for {what}; yours has the shape {array.shape}.")
     return float(array.reshape(()))
+
+
+def whole_number(answer: Any, what: str = "the answer") -> int:
+    """An answer that is one whole number; ``Unreadable`` otherwise."""
+    (value,) = whole_numbers(number(answer, what), what)
+    return value
 
 
 def whole_numbers(answer: Any, what: str = "the answer") -> list[int]:
@@ -153,26 +188,19 @@ def close(given: float | Array, expected: Any, *, tolerance: float = TOLERANCE, 
     return bool(np.all(np.abs(given - expected) <= tolerance * largest + 1e-12))
 
 
-def told(given: float | Array, mistakes: Sequence[Mistake], otherwise: str, **how: Any) -> Verdict:
-    """A wrong answer: the first mistake that it is :func:`close` to, or what can be said of any."""
-    return wrong(next((message for answer, message in mistakes if close(given, answer, **how)), otherwise))
+def near(given: float | Array, mistakes: Mistakes, **how: Any) -> dict[str, bool]:
+    """To which of the mistakes an answer is :func:`close`, as :func:`mistaken` takes them."""
+    several = {key: each if isinstance(each, tuple) else (each,) for key, each in mistakes.items()}
+    return {key: any(close(given, answer, **how) for answer in answers) for key, answers in several.items()}
 
 
-def compare(
-    given: float | Array,
-    expected: Any,
-    mistakes: Sequence[Mistake],
-    passed: str,
-    otherwise: str,
-    *,
-    scale: bool = False,
-) -> Verdict:
-    """``passed`` if close to what is expected; else the first mistake that fits, of any shape, or ``otherwise``."""
+def compare(given: float | Array, expected: Any, mistakes: Mistakes, /, *, scale: bool = False, **facts: Any) -> Found:
+    """Right if close to what is expected; else the first mistake that fits, of any shape, or ``otherwise``."""
     if close(given, expected, scale=scale):
-        return right(passed)
-    given, shape = np.asarray(given), numbers(expected).shape
+        return right(expected=expected, **facts)
+    given, shape, otherwise = np.asarray(given), numbers(expected).shape, ["otherwise"]
     if given.shape != shape:
-        otherwise = f"{otherwise} I expect the shape {shape}; yours has {given.shape}."
+        otherwise.append("shape")
     elif not np.isfinite(given).all():
-        otherwise = f"{otherwise} There are values in it that are not finite."
-    return told(given, mistakes, otherwise, scale=scale)
+        otherwise.append("infinite")
+    return mistaken(near(given, mistakes, scale=scale), *otherwise, shape=shape, given=given, **facts)

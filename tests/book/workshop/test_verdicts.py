@@ -1,3 +1,5 @@
+import inspect
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -6,9 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from grokbook.book.workshop import Verdict
+from grokbook.book.workshop import Verdict, beyond, circuit, logits, watch
 from grokbook.book.workshop.verdicts import (
     EMPTY,
+    SENTENCES,
+    Found,
     Unreadable,
     close,
     compare,
@@ -17,17 +21,19 @@ from grokbook.book.workshop.verdicts import (
     result,
     right,
     self_check,
+    whole_number,
     whole_numbers,
     wrong,
 )
 
 
 def test_a_verdict_is_true_where_the_answer_is_right():
-    assert right("well")
-    assert not wrong("no")
-    assert repr(right("Well.")) == "✓ Right. Well."
-    assert repr(wrong("No.")) == "✗ Not yet. No."
-    assert right("Well.")._repr_markdown_() == "**✓ Right.** Well."
+    well, no = Verdict(True, "Well."), Verdict(False, "No.")
+    assert well
+    assert not no
+    assert repr(well) == "✓ Right. Well."
+    assert repr(no) == "✗ Not yet. No."
+    assert well._repr_markdown_() == "**✓ Right.** Well."
 
 
 @pytest.mark.parametrize(
@@ -87,9 +93,11 @@ def test_one_number_and_whole_numbers():
     with pytest.raises(Unreadable, match=r"shape \(2,\)"):
         number([1, 2])
     assert whole_numbers(torch.tensor([3.0, 1.0])) == [3, 1]
+    assert whole_number([3.0]) == 3
     for bad in ([0.5], [float("nan")], [float("inf")]):
-        with pytest.raises(Unreadable, match="whole numbers"):
-            whole_numbers(bad)
+        for read in (whole_number, whole_numbers):
+            with pytest.raises(Unreadable, match="whole numbers"):
+                read(bad)
 
 
 def test_what_goes_wrong_in_a_function_is_told():
@@ -105,16 +113,31 @@ def test_what_goes_wrong_in_a_function_is_told():
             result(bad, 1)
 
 
-def test_checks_answer_open_gaps_and_unreadable_answers():
-    @self_check
-    def check(answer, p) -> Verdict:
-        return right("one") if number(answer) == 1 else wrong("not one")
+def test_checks_answer_open_gaps_and_unreadable_answers(monkeypatch):
+    monkeypatch.setitem(SENTENCES, "one", {"right": "{answer} it is mod {p}.", "other": "Not {given:.1f}."})
 
-    assert check(1, p=5)
-    assert not check(2, p=5)
-    assert check(..., p=5) == wrong(EMPTY)
-    assert check(answer=..., p=5) == wrong(EMPTY)
-    assert "cannot read" in check("one", p=5).message
+    @self_check
+    def one(answer, p) -> Found:
+        return right() if number(answer) == 1 else wrong("other", given=number(answer))
+
+    assert one(1, p=5) == Verdict(True, "1 it is mod 5.")
+    assert one([2], p=5) == Verdict(False, "Not 2.0.")
+    assert one(..., p=5) == one(answer=..., p=5) == Verdict(False, EMPTY)
+    assert "cannot read" in one("one", p=5).message
+
+
+def test_each_check_has_its_sentences_and_finds_each_of_them():
+    checks = {
+        name: inspect.getsource(value)
+        for module in (beyond, circuit, logits, watch)
+        for name, value in vars(module).items()
+        if getattr(value, "__annotations__", {}).get("return") is Verdict
+    }
+    assert checks.keys() | {"shared"} == SENTENCES.keys()
+    for name, source in checks.items():
+        keys = SENTENCES[name].keys()
+        assert "right" in keys
+        assert keys - {"right", "otherwise"} <= set(re.findall(r'"(\w+)"', source)), name
 
 
 def test_close_means_within_rounding_and_the_same_shape():
@@ -131,11 +154,16 @@ def test_close_means_within_rounding_and_the_same_shape():
 
 
 def test_comparing_names_the_first_mistake_that_fits():
-    mistakes = [([2.0, 4.0], "doubled"), (3.0, "one number")]
+    mistakes = {"doubled": [2.0, 4.0], "one_number": (3.0, 4.0)}
 
-    def message(answer) -> str:
-        return compare(np.asarray(answer, dtype=float), [1.0, 2.0], mistakes, "yes", "no.").message
+    def keys(answer) -> tuple[str, ...]:
+        return compare(np.asarray(answer, dtype=float), [1.0, 2.0], mistakes).keys
 
-    assert [message(answer) for answer in ([1, 2], [2, 4], 3, [5, 5])] == ["yes", "doubled", "one number", "no."]
-    assert message([1, 2, 3]) == "no. I expect the shape (2,); yours has (3,)."
-    assert message([1, np.inf]) == "no. There are values in it that are not finite."
+    assert keys([1, 2]) == ("right",)
+    assert keys([2, 4]) == ("doubled",)
+    assert keys(3) == keys(4) == ("one_number",)
+    assert keys([5, 5]) == ("otherwise",)
+    assert keys([1, 2, 3]) == ("otherwise", "shape")
+    assert keys([1, np.inf]) == ("otherwise", "infinite")
+    found = compare(np.ones(3), [1.0, 2.0], mistakes)
+    assert SENTENCES["shared"]["shape"].format_map(found.facts) == "I expect the shape (2,); yours has (3,)."
