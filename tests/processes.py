@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from grokbook import Run, RunConfig, RunStore, cli
-from grokbook.runs import repack, tables
 from grokbook.runs import run as files
 from grokbook.runs import store as folders
+from grokbook.runs import tables
 from grokbook.runs.store import FolderStore
 from grokbook.training import ensure as ensuring
 from grokbook.training import trainer
@@ -152,12 +152,6 @@ def die_at(say: Say, path: Path, config: RunConfig, name: str, call: int, when: 
     trainer.CHECKPOINT_SECONDS = 0.0
     _deadly(name, call, when)
     RunStore(path).ensure([config], "cpu", progress=False)
-
-
-def repack_and_die(say: Say, folder: Path, name: str, call: int, when: str) -> None:
-    """The same while a stored run is written anew."""
-    _deadly(name, call, when)
-    repack.repack(folder)
 
 
 def _deadly(name: str, call: int, when: str) -> None:

@@ -10,7 +10,7 @@ A run is a folder of some of these files:
     answers.parquet       what the final model answers to each pair, in some published runs that come without
     provenance.json       versions, device, times, and the SHA-256 of all of this
 
-Until December 2026 spectra and maps were in one ``spectra.safetensors``: see :mod:`grokbook.runs.repack`.
+Until December 2026 spectra and maps were in one ``spectra.safetensors``; such folders are read, too.
 
 Only plain formats are read: nothing in a run folder can execute code.
 """

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from commands import assert_short_error, grokbook
 from same import assert_same_run
-from seals import as_of_old
 
 from grokbook import Operation, RunConfig, RunStore, cli, runs
 from grokbook.analysis import restricted_history
@@ -18,7 +17,7 @@ from grokbook.paper import experiments
 from grokbook.runs import outcomes, repeats
 from grokbook.runs import store as folders
 from grokbook.runs.outcomes import Outcome
-from grokbook.runs.run import ANSWERS, WEIGHTS
+from grokbook.runs.run import WEIGHTS
 from grokbook.training import trainer
 from grokbook.training.engine import Stack
 
@@ -308,18 +307,6 @@ def test_publish_copies_runs_and_says_how_much_is_published(stored, tiny_run, ti
     kept = grokbook("runs", "publish", names[0], "--weights", "--to", str(tmp_path / "other"))
     assert kept.exit_code == 0
     assert (tmp_path / "other" / tiny_run.config.name / WEIGHTS).exists()
-
-
-def test_repack_writes_older_runs_anew_and_leaves_out_parts_of_runs_that_are_named(stored, mine, tiny_run):
-    folder = mine.path / tiny_run.config.name
-    as_of_old(folder, tiny_run)
-    result = grokbook("runs", "repack")
-    assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("1 of ")
-    assert grokbook("runs", "repack").stdout.startswith("0 of ")
-    assert_short_error(grokbook("runs", "repack", "--no-weights"), 2, "say of which runs")
-    assert grokbook("runs", "repack", folder.name, "--no-weights", "--answers").exit_code == 0
-    assert {WEIGHTS, ANSWERS} & {path.name for path in folder.iterdir()} == {ANSWERS}
 
 
 def test_losses_over_training_are_kept_and_verified(stored, mine, tiny_run):

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from grokbook import RunStore, runs
+from grokbook import RunStore, data, model, runs
 from grokbook.fourier.layers import LAYERS
 from grokbook.runs import publish, verify
 from grokbook.runs.layout import WEIGHTS
@@ -29,6 +31,21 @@ def test_a_published_copy_has_what_was_asked_for_and_the_rest_unchanged(tmp_path
     assert found.provenance.get("left_out", []) == left_out
     assert {**found.provenance, "left_out": 0} == {**tiny_mixture.provenance, "left_out": 0}
     assert verify.problems(found) == []
+
+
+def test_answers_stand_in_for_weights(tmp_path, tiny_mixture):
+    found = runs.read(publish.publish(tiny_mixture, tmp_path, answers=True))
+    assert not found.has_weights
+    assert found.has_answers
+    config = tiny_mixture.config
+    table = data.make(config.parsed_operations, config.p, config.fraction, config.seed)
+    for answers, tokens in zip(found.answers, table.tokens, strict=True):
+        assert torch.equal(answers, model.textbook_logits(tiny_mixture.weights, tokens)[0].argmax(-1).short())
+    assert verify.problems(found) == []
+    altered = replace(found, kept_answers=(found.answers + 1) % config.p)
+    (*told,) = (problem.partition(" is ")[0] for problem in verify.problems(altered))
+    assert told
+    assert all("accuracy" in name for name in told)
 
 
 def test_trimming_twice_is_trimming_once(tiny_run):

@@ -172,6 +172,11 @@ def test_a_history_without_its_columns_or_rows_is_refused(folder):
         assert_damaged(folder, HISTORY, problem)
 
 
+def test_a_folder_of_the_first_form_is_read(folder, tiny_run):
+    as_of_old(folder, tiny_run)
+    assert_same_run(runs.read(folder), tiny_run)
+
+
 @pytest.mark.parametrize("form", ["today's", "the old one's"])
 def test_tensors_that_are_missing_or_too_many_are_refused(folder, tiny_run, form):
     file = WEIGHTS if form == "today's" else as_of_old(folder, tiny_run)

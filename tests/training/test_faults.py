@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import processes
@@ -72,6 +73,23 @@ def test_a_run_that_is_killed_while_it_is_written_is_whole_or_absent(mine, tiny_
     assert_same_run(mine.ensure([config], "cpu", progress=False)[0], tiny_run)
     assert_same_run(mine.get(config), tiny_run)
     assert not [name for name in in_progress(mine) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "when"),
+    [
+        *(("rename", call, when) for call in (1, 2) for when in ("before", "after")),
+        *(("rmtree", 1, when) for when in ("before", "after")),
+    ],
+)
+def test_a_run_that_is_killed_while_it_takes_the_place_of_a_shorter_one_loses_nothing(mine, tiny_run, name, call, when):
+    config = tiny_run.config
+    mine.ensure([replace(config, max_steps=5)], "cpu", progress=False)
+    with Child(processes.die_at, mine.path, config, name, call, when) as child:
+        assert child.end() == -signal.SIGKILL
+    mine.check()
+    assert [folder.name for folder in mine.folders()] == [config.name]
+    assert_same_run(mine.ensure([config], "cpu", progress=False)[0], tiny_run)
 
 
 # --- two at once ----------------------------------------------------------------------------------
