@@ -14,7 +14,7 @@ from filelock import FileLock
 from grokbook.book.execute import NotebookError, execute_all
 from grokbook.book.exercises import ExerciseError
 from grokbook.book.staleness import fingerprint
-from grokbook.runs.store import STORE_VARIABLE, STORED_ONLY_VARIABLE, checkout, default_folders
+from grokbook.runs import store as folders
 from grokbook.training.ensure import RunStore
 
 STAMP = ".grokbook-inputs"
@@ -46,8 +46,8 @@ def build(root: Path, out: Path | None = None) -> Path:
     index, stamp = target / "html" / "index.html", target / "html" / STAMP
     target.mkdir(parents=True, exist_ok=True)
     nowhere = target / "no-runs"  # a book with runs of one's own would not be the one that others build
-    env = {STORED_ONLY_VARIABLE: "1", STORE_VARIABLE: str(nowhere)}
-    store = RunStore(nowhere, default_folders().published, stored_only=True)
+    env = {folders.STORED_ONLY_VARIABLE: "1", folders.STORE_VARIABLE: str(nowhere)}
+    store = RunStore(nowhere, folders.default_folders().published, stored_only=True)
     with FileLock(target / LOCK):
         execute_all(root / "notebooks", book / "notebooks", env=env, store=store)
         inputs = fingerprint(root)
@@ -87,13 +87,18 @@ def _offer_sources(notebooks: Path, downloads: Path) -> None:
             shutil.copyfile(pair, downloads / pair.name)
 
 
+def checkout_for(what: str) -> Path:
+    """The checkout that something is made from; ``FileNotFoundError``, which says what, where there is none."""
+    root = folders.checkout()
+    if root is None:
+        raise FileNotFoundError(f"{what} from a checkout; this grokbook is installed without one")
+    return root
+
+
 def from_checkout(make: Callable[[Path], Path], what: str) -> int:
     """Make something from the checkout and print where it is; what is wrong, and 1, where that cannot be done."""
-    root = checkout()
     try:
-        if root is None:
-            raise FileNotFoundError(f"{what} from a checkout; this grokbook is installed without one")
-        print(make(root))
+        print(make(checkout_for(what)))
     except (NotebookError, BuildError, ExerciseError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1

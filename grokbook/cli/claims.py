@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from grokbook.cli.common import Json, short_errors
+from grokbook.cli.common import Json, print_table, short_errors
 
 
 def claims(as_json: Json = False) -> None:
@@ -21,9 +17,8 @@ def claims(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([judgement.to_dict() for judgement in judgements], indent=2))
         return
-    table = Table("", "the paper says", "verdict", "seeds", "numbers kept", box=box.SIMPLE_HEAD)
-    for judgement in judgements:
-        claim, verdict = judgement.claim, judgement.verdict.value
-        table.add_row(claim.name, claim.says, verdict, judgement.seeds, judgement.kept)
-    Console().print(table)
+    print_table(
+        ["", "the paper says", "verdict", "seeds", "numbers kept"],
+        ([each.claim.name, each.claim.says, each.verdict.value, each.seeds, each.kept] for each in judgements),
+    )
     print(counted(judgements))

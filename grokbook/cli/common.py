@@ -1,16 +1,17 @@
-"""What the commands share: short errors, and how a run is printed."""
+"""What the commands share: options, short errors, and how tables and runs are printed."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from grokbook.runs.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 @contextmanager
@@ -47,6 +49,14 @@ def extra(name: str) -> Iterator[None]:
         message = f"this needs {error.name}, which comes with an extra: pip install 'grokbook[{name}]'"
         print(f"grokbook: {message}", file=sys.stderr)
         raise typer.Exit(2) from error
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print rows under the names of their columns."""
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(escape(str(each)) for each in row))
+    Console().print(table)
 
 
 def summary(run: Run, folder: Path | None) -> dict[str, Any]:

@@ -56,10 +56,7 @@ def book(
         from grokbook.book import build, execute
 
     with short_errors(build.BuildError, execute.NotebookError):
-        root = folders.checkout()
-        if root is None:
-            raise FileNotFoundError("the book is built from a checkout; this grokbook is installed without one")
-        print(build.build(root, output))
+        print(build.build(build.checkout_for("the book is built"), output))
 
 
 def _name_and_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:

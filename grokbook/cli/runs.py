@@ -1,37 +1,28 @@
-"""``grokbook runs``: list, show, verify, publish, repack, ablations, repeat, tabulate, clean."""
+"""``grokbook runs``: list, show, verify, publish, ablations, repeat, tabulate, rename, clean."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from grokbook.cli.common import Json, print_run, short_errors, summary
+from grokbook.cli.common import Device, Json, print_run, print_table, short_errors, summary
 from grokbook.errors import DamagedRun
 from grokbook.runs.config import config_in
 from grokbook.runs.store import default_folders
 
 if TYPE_CHECKING:
     from grokbook.runs.outcomes import Outcome
+    from grokbook.runs.run import Run
 
 app = typer.Typer(no_args_is_help=True, help="The stored runs.")
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Runs, as for `show`.")]
 To = Annotated[Path | None, typer.Option(help="Where; by default the published runs of this checkout.")]
-Maps = Annotated[
-    Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
-]
-Answers = Annotated[
-    bool, typer.Option("--answers", help="Without weights: keep what the final model answers to each pair.")
-]
 
 
 @app.command("list")
@@ -49,12 +40,12 @@ def list_runs(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table("id", "run", "p", "r", "seed", "steps", "grok step", "best test", box=box.SIMPLE_HEAD)
         for row in rows:
-            grok = "–" if row["grok_step"] is None else row["grok_step"]
-            shown = (row["hash"][:8], row["task"], row["p"], f"{row['fraction']:g}", row["seed"], row["steps"], grok)
-            table.add_row(*(escape(str(each)) for each in shown), f"{row['best_test_accuracy']:.1%}")
-        Console().print(table)
+            row |= {"id": row["hash"][:8], "r": f"{row['fraction']:g}", "best": f"{row['best_test_accuracy']:.1%}"}
+            row["grok"] = "–" if row["grok_step"] is None else row["grok_step"]
+        keys = ("id", "task", "p", "r", "seed", "steps", "grok", "best")
+        columns = ("id", "run", "p", "r", "seed", "steps", "grok step", "best test")
+        print_table(columns, ([row[key] for key in keys] for row in rows))
     if damaged:
         raise typer.Exit(1)
 
@@ -67,9 +58,8 @@ def show(
     """Show one run: config, outcome, measures, provenance."""
     with short_errors():
         folder = _find(name)
-        from grokbook.runs.run import read
-
-        print_run(read(folder), folder, as_json)
+        (run,) = _read([folder.name])
+        print_run(run, folder, as_json)
 
 
 @app.command()
@@ -98,12 +88,11 @@ def verify() -> None:
             bad += 1
             continue
         stored[run.config.hash] = Outcome.of(run)
-        for problem in found:
-            print(f"{folder.name}: {problem}", file=sys.stderr)
-        if not found:
+        if _told(folder.name, found):
+            bad += 1
+        else:
+            good += 1
             print(f"{folder.name}: agrees")
-        bad += bool(found)
-        good += not found
     broken = [path for path in outcomes.tables(folders) if not _table_holds(path, stored)]
     print(f"{good} runs agree with their history, {bad} do not")
     if bad or broken:
@@ -113,75 +102,47 @@ def verify() -> None:
 @app.command()
 def publish(
     names: Names,
-    maps: Maps = "last",
+    maps: Annotated[
+        Literal["all", "last", "none"], typer.Option(help="Maps of the 2-D logits to keep: all, last or none.")
+    ] = "last",
     weights: Annotated[bool, typer.Option("--weights", help="Keep the final weights, too.")] = False,
-    answers: Answers = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Without weights: keep what the final model answers to each pair.")
+    ] = False,
     to: To = None,
 ) -> None:
     """Copy runs to the published ones, with what the book needs of them."""
     from grokbook.runs import publish as publishing
-    from grokbook.runs.run import read
 
     with short_errors():
         target = _published(to)
-        for folder in [_find(name) for name in names]:
-            path = publishing.publish(read(folder), target, maps=maps, weights=weights, answers=answers)
+        for run in _read(names):
+            path = publishing.publish(run, target, maps=maps, weights=weights, answers=answers)
             print(f"{path}: {_size(path) / 1e3:,.0f} kB")
         print(f"{_size(target) / 1e6:.1f} MB are published")
 
 
 @app.command()
-def repack(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Runs, as for `show`; by default all, whole.")
-    ] = None,
-    maps: Maps = "all",
-    weights: Annotated[bool, typer.Option(help="Keep the final weights.")] = True,
-    answers: Answers = False,
-) -> None:
-    """Write runs of an older form anew, in files of today. What is kept keeps every bit, and that is checked."""
-    from grokbook.runs import repack as repacking
-
-    with short_errors():
-        if not names and not (maps == "all" and weights):
-            raise ValueError("to leave parts out, say of which runs: grokbook runs repack NAME...")
-        found = [_find(name) for name in names] if names else list(default_folders().folders())
-        before = sum(map(_size, found))
-        changed = sum(repacking.repack(folder, maps=maps, weights=weights, answers=answers) for folder in found)
-        after = sum(map(_size, found))
-        print(f"{changed} of {len(found)} runs written anew; {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
-
-
-@app.command()
-def ablations(
-    names: Names,
-    to: To = None,
-) -> None:
+def ablations(names: Names, to: To = None) -> None:
     """Train runs once more, and keep their restricted and ablated losses over training (Appendix E)."""
     from grokbook.analysis import restricted_history
-    from grokbook.runs.run import read
 
     with short_errors():
         target = _published(to)
-        for run in [read(_find(name)) for name in names]:
+        for run in _read(names):
             print(restricted_history.keep(run, target))
 
 
 @app.command()
-def repeat(
-    names: Names,
-    device: Annotated[str, typer.Option(help="See grokbook train.")] = "auto",
-    to: To = None,
-) -> None:
+def repeat(names: Names, device: Device = "auto", to: To = None) -> None:
     """Train runs once more, and keep how that ended in the table of repeats. The stored runs stay as they are."""
     from grokbook.runs import repeats
-    from grokbook.runs.run import Run, read
     from grokbook.training import train as training
     from grokbook.training.ensure import default_store
 
     with short_errors():
         target, whole = _published(to), default_store().sources
-        configs = [read(_find(name)).config for name in names]
+        configs = [run.config for run in _read(names)]
         sources = [whole.get(source) for config in configs if (source := config.source) and source in whole]
 
         def keep(run: Run) -> None:
@@ -268,17 +229,30 @@ def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
             again += not same
             differ = outcomes.differences(row, run) if same else []
             found += [f"{name} is not that of the stored run" for name in differ]
-        for problem in found:
-            print(f"{path.name}: {row.config.name}: {problem}", file=sys.stderr)
-        wrong += bool(found)
+        wrong += _told(f"{path.name}: {row.config.name}", found)
     trained_again = f", {again} were trained a second time" if again else ""
     print(f"{path.name}: {len(rows) - wrong} rows agree, {wrong} do not ({compared} compared with runs{trained_again})")
     return not wrong
 
 
+def _told(where: str, problems: Iterable[str]) -> bool:
+    """Whether there are problems, each of them said in a line."""
+    lines = [f"{where}: {problem}" for problem in problems]
+    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+    return bool(lines)
+
+
 def _size(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _read(names: Iterable[str]) -> list[Run]:
+    """The stored runs of these names, all of which are found before the first is read."""
+    folders = [_find(name) for name in names]
+    from grokbook.runs.run import read
+
+    return [read(folder) for folder in folders]
 
 
 def _find(name: str) -> Path:

@@ -10,11 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from grokbook.cli.common import extra, short_errors
+from grokbook.cli.common import Device, extra, print_table, short_errors
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig, merged
 from grokbook.runs.store import FolderStore, default_folders
@@ -35,7 +32,7 @@ def sweep(
     max_steps: Annotated[int | None, typer.Option(help="Step budget in place of each operation's own.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core, on CUDA one.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, like tcp://host:8786.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train what is missing of an experiment, on all cores or on a cluster."""
     with short_errors():
@@ -82,16 +79,12 @@ def _lacking(store: FolderStore, name: str, configs: Sequence[RunConfig]) -> lis
 
 
 def _workers(device: str, workers: int | None) -> tuple[str, int]:
-    """The device by its own name, and processes."""
+    """The device by its own name, and processes: one per core that this one may use, as far as the system says."""
     from grokbook.training.devices import resolve_device
 
     resolved = resolve_device(device)
-    return str(resolved), workers or (1 if resolved.type == "cuda" else _cores())
-
-
-def _cores() -> int:
-    """The cores this process may use; all of the machine's where the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return str(resolved), workers or (1 if resolved.type == "cuda" else cores)
 
 
 def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | None) -> None:
@@ -116,25 +109,24 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
 
 
 def _list_experiments(store: FolderStore) -> None:
-    table = Table("name", "in the paper", "runs", "done", box=box.SIMPLE_HEAD)
-    for name, experiment in experiments.EXPERIMENTS.items():
-        configs = experiment.configs()
-        there = len(configs) - len(_lacking(store, name, configs))
-        table.add_row(name, experiment.where, str(len(configs)), str(there))
-    Console().print(table)
+    found = {name: experiment.configs() for name, experiment in experiments.EXPERIMENTS.items()}
+    rows = (
+        (name, experiments.EXPERIMENTS[name].where, len(configs), len(configs) - len(_lacking(store, name, configs)))
+        for name, configs in found.items()
+    )
+    print_table(("name", "in the paper", "runs", "done"), rows)
 
 
 def _print_estimate(left: list[RunConfig], store: FolderStore, device: str, workers: int | None) -> None:
     from grokbook.training import estimates
 
     name, workers = _workers(device, workers)
-    table = Table("p", "r", "operations", "runs", "steps at most", "ms a step", "time", box=box.SIMPLE_HEAD)
-    seconds = 0.0
+    rows, seconds = [], 0.0
     for row in estimates.estimate(left, name):
         cost = row.steps * row.seconds_per_step / workers
         seconds += cost
-        shown = (row.p, f"{row.fraction:g}", row.operations, row.runs, f"{row.steps:,}")
-        table.add_row(*map(str, shown), f"{1e3 * row.seconds_per_step:.3g}", duration(cost))
-    Console().print(table)
+        each, steps = f"{1e3 * row.seconds_per_step:.3g}", f"{row.steps:,}"
+        rows.append((row.p, f"{row.fraction:g}", row.operations, row.runs, steps, each, duration(cost)))
+    print_table(("p", "r", "operations", "runs", "steps at most", "ms a step", "time"), rows)
     size = estimates.disk_estimate(store, len(left)) / 1e6
     print(f"about {duration(seconds)} with {workers} workers on {name} if no run groks, {size:,.0f} MB")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from grokbook.cli.common import Json, print_run, short_errors
+from grokbook.cli.common import Device, Json, print_run, short_errors
 from grokbook.data import tables
 from grokbook.data.operations import Operation, Table
 from grokbook.errors import nearest
@@ -42,7 +42,7 @@ def train(
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads. Last bits depend on it; two runs do more with one.")
     ] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Train a run until it groks (or read it, if it is stored) and print its measures."""

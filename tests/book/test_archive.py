@@ -13,8 +13,9 @@ import nbformat
 import pytest
 from book_sample import ROOT, sample_site
 
-from grokbook.book import archive, build
+from grokbook.book import archive
 from grokbook.book.exercises import GAP
+from grokbook.runs import store as folders
 
 pytestmark = pytest.mark.xdist_group("browser")  # where the sample book is built
 WORKSHOPS = [source.stem for source in sorted((ROOT / "notebooks").glob("workshop_*.md"))]
@@ -185,6 +186,6 @@ def test_the_network_is_off_where_notebooks_run(offline: dict[str, str]):
 
 
 def test_outside_a_checkout_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(build, "checkout", lambda: None)
+    monkeypatch.setattr(folders, "checkout", lambda: None)
     assert archive.main() == 1
     assert "made from a checkout" in capsys.readouterr().err
