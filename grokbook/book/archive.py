@@ -21,6 +21,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -42,29 +43,7 @@ INSTALLER = "setuptools"  # of the package itself, without a network
 _SYSTEM = re.compile(r"\b(sys_platform|os_name|platform_\w+)\b")
 """The variables of a requirement's marker that tell systems apart."""
 
-START = """grokbook workshop
-
-The book         open book/index.html in a browser; it needs no network
-Students         open student/*.ipynb in JupyterLab
-Instructors      instructor/*.ipynb, and the page "Teach a workshop" in the book
-
-Before the workshop, with a network, in this folder, for each kind of system that the students have:
-
-    python -m venv workshop
-    workshop/bin/pip download --dest wheels -r wheels.txt
-
-(2 to 3 GB on Linux, most of it for graphics cards. Without them, 0.4 GB:
-add --extra-index-url https://download.pytorch.org/whl/cpu)
-
-In the room, without one, in this folder:
-
-    python -m venv workshop
-    workshop/bin/pip install --no-index --find-links wheels -r wheels.txt
-    workshop/bin/pip install --no-index --no-deps --no-build-isolation -e .
-    workshop/bin/jupyter lab student
-
-On Windows, workshop/bin is workshop\\Scripts.
-"""
+START = files(__package__).joinpath("templates", "START.txt").read_text("utf8")
 
 
 def archive(root: Path, site: Path, target: Path) -> Path:

@@ -13,7 +13,6 @@ All of it is computed from the published runs while the page is read; nothing is
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections.abc import Sequence
 from functools import cache
@@ -106,18 +105,5 @@ def explorer_place(index: Sequence[dict[str, Any]], script: str, root: str) -> s
 
     Scripts build the controls, from the list at the address given: without them, the table is what there is.
     """
-    cells = "".join(
-        f"<tr><td>{html.escape(run['operation'])}</td><td>{html.escape(run['setting'])}</td>"
-        f"<td>{html.escape(run['ended'])}</td>"
-        f'<td><a href="{root}_static/{side_files.EXPLORER}/spectra-{run["key"]}.csv" download>CSV</a></td></tr>'
-        for run in index
-    )
-    return (
-        f'<div class="grokbook-explorer" data-runs="{script}">'
-        '<noscript><p class="grokbook-alt">The explorer needs JavaScript. The spectra of every run through training '
-        "are in the table below.</p></noscript></div>"
-        '<details class="grokbook-runs"><summary>'
-        f"All {len(index)} runs, and their spectra as CSV</summary>"
-        '<div class="pst-scrollable-table-container"><table class="table"><thead><tr><th>operation</th><th>run</th>'
-        f"<th>how it ended</th><th>spectra</th></tr></thead><tbody>{cells}</tbody></table></div></details>"
-    )
+    place = {"index": index, "script": script, "folder": f"{root}_static/{side_files.EXPLORER}"}
+    return plotly_mime.TEMPLATES.render("explorer.html", place)

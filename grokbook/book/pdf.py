@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -25,29 +26,7 @@ from grokbook.runs import disk
 LEFT_OUT = ("explorer",)
 WIDTH, HEIGHT = 760, 1075
 """Of the window, in pixels: that of the text on A4 paper, so that figures are drawn at the size they are printed in."""
-FOOTER = (
-    '<div style="width: 100%; padding: 0 15mm; font: 8px sans-serif; color: #666; display: flex;'
-    ' justify-content: space-between"><span class="title"></span><span class="pageNumber"></span></div>'
-)
-# Chromium paints the pattern of every hatched bar as a picture of its own, the size of the whole plot: the bars of a
-# trace become one path, which takes a page of many from half a minute and 47 MB to a second and 1.4 MB.
-READY = """async () => {
-    document.querySelectorAll("details").forEach((box) => { box.open = true; });
-    if (window.grokbook) await grokbook.drawAll();
-    for (const trace of document.querySelectorAll(".grokbook-plot .points")) {
-        const paths = new Map();
-        for (const bar of trace.querySelectorAll("path.pattern_filled")) {
-            const style = bar.getAttribute("style"), first = paths.get(style);
-            if (!first) { paths.set(style, bar); continue; }
-            first.setAttribute("d", first.getAttribute("d") + bar.getAttribute("d"));
-            bar.remove();
-        }
-    }
-    for (const box of document.querySelectorAll(".grokbook-figure")) {
-        if (box.offsetHeight > ROOM) box.style.zoom = ROOM / box.offsetHeight;
-    }
-    return [...document.querySelectorAll(".grokbook-figure")].filter((box) => box.dataset.state !== "drawn").length;
-}""".replace("ROOM", "960")  # pixels of a page that a figure may fill; a higher one is made smaller
+TEMPLATES = files(__package__) / "templates"
 
 
 def pdf(root: Path, target: Path) -> Path:
@@ -74,13 +53,14 @@ def pdf(root: Path, target: Path) -> Path:
 
 def printed(site: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """Title and PDF of each page."""
+    ready, footer = ((TEMPLATES / name).read_text("utf8") for name in ("print.js", "footer.html"))
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.set_default_timeout(120_000)
         page.emulate_media(media="print")
         for name in names:
             page.goto((site / f"{name}.html").as_uri())
-            missing = page.evaluate(READY)
+            missing = page.evaluate(ready)
             if missing:
                 raise BuildError(f"{name}: {missing} figures could not be drawn")
             yield (
@@ -90,7 +70,7 @@ def printed(site: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
                     print_background=True,
                     display_header_footer=True,
                     header_template="<span></span>",
-                    footer_template=FOOTER,
+                    footer_template=footer,
                     margin={"top": "14mm", "bottom": "16mm", "left": "8mm", "right": "8mm"},
                 ),
             )

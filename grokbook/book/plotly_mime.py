@@ -16,12 +16,14 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from docutils import nodes
 from myst_nb.core.render import MimeData, MimeRenderPlugin, NbElementRenderer
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sphinx.util.template import FileRenderer
 
 from grokbook.book import side_files
 from grokbook.book.csv import to_csv
@@ -29,6 +31,8 @@ from grokbook.book.csv import to_csv
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 450
 BOTTOM_MARGIN = 60
+TEMPLATES = FileRenderer([Path(__file__).parent / "templates"])
+"""HTML of what pages hold beside their text."""
 logger = logging.getLogger(__name__)
 
 
@@ -84,11 +88,25 @@ def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> P
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     slug = re.sub(r"[^a-z0-9]+", "-", str(meta.get("name", "figure")).lower()).strip("-") or "figure"
     key = f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-    sources = _sources(f"{root}_static/{side_files.FIGURES}/{key}.csv", command)
-    # A plot that holds formulas itself needs MathJax to be drawn; captions, which are in meta, stand outside of it.
-    maths = text.count("$") > json.dumps(meta).count("$")
+    # A play button needs no room of its own: every slider has one.
+    buttons = [button for menu in layout.get("updatemenus") or () for button in menu.get("buttons", ())]
+    menus = any(button.get("method") != "animate" for button in buttons)
+    place = {
+        "key": key,
+        "slug": slug,
+        # A plot that holds formulas itself needs MathJax to be drawn; captions, which are in meta, stand outside of it.
+        "maths": text.count("$") > json.dumps(meta).count("$"),
+        "title": _with_maths(str(meta.get("title") or "")),
+        "alt": html.escape(str(meta.get("alt", ""))),
+        "caption": _with_maths(str(meta.get("caption", ""))),
+        "height": int(layout.get("height") or DEFAULT_HEIGHT),
+        "min_width": int(meta.get("min_width") or 0),
+        "controls": len(layout.get("sliders") or ()) + menus,
+        "numbers": f"{root}_static/{side_files.FIGURES}/{key}.csv",
+        "command": command,
+    }
     return Placeholder(
-        html=_place(key, slug, meta, layout, sources, maths),
+        html=TEMPLATES.render("figure.html", place),
         files={f"{key}.js": f"grokbook.add({json.dumps(key)},{text});\n", f"{key}.csv": to_csv(figure)},
         missing=tuple(name for name in ("caption", "alt") if not str(meta.get(name, "")).strip()),
     )
@@ -100,35 +118,6 @@ def _without_slider_room(layout: dict[str, Any]) -> dict[str, Any]:
     spare = max(0, margin.get("b", 0) - BOTTOM_MARGIN)
     height = layout.get("height", DEFAULT_HEIGHT + spare) - spare
     return {**layout, "margin": {**margin, "b": margin.get("b", BOTTOM_MARGIN) - spare}, "height": height}
-
-
-def _sources(numbers: str, command: str) -> str:
-    """What a reader needs to go on with a figure: its numbers, and the command that makes it."""
-    made = f" · made by <code>{html.escape(command)}</code>" if command else ""
-    return f'<p class="grokbook-sources"><a href="{html.escape(numbers)}" download>Numbers (CSV)</a>{made}</p>'
-
-
-def _place(key: str, slug: str, meta: Mapping[str, Any], layout: Mapping[str, Any], sources: str, maths: bool) -> str:
-    caption, alt = str(meta.get("caption", "")), str(meta.get("alt", ""))
-    title = f'<p class="grokbook-title">{_with_maths(str(meta["title"]))}</p>' if meta.get("title") else ""
-    height = int(layout.get("height") or DEFAULT_HEIGHT)
-    width = f";min-width:{int(meta['min_width'])}px" if meta.get("min_width") else ""
-    # A play button needs no room of its own: every slider has one.
-    buttons = [button for menu in layout.get("updatemenus") or () for button in menu.get("buttons", ())]
-    menus = any(button.get("method") != "animate" for button in buttons)
-    rows = len(layout.get("sliders") or ()) + menus
-    controls = f'<div class="grokbook-controls" style="min-height:{3 * rows}rem"></div>' if rows else ""
-    return (
-        f'<figure class="grokbook-figure" id="figure-{key}" data-name="{slug}" data-figure="{key}"'
-        f"{' data-maths' if maths else ''}>{title}"
-        # A group and not an image: Plotly puts buttons into it.
-        f'<div class="grokbook-scroll"><div class="grokbook-plot" role="group" aria-label="{html.escape(alt)}"'
-        f' style="height:{height}px{width}"></div></div>'
-        f"{controls}"
-        f'<noscript><p class="grokbook-alt">{html.escape(alt)}</p></noscript>'
-        f"<figcaption>{_with_maths(caption)}</figcaption>{sources}"
-        "</figure>"
-    )
 
 
 def _with_maths(text: str) -> str:

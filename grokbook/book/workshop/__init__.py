@@ -6,7 +6,6 @@ knows what went wrong. It accepts lists, arrays and tensors, and does not raise 
 
     verdicts    what a check returns; reading answers and comparing them
     watch       workshop 1: watch it grok
-    logits      workshop 2, from exercise 2.6 on
     circuit     workshop 2: read the circuit
     beyond      workshop 3: beyond addition
 """

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from grokbook.book.workshop import Verdict, beyond, circuit, logits, watch
+from grokbook.book.workshop import Verdict, beyond, circuit, watch
 from grokbook.book.workshop.verdicts import (
     EMPTY,
     SENTENCES,
@@ -129,7 +129,7 @@ def test_checks_answer_open_gaps_and_unreadable_answers(monkeypatch):
 def test_each_check_has_its_sentences_and_finds_each_of_them():
     checks = {
         name: inspect.getsource(value)
-        for module in (beyond, circuit, logits, watch)
+        for module in (beyond, circuit, watch)
         for name, value in vars(module).items()
         if getattr(value, "__annotations__", {}).get("return") is Verdict
     }
