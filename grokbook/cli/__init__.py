@@ -8,8 +8,10 @@ from __future__ import annotations
 import typer
 
 from grokbook.cli import claims, notebooks, runs, sweep, train
+from grokbook.cli.common import Commands
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

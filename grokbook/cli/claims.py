@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from grokbook.cli.common import Json, print_table, short_errors
+from grokbook.cli.common import Json, print_table
 
 
 def claims(as_json: Json = False) -> None:
@@ -12,8 +12,7 @@ def claims(as_json: Json = False) -> None:
     from grokbook.paper.claims import counted, judge
     from grokbook.training.ensure import default_store
 
-    with short_errors():
-        judgements = judge(default_store())
+    judgements = judge(default_store())
     if as_json:
         print(json.dumps([judgement.to_dict() for judgement in judgements], indent=2))
         return

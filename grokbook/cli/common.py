@@ -15,8 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from grokbook.errors import DamagedRun, RunDiffers, TrainingDiverged
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from grokbook.runs.run import Run
@@ -26,18 +25,28 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 @contextmanager
-def short_errors(*expected: type[Exception]) -> Iterator[None]:
-    """Errors a user can act on are one line, without a traceback; ``expected`` adds to their kinds."""
-    kinds: list[type[Exception]] = [ValueError, KeyError, OSError, DamagedRun, RunDiffers, TrainingDiverged]
+def short_errors() -> Iterator[None]:
+    """Errors a user can act on, the library's own and what Python says of input, are one line without a traceback."""
     try:
         yield
-    except (*kinds, *expected) as error:
+    except Exception as error:
+        own = type(error).__module__.startswith("grokbook.")
+        if not own and not isinstance(error, ValueError | KeyError | OSError):
+            raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"grokbook: {message}", file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         print(f"\ngrokbook: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         raise typer.Exit(130) from interrupt
+
+
+class Commands(TyperGroup):
+    """Commands whose errors are short: there is no other place that catches them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with short_errors():
+            return super().invoke(ctx)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokbook.cli.common import extra, short_errors
+from grokbook.cli.common import extra
 from grokbook.runs import store as folders
 
 
@@ -33,19 +33,18 @@ def notebook(
     with extra("book"):
         from grokbook.book import copies, execute
 
-    with short_errors(execute.NotebookError):
-        if student and solutions:
-            raise ValueError("--student and --solutions are two copies: ask for one at a time")
-        name, parameters = _name_and_parameters(words)
-        source = _notebook(name)
-        kind = "student" if student else "solutions" if solutions else "out"
-        target = output or Path(f"{source.stem}.{kind}.ipynb")
-        if student:
-            execute.prepare_notebook(source, target, parameters, copy=copies.student_copy)
-        else:
-            copy = copies.instructor_copy if solutions else None
-            execute.execute_notebook(source, target, parameters, progress=True, copy=copy)
-        print(target)
+    if student and solutions:
+        raise ValueError("--student and --solutions are two copies: ask for one at a time")
+    name, parameters = _name_and_parameters(words)
+    source = _notebook(name)
+    kind = "student" if student else "solutions" if solutions else "out"
+    target = output or Path(f"{source.stem}.{kind}.ipynb")
+    if student:
+        execute.prepare_notebook(source, target, parameters, copy=copies.student_copy)
+    else:
+        copy = copies.instructor_copy if solutions else None
+        execute.execute_notebook(source, target, parameters, progress=True, copy=copy)
+    print(target)
 
 
 def book(
@@ -53,10 +52,9 @@ def book(
 ) -> None:
     """Execute the notebooks and build the site; prints the path of index.html."""
     with extra("book"):
-        from grokbook.book import build, execute
+        from grokbook.book import build
 
-    with short_errors(build.BuildError, execute.NotebookError):
-        print(build.build(build.checkout_for("the book is built"), output))
+    print(build.build(build.checkout_for("the book is built"), output))
 
 
 def _name_and_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:

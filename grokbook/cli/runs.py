@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from grokbook.cli.common import Device, Json, print_run, print_table, short_errors, summary
+from grokbook.cli.common import Device, Json, print_run, print_table, summary
 from grokbook.errors import DamagedRun
 from grokbook.runs.config import config_in
 from grokbook.runs.store import default_folders
@@ -56,10 +56,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: config, outcome, measures, provenance."""
-    with short_errors():
-        folder = _find(name)
-        (run,) = _read([folder.name])
-        print_run(run, folder, as_json)
+    folder = _find(name)
+    (run,) = _read([folder.name])
+    print_run(run, folder, as_json)
 
 
 @app.command()
@@ -114,12 +113,11 @@ def publish(
     """Copy runs to the published ones, with what the book needs of them."""
     from grokbook.runs import publish as publishing
 
-    with short_errors():
-        target = _published(to)
-        for run in _read(names):
-            path = publishing.publish(run, target, maps=maps, weights=weights, answers=answers)
-            print(f"{path}: {_size(path) / 1e3:,.0f} kB")
-        print(f"{_size(target) / 1e6:.1f} MB are published")
+    target = _published(to)
+    for run in _read(names):
+        path = publishing.publish(run, target, maps=maps, weights=weights, answers=answers)
+        print(f"{path}: {_size(path) / 1e3:,.0f} kB")
+    print(f"{_size(target) / 1e6:.1f} MB are published")
 
 
 @app.command()
@@ -127,10 +125,9 @@ def ablations(names: Names, to: To = None) -> None:
     """Train runs once more, and keep their restricted and ablated losses over training (Appendix E)."""
     from grokbook.analysis import restricted_history
 
-    with short_errors():
-        target = _published(to)
-        for run in _read(names):
-            print(restricted_history.keep(run, target))
+    target = _published(to)
+    for run in _read(names):
+        print(restricted_history.keep(run, target))
 
 
 @app.command()
@@ -140,19 +137,18 @@ def repeat(names: Names, device: Device = "auto", to: To = None) -> None:
     from grokbook.training import train as training
     from grokbook.training.ensure import default_store
 
-    with short_errors():
-        target, whole = _published(to), default_store().sources
-        configs = [run.config for run in _read(names)]
-        sources = [whole.get(source) for config in configs if (source := config.source) and source in whole]
+    target, whole = _published(to), default_store().sources
+    configs = [run.config for run in _read(names)]
+    sources = [whole.get(source) for config in configs if (source := config.source) and source in whole]
 
-        def keep(run: Run) -> None:
-            if run.config in configs:  # and is no source that had to be trained
-                print(repeats.keep(run, target))
+    def keep(run: Run) -> None:
+        if run.config in configs:  # and is no source that had to be trained
+            print(repeats.keep(run, target))
 
-        # Apart, so that heirs start from the stored sources although these may be trained once more, too.
-        training.train([config for config in configs if config.source is None], device, on_finish=keep)
-        heirs = [config for config in configs if config.source is not None]
-        training.train(heirs, device, sources=sources, on_finish=keep)
+    # Apart, so that heirs start from the stored sources although these may be trained once more, too.
+    training.train([config for config in configs if config.source is None], device, on_finish=keep)
+    heirs = [config for config in configs if config.source is not None]
+    training.train(heirs, device, sources=sources, on_finish=keep)
 
 
 @app.command()
@@ -165,20 +161,17 @@ def tabulate(
     from grokbook.runs import outcomes
     from grokbook.runs.disk import table_lock
 
-    with short_errors():
-        folders = default_folders()
-        configs = experiments.experiment(name).configs()
-        if to is None and not folders.published:
-            raise ValueError("outside a checkout, say where the table is: --to FILE")
-        path = to or outcomes.table_path(folders.published[0], name)
-        found = list(outcomes.stored(folders, configs))
-        with table_lock(path):
-            known = outcomes.read(path)
-            rows = outcomes.merge(known, found)
-            new = [row for row in rows if row not in known]
-            if new:
-                outcomes.write(rows, path)
-        print(f"{path}: {len(rows)} runs, {len(new)} of them new")
+    folders = default_folders()
+    configs = experiments.experiment(name).configs()
+    path = to or outcomes.table_path(_published(None, "the table is: --to FILE"), name)
+    found = list(outcomes.stored(folders, configs))
+    with table_lock(path):
+        known = outcomes.read(path)
+        rows = outcomes.merge(known, found)
+        new = [row for row in rows if row not in known]
+        if new:
+            outcomes.write(rows, path)
+    print(f"{path}: {len(rows)} runs, {len(new)} of them new")
 
 
 @app.command()
@@ -188,9 +181,8 @@ def rename(
     """Give runs their names that were stored while step budget and tail were part of a name. Contents stay."""
     from grokbook.runs import renaming
 
-    with short_errors():
-        for old, new in renaming.rename(place or default_folders().path):
-            print(f"{old.name}: {'stays, its new name is taken' if new is None else new.name}")
+    for old, new in renaming.rename(place or default_folders().path):
+        print(f"{old.name}: {'stays, its new name is taken' if new is None else new.name}")
 
 
 @app.command()
@@ -198,16 +190,15 @@ def clean() -> None:
     """Remove the states that are kept so that runs can go on with larger budgets. Finished runs stay."""
     from grokbook.training.checkpoints import Checkpoints
 
-    with short_errors():
-        freed = Checkpoints(default_folders().states).clean()
-        print(f"{freed / 1e6:.1f} MB were freed")
+    freed = Checkpoints(default_folders().states).clean()
+    print(f"{freed / 1e6:.1f} MB were freed")
 
 
-def _published(to: Path | None) -> Path:
+def _published(to: Path | None, what: str = "to publish: --to FOLDER") -> Path:
     """The folder to publish in: what is given, or that of the checkout."""
     published = default_folders().published
     if to is None and not published:
-        raise ValueError("outside a checkout, say where to publish: --to FOLDER")
+        raise ValueError(f"outside a checkout, say where {what}")
     return to or published[0]
 
 
@@ -243,7 +234,6 @@ def _told(where: str, problems: Iterable[str]) -> bool:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokbook.cli.common import Device, extra, print_table, short_errors
+from grokbook.cli.common import Device, extra, print_table
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig, merged
 from grokbook.runs.store import FolderStore, default_folders
@@ -35,38 +35,37 @@ def sweep(
     device: Device = "auto",
 ) -> None:
     """Train what is missing of an experiment, on all cores or on a cluster."""
-    with short_errors():
-        store = default_folders()
-        if everything and names:
-            raise ValueError(f"--all already is everything: leave out {' '.join(names)}, or --all")
-        if dry_run and scheduler is not None:
-            raise ValueError("a dry run measures this machine, not a scheduler's workers: leave out --scheduler")
-        if listing:
-            _list_experiments(store)
-            return
-        if not everything and not names:
-            raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
-        changes: dict[str, Any] = {"moduli": p or (), "fractions": fraction or (), "seeds": seed or ()}
-        chosen = list(experiments.EXPERIMENTS) if everything else names or []
-        found = {name: experiments.experiment(name).configs(**changes, max_steps=max_steps) for name in chosen}
-        configs = list(dict.fromkeys(chain.from_iterable(found.values())))
-        if not configs:
-            from grokbook.book import pages
+    store = default_folders()
+    if everything and names:
+        raise ValueError(f"--all already is everything: leave out {' '.join(names)}, or --all")
+    if dry_run and scheduler is not None:
+        raise ValueError("a dry run measures this machine, not a scheduler's workers: leave out --scheduler")
+    if listing:
+        _list_experiments(store)
+        return
+    if not everything and not names:
+        raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
+    changes: dict[str, Any] = {"moduli": p or (), "fractions": fraction or (), "seeds": seed or ()}
+    chosen = list(experiments.EXPERIMENTS) if everything else names or []
+    found = {name: experiments.experiment(name).configs(**changes, max_steps=max_steps) for name in chosen}
+    configs = list(dict.fromkeys(chain.from_iterable(found.values())))
+    if not configs:
+        from grokbook.book import pages
 
-            computed = dict.fromkeys(f"grokbook notebook {pages.EXPERIMENTS[name].page}" for name in chosen)
-            print(f"no runs: computed without training by {' and '.join(computed)}")
-            return
-        left = store.missing(merged(chain.from_iterable(_lacking(store, *each) for each in found.items())))
-        sources = len({config.name for config in left} - {config.name for config in configs})
-        besides = f", and {sources} that they start from" if sources else ""
-        print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
-        if left and dry_run:
-            _print_estimate(left, store, device, workers)
-        elif left:
-            from grokbook.training.ensure import default_store
-            from grokbook.training.sweeps import Sweep
+        computed = dict.fromkeys(f"grokbook notebook {pages.EXPERIMENTS[name].page}" for name in chosen)
+        print(f"no runs: computed without training by {' and '.join(computed)}")
+        return
+    left = store.missing(merged(chain.from_iterable(_lacking(store, *each) for each in found.items())))
+    sources = len({config.name for config in left} - {config.name for config in configs})
+    besides = f", and {sources} that they start from" if sources else ""
+    print(f"{len(configs)} runs, {len(left) - sources} to train{besides}")
+    if left and dry_run:
+        _print_estimate(left, store, device, workers)
+    elif left:
+        from grokbook.training.ensure import default_store
+        from grokbook.training.sweeps import Sweep
 
-            _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
+        _run_sweep(Sweep(left, default_store(), print), scheduler, device, workers)
 
 
 def _lacking(store: FolderStore, name: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
@@ -109,11 +108,10 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
 
 
 def _list_experiments(store: FolderStore) -> None:
-    found = {name: experiment.configs() for name, experiment in experiments.EXPERIMENTS.items()}
-    rows = (
-        (name, experiments.EXPERIMENTS[name].where, len(configs), len(configs) - len(_lacking(store, name, configs)))
-        for name, configs in found.items()
-    )
+    rows = []
+    for name, experiment in experiments.EXPERIMENTS.items():
+        configs = experiment.configs()
+        rows.append((name, experiment.where, len(configs), len(configs) - len(_lacking(store, name, configs))))
     print_table(("name", "in the paper", "runs", "done"), rows)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from grokbook.cli.common import Device, Json, print_run, short_errors
+from grokbook.cli.common import Device, Json, print_run
 from grokbook.data import tables
 from grokbook.data.operations import Operation, Table
 from grokbook.errors import nearest
@@ -46,28 +46,27 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a run until it groks (or read it, if it is stored) and print its measures."""
-    with short_errors():
-        learned = _operations(operations or [], table, name)
-        own = next((each.p for each in learned if isinstance(each, Table)), RunConfig.p)
-        options: dict[str, Any] = {
-            "p": own if p is None else p,
-            "fraction": fraction,
-            "seed": seed,
-            "max_steps": max_steps,
-            "operands": operands,
-            "frozen": EMBEDDING if random_embedding else (),
-        }
-        config = RunConfig(operations=learned, **_with_fields(options, set_ or []))
-        from grokbook.training.ensure import default_store
+    learned = _operations(operations or [], table, name)
+    own = next((each.p for each in learned if isinstance(each, Table)), RunConfig.p)
+    options: dict[str, Any] = {
+        "p": own if p is None else p,
+        "fraction": fraction,
+        "seed": seed,
+        "max_steps": max_steps,
+        "operands": operands,
+        "frozen": EMBEDDING if random_embedding else (),
+    }
+    config = RunConfig(operations=learned, **_with_fields(options, set_ or []))
+    from grokbook.training.ensure import default_store
 
-        store = default_store()
-        there = config in store
-        (run,) = store.ensure(config, device, threads=threads)
-        folder = store.folder(config)
-        if there and not as_json:
-            where = "published" if folder is not None and folder.parent in store.published else "stored"
-            print(f"this run is {where}: nothing was trained")
-        print_run(run, folder, as_json)
+    store = default_store()
+    there = config in store
+    (run,) = store.ensure(config, device, threads=threads)
+    folder = store.folder(config)
+    if there and not as_json:
+        where = "published" if folder is not None and folder.parent in store.published else "stored"
+        print(f"this run is {where}: nothing was trained")
+    print_run(run, folder, as_json)
 
 
 def _operations(texts: list[str], table: Path | None, name: str | None) -> tuple[Operation, ...]:
