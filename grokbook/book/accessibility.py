@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-Mend = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
-
 
 def _parameters(match: re.Match[str]) -> str:
     """A signature with a line for each parameter is a list, and not one of definitions without terms."""
@@ -18,33 +16,30 @@ def _parameters(match: re.Match[str]) -> str:
     return f'<ul class="grokbook-parameters">{items}</ul>'
 
 
-MENDS: tuple[Mend, ...] = (
+MENDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     # Works in a bibliography are items of the list that docutils puts them into.
-    (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
-    (re.compile(r'<dl>\s*((?:<dd><em class="sig-param">(?:(?!</?d[ld]>).)*</dd>\s*)+)</dl>', re.DOTALL), _parameters),
+    (r'role="doc-biblioentry"', 'role="listitem"'),
+    (r'(?s)<dl>\s*((?:<dd><em class="sig-param">(?:(?!</?d[ld]>).)*</dd>\s*)+)</dl>', _parameters),
     # The arrow that unfolds a part of the contents says of which page.
     (
-        re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">([^<]*)</a><details[^>]*>)<summary>'),
+        r'(<a class="[^"]*reference internal" href="[^"]*">([^<]*)</a><details[^>]*>)<summary>',
         r'\1<summary aria-label="Pages of \2">',
     ),
     # A fold says what is in it, and not only that something is.
-    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    (r'<summary aria-label="Toggle hidden content">', "<summary>"),
     # The corner of a table is no heading of anything.
-    (re.compile(r"<th( [^>]*)?>(?:<p></p>)?</th>"), r"<td\1></td>"),
-    (
-        re.compile(r'<div id="pst-primary-sidebar"(?! role)'),
-        r'\g<0> role="complementary" aria-label="Contents and search"',
-    ),
+    (r"<th( [^>]*)?>(?:<p></p>)?</th>", r"<td\1></td>"),
+    (r'<div id="pst-primary-sidebar"(?! role)', r'\g<0> role="complementary" aria-label="Contents and search"'),
     # The stylesheet has every icon as a letter of a font. This script makes pictures of them once more: 1.5 MB that are
     # run before the page is shown, and again at each change of a figure.
-    (re.compile(r'\s*<script src="[^"]*/scripts/fontawesome\.js[^"]*"></script>'), ""),
+    (r'\s*<script src="[^"]*/scripts/fontawesome\.js[^"]*"></script>', ""),
 )
 
 
 def mended(page: str) -> str:
     """A page's HTML with all mends; one that is mended stays as it is."""
     for pattern, replacement in MENDS:
-        page = pattern.sub(replacement, page)
+        page = re.sub(pattern, replacement, page)
     return page
 
 

@@ -1,15 +1,8 @@
 """Everything a workshop needs in one archive: ``make workshop``, or ``python -m grokbook.book.archive``.
 
-    grokbook-workshop/
-        START.txt      what is here, and how to begin without a network
-        book/          the book: open index.html
-        student/       the workshops with gaps
-        instructor/    the workshops with solutions and notes
-        wheels.txt     every package that the notebooks need, pinned: for `pip download` before the workshop
-        grokbook/ notebooks/ runs/ …   the library, all chapters and the published runs: a checkout without its history
-
-Notebooks find the runs, wherever the archive is unpacked, as they find them in a checkout
-(:func:`grokbook.runs.store.checkout`).
+A checkout without its history, with the library, all chapters and the published runs, which notebooks find as in any
+checkout (:func:`grokbook.runs.store.checkout`). Besides: ``START.txt``, which says how to begin without a network; the
+built ``book/``; the workshops with gaps in ``student/``, with solutions and notes in ``instructor/``; ``wheels.txt``.
 """
 
 from __future__ import annotations
@@ -47,11 +40,7 @@ START = files(__package__).joinpath("templates", "START.txt").read_text("utf8")
 
 
 def archive(root: Path, site: Path, target: Path) -> Path:
-    """Pack the checkout at ``root`` and the built book at ``site``; the .zip is replaced when all went well.
-
-    Raises:
-        ExerciseError: an exercise of a workshop is not complete.
-    """
+    """Pack the checkout at ``root`` and the built book at ``site``; the .zip is replaced when all went well."""
     now = time.localtime()[:6]
     with disk.replacing(target) as partial, zipfile.ZipFile(partial, "w") as zipped:
         for name, content in sorted(_members(root, site)):
@@ -88,11 +77,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def wheels(root: Path) -> str:
-    """Every package that notebooks need, with the version that is installed here, one per line.
+    """Every package that notebooks need, with the version that is installed here if it is, one per line.
 
-    These are the requirements of the package with :data:`EXTRAS` in the pyproject.toml below ``root`` and theirs in
-    turn, as the installed packages declare them, with the version that is installed if they are. What some systems
-    alone need, like the libraries of a CUDA build, is left to pip: elsewhere there are no wheels of it to download.
+    These are the requirements of the package with :data:`EXTRAS` in the pyproject.toml below ``root``, and theirs in
+    turn. What some systems alone need, like the libraries of a CUDA build, is left to pip.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
     extras = (line for extra in EXTRAS for line in project["optional-dependencies"][extra])

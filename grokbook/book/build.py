@@ -30,11 +30,7 @@ def build(root: Path, out: Path | None = None) -> Path:
 
     Sphinx reports a warning only for pages it reads, so a second incremental build would hide it: every build starts
     from nothing, and one whose inputs are those of the last successful build is skipped whole. Safe to call from
-    several processes at once.
-
-    Args:
-        root: Repository root with `_config.yml`, `book/` and `notebooks/`.
-        out: Parent of `_build`; `root/book` by default. The site's `index.html` is returned.
+    several processes at once. Returns the site's `index.html`; `out` is `root/book` by default.
 
     Raises:
         NotebookError: A notebook failed; the last good site is left as it was.
@@ -58,7 +54,10 @@ def build(root: Path, out: Path | None = None) -> Path:
             if old.is_dir():
                 shutil.rmtree(old)
         _jupyter_book(root, target)
-        _offer_sources(root / "notebooks", target / "html" / "_sources" / "notebooks")
+        downloads = target / "html" / "_sources" / "notebooks"
+        for pair in (root / "notebooks").glob("*.ipynb"):  # the small ones without outputs, for the download button
+            if (downloads / pair.name).exists():
+                shutil.copyfile(pair, downloads / pair.name)
         stamp.write_text(inputs)
     return index
 
@@ -78,13 +77,6 @@ def _jupyter_book(root: Path, target: Path) -> None:
     )
     if run.returncode:
         raise BuildError(f"jupyter-book failed ({run.returncode}):\n{run.stdout}")
-
-
-def _offer_sources(notebooks: Path, downloads: Path) -> None:
-    """Let the page's download button give the small notebook without outputs instead of the executed one."""
-    for pair in notebooks.glob("*.ipynb"):
-        if (downloads / pair.name).exists():
-            shutil.copyfile(pair, downloads / pair.name)
 
 
 def checkout_for(what: str) -> Path:

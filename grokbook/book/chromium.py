@@ -29,11 +29,7 @@ ARGUMENTS = (
 
 
 def executable() -> str:
-    """Where Chromium is.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
+    """Where Chromium is; ``FileNotFoundError`` where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, names)), None)
     if found is None:

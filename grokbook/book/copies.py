@@ -19,71 +19,63 @@ from grokbook.book.exercises import INSTRUCTOR, Exercise, ExerciseError, exercis
 SOLUTION = "<details>\n<summary>Solution</summary>\n\n```python\n{}\n```\n\n</details>"
 
 
-def student_copy(notebook: NotebookNode, name: str) -> NotebookNode:
-    """The notebook with gaps: no outputs, no instructor's cells, and after each exercise its solution, folded.
-
-    Args:
-        notebook: The source.
-        name: How messages call it.
-
-    Raises:
-        ExerciseError: It has no exercises, or one is not complete (see :func:`grokbook.book.exercises.exercises`).
-    """
-
-    def cells(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
-        if tagged(cell, INSTRUCTOR):
-            return []
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        if exercise is None:
-            return [cell]
-        cell.source = exercise.open
-        return [cell, _markdown(SOLUTION.format(exercise.plain_solution))]
-
-    return _copy(notebook, name, cells)
+Cells = Callable[[NotebookNode, Exercise | None], list[NotebookNode]]
+"""What stands in a copy in place of a cell, and of the exercise that it holds."""
+Copy = Callable[[NotebookNode, str], NotebookNode]
+"""A copy of a notebook, which messages call by the name that is given."""
 
 
-def instructor_copy(notebook: NotebookNode, name: str) -> NotebookNode:
-    """The notebook with solutions in place and what is said to instructors unfolded; outputs stay. Errors as above."""
+def _copy(cells: Cells) -> Copy:
+    """The copy with these cells; ``ExerciseError`` where a notebook has no exercises, or one that is not complete."""
 
-    def cells(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
-        if exercise is not None:
-            cell.source = exercise.solved
-        elif tagged(cell, INSTRUCTOR):
-            cell.source = cell.source.replace("<details>", "<details open>")
+    def copy(notebook: NotebookNode, name: str) -> NotebookNode:
+        if not has_exercises(notebook):
+            raise ExerciseError(f"{name} has no exercises, and so no copies for students and instructors")
+        by_cell = {exercise.cell: exercise for exercise in exercises(notebook, name)}
+        made = deepcopy(notebook)
+        made.cells = [new for index, cell in enumerate(made.cells) for new in cells(cell, by_cell.get(index))]
+        return made
+
+    copy.__doc__ = cells.__doc__
+    return copy
+
+
+@_copy
+def student_copy(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
+    """The notebook with gaps: no outputs, no instructor's cells, and after each exercise its solution, folded."""
+    if tagged(cell, INSTRUCTOR):
+        return []
+    if cell.cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+    if exercise is None:
         return [cell]
+    cell.source = exercise.open
+    return [cell, _markdown(SOLUTION.format(exercise.plain_solution))]
 
-    return _copy(notebook, name, cells)
+
+@_copy
+def instructor_copy(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
+    """The notebook with solutions in place and what is said to instructors unfolded; outputs stay."""
+    if exercise is not None:
+        cell.source = exercise.solved
+    elif tagged(cell, INSTRUCTOR):
+        cell.source = cell.source.replace("<details>", "<details open>")
+    return [cell]
 
 
-def page_copy(notebook: NotebookNode, name: str) -> NotebookNode:
+@_copy
+def page_copy(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
     """The notebook as the book shows it: the student's cell to read, below it the solution and its output, folded.
 
-    Errors are those above. What is said to instructors stays, folded as it is in the source.
+    What is said to instructors stays, folded as it is in the source.
     """
-
-    def cells(cell: NotebookNode, exercise: Exercise | None) -> list[NotebookNode]:
-        if exercise is None:
-            return [cell]
-        cell.source = exercise.solved
-        cell.metadata["tags"] = [*cell.metadata.get("tags", ()), "hide-cell"]
-        prompt = f"solution of exercise {exercise.number}"
-        cell.metadata["mystnb"] = {"code_prompt_show": f"Show {prompt}", "code_prompt_hide": f"Hide {prompt}"}
-        return [_markdown(f"```python\n{exercise.open.rstrip()}\n```"), cell]
-
-    return _copy(notebook, name, cells)
-
-
-def _copy(
-    notebook: NotebookNode, name: str, cells: Callable[[NotebookNode, Exercise | None], list[NotebookNode]]
-) -> NotebookNode:
-    """A notebook with, in place of each cell, what is made of it and of the exercise that it holds."""
-    if not has_exercises(notebook):
-        raise ExerciseError(f"{name} has no exercises, and so no copies for students and instructors")
-    by_cell = {exercise.cell: exercise for exercise in exercises(notebook, name)}
-    copy = deepcopy(notebook)
-    copy.cells = [made for index, cell in enumerate(copy.cells) for made in cells(cell, by_cell.get(index))]
-    return copy
+    if exercise is None:
+        return [cell]
+    cell.source = exercise.solved
+    cell.metadata["tags"] = [*cell.metadata.get("tags", ()), "hide-cell"]
+    prompt = f"solution of exercise {exercise.number}"
+    cell.metadata["mystnb"] = {"code_prompt_show": f"Show {prompt}", "code_prompt_hide": f"Hide {prompt}"}
+    return [_markdown(f"```python\n{exercise.open.rstrip()}\n```"), cell]
 
 
 def _markdown(text: str) -> NotebookNode:

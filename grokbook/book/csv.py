@@ -15,14 +15,13 @@ column for each of its columns, after ``frame`` (and ``panel``) and ``y``.
 from __future__ import annotations
 
 import base64
-import csv
 import html
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 Figure = Mapping[str, Any]
 """A Plotly figure as JSON: data, layout, frames."""
@@ -35,14 +34,11 @@ DIGITS = 6
 
 def to_csv(figure: Figure) -> str:
     """The table described above; only its header row for a figure without points."""
-    rows = list(_wide(figure) if _moving_map(figure) else _long(figure))
+    rows = list(_rows(figure))
     columns = list(dict.fromkeys(column for row in rows for column in row))
     kept = [column for column in columns if column not in ("frame", "panel", "series", "text") or _tells(rows, column)]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, kept, extrasaction="ignore", lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows({column: _plain(value) for column, value in row.items()} for row in rows)
-    return out.getvalue()
+    plain = [{column: _plain(value) for column, value in row.items()} for row in rows]
+    return pd.DataFrame(plain, columns=kept, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def _tells(rows: Sequence[Row], column: str) -> bool:
@@ -55,10 +51,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else np.format_float_positional(value, DIGITS, fractional=False, trim="-")
     return value
-
-
-def _moving_map(figure: Figure) -> bool:
-    return bool(figure.get("frames")) and any(trace.get("type") in MAPS for trace in figure.get("data", ()))
 
 
 def _states(figure: Figure) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -77,38 +69,40 @@ def _states(figure: Figure) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield str(frame.get("name", "")), state
 
 
-def _long(figure: Figure) -> Iterator[Row]:
+def _rows(figure: Figure) -> Iterator[Row]:
+    """A row per point; of a map with a slider, a row per row of the map."""
     x_name, y_name = (_axis_name(figure, letter) for letter in "xy")
     panels = _panels(figure)
+    wide = bool(figure.get("frames")) and any(trace.get("type") in MAPS for trace in figure.get("data", ()))
     for frame, traces in _states(figure):
         for trace in traces:
-            common = {"frame": frame, "panel": panels[_axis(trace)], "series": _words(trace.get("name"))}
-            for x, y, rest in _points(trace):
-                yield {**common, x_name: x, y_name: y, **rest}
+            place = {"frame": frame, "panel": panels[_axis(trace)]}
+            if wide:
+                xs, ys, z = (_values(trace.get(key)) for key in "xyz")
+                for i, line in enumerate(z):
+                    yield {**place, "y": _at(ys, i), **{str(_at(xs, j)): value for j, value in enumerate(line)}}
+            else:
+                series = _words(trace.get("name"))
+                for x, y, rest in _points(trace):
+                    yield {**place, "series": series, x_name: x, y_name: y, **rest}
 
 
 def _points(trace: Mapping[str, Any]) -> Iterator[tuple[Any, Any, Row]]:
     xs, ys, texts = (_values(trace.get(key)) for key in ("x", "y", "text"))
     if trace.get("type") in MAPS:
-        z = _values(trace.get("z"))
-        for i, line in enumerate(z):
+        for i, line in enumerate(_values(trace.get("z"))):
             for j, value in enumerate(line):
                 text = texts[i][j] if len(texts) else ""
-                yield xs[j] if len(xs) else j, ys[i] if len(ys) else i, {"z": value, "text": _words(text)}
+                yield _at(xs, j), _at(ys, i), {"z": value, "text": _words(text)}
         return
     for i in range(max(len(xs), len(ys))):
         text = _words(texts[i]) if isinstance(trace.get("text"), list) and i < len(texts) else ""
-        yield xs[i] if len(xs) else i, ys[i] if len(ys) else i, {"text": text}
+        yield _at(xs, i), _at(ys, i), {"text": text}
 
 
-def _wide(figure: Figure) -> Iterator[Row]:
-    panels = _panels(figure)
-    for frame, traces in _states(figure):
-        for trace in traces:
-            z, xs, ys = (_values(trace.get(key)) for key in "zxy")
-            for i, line in enumerate(z):
-                cells = {str(xs[j]) if len(xs) else str(j): value for j, value in enumerate(line)}
-                yield {"frame": frame, "panel": panels[_axis(trace)], "y": ys[i] if len(ys) else i, **cells}
+def _at(coordinates: Any, i: int) -> Any:
+    """A coordinate, which is the number of the point where a figure names none."""
+    return coordinates[i] if len(coordinates) else i
 
 
 def _axis(trace: Mapping[str, Any]) -> str:
@@ -129,13 +123,8 @@ def _axis_name(figure: Figure, letter: str) -> str:
     """The title of an axis, if all axes of that direction that have a title have the same one; else the letter."""
     layout = figure.get("layout", {})
     axes = [axis for key, axis in layout.items() if re.fullmatch(rf"{letter}axis\d*", key)]
-    titles = {_words(_title(axis)) for axis in axes} - {""}
+    titles = {_words(axis.get("title", {}).get("text")) for axis in axes} - {""}
     return titles.pop() if len(titles) == 1 else letter
-
-
-def _title(axis: Mapping[str, Any]) -> Any:
-    title = axis.get("title")
-    return title.get("text") if isinstance(title, Mapping) else title
 
 
 def _words(text: Any) -> str:

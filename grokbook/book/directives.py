@@ -55,7 +55,7 @@ class Explorer(SphinxDirective):
             if len(run.spectra.logits):
                 self._keep(f"maps-{key}.js", explorer.maps_script(run))
         index = explorer.index(stored)
-        script = explorer.index_script(index)
+        script = explorer.script("runs", index)
         self._keep("runs.js", script)
         address = f"runs.js?{hashlib.sha256(script.encode()).hexdigest()[:10]}"  # a browser may keep an older list
         root = "../" * self.env.docname.count("/")

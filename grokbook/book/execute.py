@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from grokbook.book.copies import page_copy
-from grokbook.book.exercises import ExerciseError, has_exercises
+from grokbook.book.copies import Copy, page_copy
+from grokbook.book.exercises import ExerciseError, first_line, has_exercises
 from grokbook.book.frame import closed
 from grokbook.book.parameters import ParameterError, check_parameters, read_notebook
 from grokbook.book.staleness import cache_key, stored_key
@@ -34,20 +34,20 @@ class NotebookError(RuntimeError):
 
 
 def _kernel_manager(env: Mapping[str, str], sockets: str) -> type[AsyncKernelManager]:
-    """Return a manager that starts the running interpreter, whichever kernel specs are installed here.
+    """A manager that starts the running interpreter, whichever kernel specs are installed here.
 
     Kernels listen on Unix sockets in the folder `sockets`: TCP ports are picked before they are bound, so of two
     kernels that start at once one may find its port taken and die. (Windows has no Unix sockets for this.)
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
     spec = KernelSpec(argv=argv, language="python", display_name="Python 3", env=dict(env))
+    place = {} if os.name == "nt" else {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
 
     class InterpreterKernelManager(AsyncKernelManager):
         kernel_spec = spec
 
         def __init__(self, **settings: Any) -> None:
-            settings |= {} if os.name == "nt" else {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
-            super().__init__(**settings)
+            super().__init__(**settings, **place)
 
     return InterpreterKernelManager
 
@@ -60,7 +60,7 @@ def execute_notebook(
     metadata: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     progress: bool = False,
-    copy: Callable[[NotebookNode, str], NotebookNode] | None = None,
+    copy: Copy | None = None,
     note: bool = True,
 ) -> Path:
     """Execute a notebook in its own folder with this interpreter, and write it to `output` when all went well.
@@ -70,7 +70,7 @@ def execute_notebook(
         output: The executed `.ipynb`; replaced in one step, untouched by a failure.
         parameters: Values that replace the notebook's own.
         metadata: Kept under `metadata.grokbook`, beside `provenance`: versions, commit, hardware, date.
-        env: Environment variables for the kernel, on top of this process's own.
+        env: For the kernel, on top of this process's own environment.
         progress: Pass on what the notebook writes to its error stream, like progress bars, while it runs.
         copy: Which copy of a workshop is written, once it is executed; see `grokbook.book.copies`.
         note: End with a line on what it ran on.
@@ -80,7 +80,8 @@ def execute_notebook(
         ExerciseError: Before any work: a copy is asked for, and the notebook has no exercises, or an incomplete one.
         NotebookError: A cell raised or the kernel died; names the notebook and the cell.
     """
-    notebook = _checked(source, parameters or {})
+    notebook = read_notebook(source)
+    check_parameters(notebook, parameters or {}, source.stem)
     if copy is not None:
         copy(notebook, source.name)
     if note:
@@ -102,7 +103,9 @@ def execute_notebook(
                 kernel_manager_class=_kernel_manager(kernel_env, sockets),
             )
     except PapermillExecutionError as error:
-        raise NotebookError(_describe(source, error)) from error
+        message = str(error.evalue).strip().partition("\n")[0][:300]
+        where = f"cell {error.cell_index + 1}, `{first_line(error.source)}`"
+        raise NotebookError(f"{source.name}: {error.ename}: {message} ({where})") from error
     except RuntimeError as error:  # the kernel died, or never came up
         raise NotebookError(f"{source.name}: {error}") from error
     if copy is not None:
@@ -110,34 +113,17 @@ def execute_notebook(
     return _write(executed, source, output, provenance=provenance.here(), **(metadata or {}))
 
 
-def prepare_notebook(
-    source: Path,
-    output: Path,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    copy: Callable[[NotebookNode, str], NotebookNode],
-) -> Path:
+def prepare_notebook(source: Path, output: Path, parameters: Mapping[str, Any], *, copy: Copy) -> Path:
     """Write a copy of a workshop with parameters of one's own in it, unexecuted; errors as in `execute_notebook`."""
-    prepared = copy(_checked(source, parameters or {}), source.name)
+    notebook = read_notebook(source)
+    check_parameters(notebook, parameters, source.stem)
+    prepared = copy(notebook, source.name)
     if parameters:
         prepared = papermill.execute_notebook(
             prepared, None, parameters, prepare_only=True, kernel_name="python3", language="python", progress_bar=False
         )
     prepared.metadata.pop("jupytext", None)
     return _write(prepared, source, output)
-
-
-def _checked(source: Path, parameters: Mapping[str, Any]) -> NotebookNode:
-    """The notebook, which can take these parameters."""
-    notebook = read_notebook(source)
-    check_parameters(notebook, parameters, source.stem)
-    return notebook
-
-
-def _describe(source: Path, error: PapermillExecutionError) -> str:
-    line = next((line for line in error.source.splitlines() if line.strip()), "").strip()
-    message = str(error.evalue).strip().partition("\n")[0]
-    return f"{source.name}: {error.ename}: {message[:300]} (cell {error.cell_index + 1}, `{line[:60]}`)"
 
 
 def _write(notebook: NotebookNode, source: Path, output: Path, **facts: Any) -> Path:
@@ -151,26 +137,15 @@ def _write(notebook: NotebookNode, source: Path, output: Path, **facts: Any) -> 
 
 
 def execute_all(
-    notebooks: Path,
-    out: Path,
-    jobs: int = 2,
-    *,
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
-    env: Mapping[str, str] | None = None,
-    store: RunStore | None = None,
+    notebooks: Path, out: Path, jobs: int = 2, *, env: Mapping[str, str] | None = None, store: RunStore | None = None
 ) -> list[Path]:
     """Execute every `notebooks/*.md` whose `cache_key` is not the one in its executed copy in `out`.
 
-    Works in processes, because papermill changes the working directory. Prints one line per notebook. A failure does
-    not stop the others. Executed notebooks in `out` whose source is gone are removed.
-
-    Args:
-        notebooks: Folder of MyST notebooks; its parent is the repository root.
-        out: Folder of executed notebooks, which are returned in order of name.
-        jobs: Notebooks at a time. Kernels share the cores unless `OMP_NUM_THREADS` is set already.
-        parameters: Per notebook stem, values that replace its defaults.
-        env: Environment variables for the kernels, on top of this process's own.
-        store: The runs that the notebooks read by these variables; those of the default store if none is given.
+    The parent of `notebooks` is the repository root. Works on so many `jobs` at a time, in processes, because papermill
+    changes the working directory; kernels share the cores unless `OMP_NUM_THREADS` is set already. Prints one line per
+    notebook. A failure does not stop the others. Executed notebooks in `out` whose source is gone are removed; the
+    others are returned in order of name. With the variables in `env` notebooks read the runs of `store`, which is the
+    default store if none is given.
 
     Raises:
         NotebookError: Every failure, one line each, after all notebooks ran.
@@ -185,12 +160,11 @@ def execute_all(
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         running: dict[Future[float], Path] = {}
         for source in sources:
-            values = (parameters or {}).get(source.stem, {})
-            key = cache_key(source, values, notebooks.parent, store=store)
+            key = cache_key(source, notebooks.parent, store=store)
             if stored_key(outputs[source]) == key:
                 print(f"{source.stem:<20} up to date", flush=True)
             else:
-                running[pool.submit(_execute_timed, source, outputs[source], values, key, kernel_env)] = source
+                running[pool.submit(_execute_timed, source, outputs[source], key, kernel_env)] = source
         for future in as_completed(running):
             name = running[future].stem
             try:
@@ -203,11 +177,9 @@ def execute_all(
     return list(outputs.values())
 
 
-def _execute_timed(
-    source: Path, output: Path, parameters: Mapping[str, Any], key: str, env: Mapping[str, str]
-) -> float:
+def _execute_timed(source: Path, output: Path, key: str, env: Mapping[str, str]) -> float:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     start = time.perf_counter()
     copy = page_copy if has_exercises(read_notebook(source)) else None
-    execute_notebook(source, output, parameters, metadata={"cache_key": key}, env=env, copy=copy, note=False)
+    execute_notebook(source, output, metadata={"cache_key": key}, env=env, copy=copy, note=False)
     return time.perf_counter() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,18 +36,17 @@ class Execution(NamedTuple):
 
 def executions(folder: Path) -> list[Execution]:
     """The executed notebooks of a folder, by name."""
-    found = []
-    for path in sorted(folder.glob("*.ipynb")):
-        metadata = json.loads(path.read_text("utf8"))["metadata"]
-        found.append(Execution(path.stem, metadata["papermill"]["duration"], metadata["grokbook"]["provenance"]))
-    return found
+    found = {path.stem: json.loads(path.read_text("utf8"))["metadata"] for path in sorted(folder.glob("*.ipynb"))}
+    return [
+        Execution(name, each["papermill"]["duration"], each["grokbook"]["provenance"]) for name, each in found.items()
+    ]
 
 
 def tables(found: Iterable[Execution], folder: str) -> str:
     """Markdown: a table of notebooks for each setting in which some were executed."""
-    groups: dict[str, list[Execution]] = {}
+    groups = defaultdict[str, list[Execution]](list)
     for one in found:
-        groups.setdefault(one.setting, []).append(one)
+        groups[one.setting].append(one)
     parts = []
     for setting, group in groups.items():
         rows = [
@@ -66,7 +66,4 @@ class ExecutionTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Write the tables as Markdown, so that links are those of any page."""
         folder = self.arguments[0]
-        found = executions(Path(self.env.srcdir) / folder)
-        for one in found:
-            self.env.note_dependency(str(Path(self.env.srcdir) / folder / f"{one.name}.ipynb"))
-        return self.parse_text_to_nodes(tables(found, folder))
+        return self.parse_text_to_nodes(tables(executions(Path(self.env.srcdir) / folder), folder))

@@ -29,9 +29,8 @@ CHECK = "check"
 """What the module of self-checks is called in a workshop: ``check = gb.workshop.circuit``."""
 
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (\S.*)$", re.MULTILINE)
-EFFORT = re.compile(r"^(★{1,3})(☆{0,2}) · ([1-9]\d*) minutes$", re.MULTILINE)
+EFFORT = re.compile(r"^(?=[★☆]{3} )(★+)☆* · ([1-9]\d*) minutes$", re.MULTILINE)
 HINT = re.compile(r"^<details>\n<summary>Hint</summary>\n\n.+?\n\n</details>$", re.MULTILINE | re.DOTALL)
-DIFFICULTIES = 3
 
 
 class ExerciseError(ValueError):
@@ -90,19 +89,15 @@ def has_exercises(notebook: NotebookNode) -> bool:
 
 
 def exercises(notebook: NotebookNode, name: str) -> list[Exercise]:
-    """The exercises of a notebook in order.
-
-    Args:
-        notebook: The source, executed or not.
-        name: How messages call it.
+    """The exercises of a notebook in order, executed or not.
 
     Raises:
-        ExerciseError: Everything that is wrong, one line each with the notebook and the cell (counted from 1).
+        ExerciseError: Everything that is wrong, one line each with the notebook's ``name`` and the cell, from 1.
     """
     found, problems = [], []
     statement: list[str] = []  # Markdown since the last code cell
     for index, cell in enumerate(notebook.cells):
-        where = f"{name}, cell {index + 1} (`{_first_line(cell.source)}`)"
+        where = f"{name}, cell {index + 1} (`{first_line(cell.source)}`)"
         try:
             if cell.cell_type == "code" and tagged(cell, EXERCISE):
                 if tagged(cell, INSTRUCTOR):
@@ -132,7 +127,8 @@ def _marked(source: str) -> bool:
     return any(line.strip() in (BEGIN, END) for line in source.splitlines())
 
 
-def _first_line(source: str) -> str:
+def first_line(source: str) -> str:
+    """The first line of a cell that is not blank, as far as messages quote it."""
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
@@ -142,11 +138,11 @@ def _read(source: str, statement: str, index: int) -> Exercise:
     if len(headings) != 1:
         raise ExerciseError(f"needs one heading '### Exercise 1.1 · Title' before it; found {len(headings)}")
     effort = EFFORT.search(statement)
-    if effort is None or len(effort[1] + effort[2]) != DIFFICULTIES:
+    if effort is None:
         raise ExerciseError("needs a line with its difficulty and minutes before it, like '★★☆ · 8 minutes'")
     if not HINT.search(statement):
         raise ExerciseError("needs a hint before it: <details>, <summary>Hint</summary>, blank lines around the text")
-    (number, title), stars, minutes = headings[0], len(effort[1]), int(effort[3])
+    (number, title), stars, minutes = headings[0], len(effort[1]), int(effort[2])
     exercise = Exercise(number, title.strip(), stars, minutes, index, before, solution, after, _self_check(source))
     if GAP in source or "```" in solution:
         raise ExerciseError(f"must not contain {GAP!r}, nor its solution a fence: these are for the student's copy")
@@ -160,10 +156,10 @@ def _read(source: str, statement: str, index: int) -> Exercise:
 def _regions(source: str) -> tuple[str, str, str]:
     """What stands before, between and after the markers, which are left out."""
     lines = source.splitlines(keepends=True)
-    marks = [(number, line.strip()) for number, line in enumerate(lines) if line.strip() in (BEGIN, END)]
-    if [kind for _, kind in marks] != [BEGIN, END]:
-        raise ExerciseError(f"needs one '{BEGIN}' and one '{END}' after it; {_disorder([kind for _, kind in marks])}")
-    (begin, _), (end, _) = marks
+    marks = {number: line.strip() for number, line in enumerate(lines) if line.strip() in (BEGIN, END)}
+    if [*marks.values()] != [BEGIN, END]:
+        raise ExerciseError(f"needs one '{BEGIN}' and one '{END}' after it; {_disorder([*marks.values()])}")
+    begin, end = marks
     solution = "".join(lines[begin + 1 : end]).rstrip()
     if not solution:
         raise ExerciseError("has nothing between its markers")
@@ -172,16 +168,12 @@ def _regions(source: str) -> tuple[str, str, str]:
 
 
 def _disorder(kinds: Sequence[str]) -> str:
-    if not kinds:
-        return "it has neither"
     for kind, due in zip(kinds, cycle((BEGIN, END)), strict=False):
         if kind != due:
             return "one solution begins inside another" if kind == BEGIN else "a solution ends that has not begun"
-    return (
-        "the last one does not end"
-        if len(kinds) % 2
-        else f"it has {len(kinds) // 2} solutions: make them exercises each"
-    )
+    if len(kinds) % 2:
+        return "the last one does not end"
+    return f"it has {len(kinds) // 2} solutions: make them exercises each" if kinds else "it has neither"
 
 
 def _self_check(source: str) -> str:

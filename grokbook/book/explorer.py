@@ -49,11 +49,7 @@ def setting(run: Run) -> str:
 
 
 def index(published: Iterable[Run]) -> list[dict[str, Any]]:
-    """What the page knows of each run before any of its files is loaded, ordered as its menus are.
-
-    Raises:
-        ValueError: two runs have the same key.
-    """
+    """What the page knows of each run at first, ordered as its menus are; ``ValueError`` where two have one key."""
     entries: dict[str, dict[str, Any]] = {}
     for run in sorted(published, key=_order):
         if key_of(run) in entries:
@@ -70,11 +66,6 @@ def index(published: Iterable[Run]) -> list[dict[str, Any]]:
     return list(entries.values())
 
 
-def index_script(entries: Iterable[dict[str, Any]]) -> str:
-    """What :func:`index` gives, as the script that hands it to the page."""
-    return _script("runs", list(entries))
-
-
 def _order(run: Run) -> tuple[object, ...]:
     """Simple operations first, and of each the runs that the paper is about; the page opens with the first of a+b."""
     config, text = run.config, label_of(run)
@@ -84,20 +75,15 @@ def _order(run: Run) -> tuple[object, ...]:
 
 def spectra_script(run: Run) -> str:
     """Accuracies and the spectra of both layers, as the script that hands them to the page."""
-    history = run.history
+    history = {part: run.history[f"{part}_accuracy"].round(4).astype(float).round(4) for part in ("train", "test")}
     value = {
         "p": run.config.p,
         "grokStep": run.grok_step,
-        "history": {
-            "step": history["step"].tolist(),
-            **{
-                part: history[f"{part}_accuracy"].round(4).astype(float).round(4).tolist() for part in ("train", "test")
-            },
-        },
+        "history": {name: column.tolist() for name, column in {"step": run.history["step"], **history}.items()},
         "step": run.spectra.step.tolist(),
         **{layer: _quantised(getattr(run.spectra, layer).float()) for layer in LAYERS},
     }
-    return _script(f"run-{key_of(run)}", value)
+    return script(f"run-{key_of(run)}", value)
 
 
 def _quantised(rows: Float[Tensor, "time p"]) -> dict[str, Any]:
@@ -118,7 +104,7 @@ def maps_script(run: Run) -> str:
             base64.b64encode(b"".join(percent(norms).tobytes() for norms in operation)).decode() for operation in maps
         ],
     }
-    return _script(f"maps-{key_of(run)}", value)
+    return script(f"maps-{key_of(run)}", value)
 
 
 def spectra_csv(run: Run) -> str:
@@ -134,5 +120,6 @@ def spectra_csv(run: Run) -> str:
     return pd.DataFrame(columns, rows).to_csv(float_format="%.4g", lineterminator="\n")
 
 
-def _script(key: str, value: object) -> str:
+def script(key: str, value: object) -> str:
+    """The script that hands a value to the page, under this key."""
     return f"grokbook.add({json.dumps(key)},{json.dumps(value, separators=(',', ':'))});\n"

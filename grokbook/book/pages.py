@@ -5,7 +5,9 @@ Nothing heavy is imported: commands name pages where Jupyter and Sphinx are miss
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,25 +34,8 @@ class Place(NamedTuple):
         return self.page.replace("pre_", "pre-").replace("_", " ")
 
 
-EXPERIMENTS: Mapping[str, Place] = {
-    "elementary": Place("elementary", "two-layers-in-the-fourier-basis"),
-    "pregrokked-elementary": Place("pre_grokked", "every-source-every-target"),
-    "restricted-loss": Place("restricted_loss", "keeping-only-some-parts"),
-    "random-embedding": Place("random_embedding", "grokking-without-a-learned-embedding"),
-    "mixture-elementary": Place("mixtures", "three-operations-in-one-run"),
-    "simple-polynomials": Place("polynomials", "which-of-them-grok"),
-    "high-degree": Place("polynomials", "which-of-them-grok"),
-    "pregrokked-linear": Place("pre_grokked", "linear-expressions"),
-    "progress-measures": Place("progress_measures", "sums-of-powers"),
-    "progress-measures-ab+b": Place("progress_measures", "elementary-operations"),
-    "mixture-polynomials": Place("mixtures", "mixtures-of-polynomials"),
-    "summary-grid": Place("summary", "the-grid"),
-    "modulus": Place("modulus", "accuracy-against-the-number-of-pairs"),
-    "operand-range": Place("deviations", "does-the-range-of-operands-matter"),
-    "pregrokked-polynomials": Place("pre_grokked", "quadratic-and-cubic-polynomials"),
-    "label-distribution": Place("labels", "how-train-and-test-labels-differ"),
-    "taxonomy": Place("labels", "what-the-formula-says"),
-}
+_TABLE = tomllib.loads(files(__package__).joinpath("pages.toml").read_text("utf8"))
+EXPERIMENTS: Mapping[str, Place] = {name: Place(**place) for name, place in _TABLE.items()}
 """By the names of :data:`grokbook.paper.experiments.EXPERIMENTS`."""
 
 

@@ -13,16 +13,9 @@ from nbformat import NotebookNode
 
 from grokbook.book.exercises import tagged
 
-LITERAL_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-    "list": (list, tuple),
-    "tuple": (list, tuple),
-    "dict": (dict,),
-    "None": (type(None),),
-}
+TYPES = ("bool", "int", "float", "str", "list", "tuple", "dict", "None")
+ALSO = {"float": "int", "list": "tuple", "tuple": "list"}
+"""What else than a value of that type a parameter takes."""
 
 
 class ParameterError(ValueError):
@@ -65,7 +58,7 @@ def _named_types(annotation: ast.expr) -> Iterable[str]:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             sides = [tuple(_named_types(side)) for side in (left, right)]
             return () if () in sides else sides[0] + sides[1]
-        case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in LITERAL_TYPES:
+        case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in TYPES:
             return (name,)
         case ast.Constant(value=None):
             return ("None",)
@@ -101,7 +94,6 @@ def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name
 
 
 def _accepts(types: tuple[str, ...], value: object) -> bool:
-    """True where `value` fits; a bool is an int to Python but `p=True` is a mistake."""
-    if not types or (isinstance(value, bool) and "bool" in types):
-        return True
-    return not isinstance(value, bool) and any(isinstance(value, LITERAL_TYPES.get(t, object)) for t in types)
+    """True where `value` fits; a bool is an int to Python, but `p=True` is a mistake."""
+    given = "None" if value is None else type(value).__name__
+    return not types or any(given in (name, ALSO.get(name)) for name in types)

@@ -32,9 +32,8 @@ TEMPLATES = files(__package__) / "templates"
 def pdf(root: Path, target: Path) -> Path:
     """Build the site if it is not up to date, and print it; the file is replaced when all went well.
 
-    Raises:
-        BuildError: a figure cannot be drawn; or as :func:`grokbook.book.build.build` raises it.
-        FileNotFoundError: there is no Chromium.
+    Besides what :func:`grokbook.book.build.build` raises: ``BuildError`` where a figure cannot be drawn, and
+    ``FileNotFoundError`` where there is no Chromium.
     """
     site = build(root).parent
     names = [name for name in parse_toc_yaml(root / "book" / "_toc.yml") if name not in LEFT_OUT]
@@ -44,7 +43,8 @@ def pdf(root: Path, target: Path) -> Path:
         writer.append(PdfReader(io.BytesIO(content)), import_outline=False)
         writer.add_outline_item(title=title, page_number=starts[name])
     _keep_links_inside(writer, site, starts)
-    _keep_once(writer)
+    for _ in range(3):  # a font and its file, an image and its mask: those inside have to be one before those around
+        writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
     writer.add_metadata({"/Title": "grokbook", "/Author": "The grokbook authors"})
     with disk.replacing(target) as partial:
         writer.write(partial)
@@ -88,12 +88,6 @@ def _keep_links_inside(writer: PdfWriter, site: Path, starts: dict[str, int]) ->
                 page.setdefault(NameObject("/Annots"), ArrayObject()).append(reference)
             elif name in starts:
                 writer.add_annotation(number, Link(rect=note["/Rect"], target_page_index=starts[name], fit=Fit.fit()))
-
-
-def _keep_once(writer: PdfWriter) -> None:
-    """Keep one of each object that every page brought along: fonts, above all."""
-    for _ in range(3):  # a font and its file, an image and its mask: those inside have to be one before those around
-        writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
 
 
 if __name__ == "__main__":

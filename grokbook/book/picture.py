@@ -12,8 +12,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from grokbook import figures, paper
+from grokbook.book.build import from_checkout
 from grokbook.book.chromium import chromium
-from grokbook.runs.store import checkout
 from grokbook.training import ensure
 
 INKS = {"grokking.png": ("#2b343c", "#a5400c", "#8b949c"), "grokking-dark.png": ("#dfe5ea", "#ffb483", "#8f9aa4")}
@@ -23,8 +23,8 @@ FONT = 22
 """Pixels in a picture of that width: still 11 of them when a phone shows it half as wide."""
 
 
-def pictures(folder: Path) -> None:
-    """Write the pictures, for light and for dark pages, as PNGs with transparent background."""
+def pictures(folder: Path) -> Path:
+    """Write the pictures, for light and for dark pages, as PNGs with transparent background; returns the folder."""
     run = ensure.default_store().get(paper.single("a+b"))
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SCALE)
@@ -33,6 +33,7 @@ def pictures(folder: Path) -> None:
             page.wait_for_selector(".main-svg")
             page.add_style_tag(content="html, body { margin: 0; background: transparent !important; }")
             page.screenshot(path=folder / name, omit_background=True)
+    return folder
 
 
 def _page(figure: go.Figure, text: str, test: str, train: str) -> str:
@@ -55,7 +56,4 @@ def _page(figure: go.Figure, text: str, test: str, train: str) -> str:
 
 
 if __name__ == "__main__":
-    root = checkout()
-    if root is None:
-        sys.exit("the pictures belong to a checkout; this grokbook is installed without one")
-    pictures(root / "book" / "images")
+    sys.exit(from_checkout(lambda root: pictures(root / "book" / "images"), "the pictures are drawn"))

@@ -72,12 +72,9 @@ def place(env: BuildEnvironment, figure: Mapping[str, Any]) -> nodes.raw:
 
 
 def render(figure: Mapping[str, Any], *, root: str = "", command: str = "") -> Placeholder:
-    """Split a figure (as JSON) into its place in the page and its side files.
+    """Split a figure, as Plotly writes it, into its place in the page and its side files.
 
-    Args:
-        figure: as Plotly writes it.
-        root: the way from the page to the site's root, like ``"../"``.
-        command: what makes the figure anew, shown below it.
+    ``root`` is the way from the page to the site's root, like ``"../"``; ``command`` makes the figure anew.
     """
     # The template is rebuilt in the browser from the theme's colours; a width would defeat the responsive layout.
     layout = {key: value for key, value in figure.get("layout", {}).items() if key not in ("template", "width")}

@@ -13,18 +13,18 @@ FIGURES, EXPLORER = "figures", "explorer"
 """The folders: of figures, and of what the explorer shows."""
 
 
-def _waiting(doctreedir: str | Path) -> Path:
-    return Path(doctreedir) / "grokbook"
+WAITING = "grokbook"
+"""Where they wait in the doctree folder."""
 
 
 def write(doctreedir: str | Path, folder: str, name: str, text: str) -> None:
     """Keep a file for the site's ``_static/folder``."""
-    path = _waiting(doctreedir) / folder / name
+    path = Path(doctreedir, WAITING, folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf8")
 
 
 def publish(doctreedir: str | Path, outdir: str | Path) -> None:
     """Copy all that was kept into the site."""
-    if _waiting(doctreedir).is_dir():
-        shutil.copytree(_waiting(doctreedir), Path(outdir, "_static"), dirs_exist_ok=True)
+    if (kept := Path(doctreedir, WAITING)).is_dir():
+        shutil.copytree(kept, Path(outdir, "_static"), dirs_exist_ok=True)

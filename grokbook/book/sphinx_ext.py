@@ -8,9 +8,9 @@ adds and which asks a CDN, is taken out of every page, and finished pages are me
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from dataclasses import MISSING, fields, is_dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,8 @@ HIDDEN_COLON = "\ufdd0"  # a code point that no text has
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect the handlers.
-
-    Raises:
-        ExtensionError: grokbook is on the path but not installed: myst-nb would drop every figure silently.
-    """
-    if PlotlyMimeRenderer not in load_mime_renders():
+    """Connect the handlers; ``ExtensionError`` where grokbook is on the path but not installed."""
+    if PlotlyMimeRenderer not in load_mime_renders():  # and myst-nb would drop every figure silently
         raise ExtensionError("grokbook's mime renderer is not registered: pip install -e '.[book]'")
     app.add_directive("executions", ExecutionTable)
     app.connect("config-inited", _configure)
@@ -50,10 +46,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _hide_colons, priority=400)
     app.connect("autodoc-process-docstring", _show_colons, priority=600)
     app.connect("builder-inited", _vendor)
-    app.connect("doctree-resolved", _mark_maths)
-    app.connect("doctree-resolved", _drop_thebe_settings, priority=900)
-    app.connect("html-page-context", _drop_scripts, priority=900)
-    app.connect("html-page-context", _preload)
+    app.connect("doctree-resolved", _finish_page, priority=900)
+    app.connect("html-page-context", _choose_scripts, priority=900)
     app.connect("build-finished", _publish)
     directives.setup(app)
     app.add_css_file("grokbook.css", priority=900)
@@ -65,21 +59,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def vendored_sources() -> dict[str, Path]:
     """Return the scripts to copy: path below `_static` -> installed file."""
-    sources = {
-        PLOTLY: _package_folder("plotly") / "package_data" / "plotly.min.js",
-        MATHJAX: _package_folder("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js",
+    plotly, mathjax = (Path(str(files(package))) for package in ("plotly", "sphinx-mathjax-offline"))
+    return {
+        PLOTLY: plotly / "package_data" / "plotly.min.js",
+        MATHJAX: mathjax / "static" / "mathjax" / "tex-svg-full.js",
     }
-    for path in sources.values():
-        if not path.is_file():
-            raise ExtensionError(f"{path} is missing from the installed package")
-    return sources
-
-
-def _package_folder(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise ExtensionError(f"the book needs the Python package {name!r}: pip install 'grokbook[book]'")
-    return Path(spec.origin).parent
 
 
 def _configure(app: Sphinx, config: Config) -> None:
@@ -125,10 +109,9 @@ def _vendor(app: Sphinx) -> None:
     for name, source in vendored_sources().items():
         target = Path(app.outdir, "_static", name)
         target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
         if name == PLOTLY:
             target.write_text(compiled_ahead(source.read_text("utf8")), "utf8")
-        else:
-            shutil.copyfile(source, target)
 
 
 def compiled_ahead(script: str) -> str:
@@ -143,35 +126,32 @@ def compiled_ahead(script: str) -> str:
     return f"{head}this, (() => {{{body})));\n"
 
 
-def _mark_maths(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Have Sphinx set MathJax up where only figures or their captions hold formulas."""
+def _finish_page(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Have Sphinx set MathJax up where only figures or their captions hold formulas; take out thebe's settings."""
     if _has_figures(doctree):
         app.env.get_domain("math").data["has_equations"][docname] = True
+    for node in [node for node in doctree.findall(nodes.raw) if "text/x-thebe-config" in node.astext()]:
+        node.parent.remove(node)
 
 
 def _has_figures(doctree: nodes.document) -> bool:
     return any(mark in node.astext() for node in doctree.findall(nodes.raw) for mark in FIGURES)
 
 
-def _preload(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Have plotly.js read and compiled beside the rest of a page with figures."""
-    if doctree is not None and _has_figures(doctree):
-        path = context["pathto"](f"_static/{PLOTLY}", 1)
-        context["metatags"] = f'{context.get("metatags", "")}\n<link rel="preload" as="script" href="{path}">'
+def _choose_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Leave scripts out that no page asks for itself; have plotly.js read and compiled beside a page with figures."""
 
-
-def _drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    for node in [node for node in doctree.findall(nodes.raw) if "text/x-thebe-config" in node.astext()]:
-        node.parent.remove(node)
-
-
-def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     def asked_for(asset: Any) -> bool:
         text = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
         return not any(name in text for name in LEFT_OUT)
 
-    for files in {"script_files", "css_files"} & context.keys():
-        context[files][:] = filter(asked_for, context[files])
+    for kind in {"script_files", "css_files"} & context.keys():
+        context[kind][:] = filter(asked_for, context[kind])
+    if doctree is not None and _has_figures(doctree):
+        path = context["pathto"](f"_static/{PLOTLY}", 1)
+        context["metatags"] = f'{context.get("metatags", "")}\n<link rel="preload" as="script" href="{path}">'
 
 
 def _publish(app: Sphinx, exception: Exception | None) -> None:

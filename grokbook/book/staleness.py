@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from grokbook.runs.layout import PROVENANCE
 from grokbook.training.ensure import RunStore, default_store
@@ -16,21 +15,18 @@ CODE = {".py", ".pyi", ".toml"}
 """What the library computes by: modules, the public faces of rooms, declared limits."""
 
 
-def cache_key(
-    source: Path, parameters: Mapping[str, Any], root: Path, *, library: Path = PACKAGE, store: RunStore | None = None
-) -> str:
+def cache_key(source: Path, root: Path, *, library: Path = PACKAGE, store: RunStore | None = None) -> str:
     """Hash everything an executed notebook depends on.
 
-    That is the notebook's text, its parameters, the library's code, `root/constraints.txt`, and the stored runs (in
-    the default store if none is given): each provenance file holds the checksums of all others of its run; tables of
-    runs that stand beside them count whole.
+    That is the notebook's text, the library's code, `root/constraints.txt`, and the stored runs (in the default store
+    if none is given): each provenance file holds the checksums of all others of its run; tables of runs that stand
+    beside them count whole.
     """
     store = store or default_store()
     code = (path for path in sorted(library.rglob("*")) if path.suffix in CODE)
     return _hashed(
         [
             ("notebook", source.read_bytes()),
-            ("parameters", json.dumps(dict(parameters), sort_keys=True).encode()),
             ("constraints", _content(root / "constraints.txt")),
             *((path.relative_to(library).as_posix(), path.read_bytes()) for path in code),
             *((folder.name, _content(folder / PROVENANCE)) for folder in store.folders()),

@@ -83,3 +83,5 @@ def test_panels_are_called_by_their_headings():
 def test_gaps_are_empty_and_numbers_are_written_out():
     text = to_csv(json.loads(go.Figure(go.Scatter(x=[1e-7, 100000], y=[np.nan, 1 / 3])).to_json()))
     assert text == "x,y\n0.0000001,\n100000,0.333333\n"
+    broken = go.Figure(go.Scatter(x=[1, None, 3], y=[2, None, 4]))
+    assert to_csv(json.loads(broken.to_json())) == "x,y\n1,2\n,\n3,4\n", "whole numbers stay whole"

@@ -105,16 +105,16 @@ def test_only_stale_notebooks_are_executed(notebooks, capsys):
     small_notebook(notebooks, "print(p * 2)", name="two.md")
     out.mkdir()
     (out / "stray.ipynb").write_text("{}")
-    outputs = execute_all(notebooks, out, parameters={"two": {"p": 5}}, store=store)
+    outputs = execute_all(notebooks, out, store=store)
     assert [path.name for path in outputs] == ["one.ipynb", "two.ipynb"]
     assert sorted(out.iterdir()) == outputs
-    assert [printed(path) for path in outputs] == ["59\n", "10\n"]
+    assert [printed(path) for path in outputs] == ["59\n", "118\n"]
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line.split()[:2] for line in lines) == [["one", "executed"], ["two", "executed"]]
 
     small_notebook(notebooks, "print(p * 3)", name="two.md")
-    execute_all(notebooks, out, parameters={"two": {"p": 5}}, store=store)
-    assert [printed(path) for path in outputs] == ["59\n", "15\n"]
+    execute_all(notebooks, out, store=store)
+    assert [printed(path) for path in outputs] == ["59\n", "177\n"]
     assert "one                  up to date" in capsys.readouterr().out
 
 

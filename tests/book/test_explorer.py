@@ -116,7 +116,7 @@ def test_the_page_lists_every_run_with_its_numbers(wave_run, tiny_run):
     assert 'data-runs="runs-1.js"' in page
     for run in (wave_run, tiny_run):
         assert f'href="../_static/explorer/spectra-{run.config.hash[:8]}.csv"' in page
-    assert read(explorer.index_script(entries)) == ("runs", entries)
+    assert read(explorer.script("runs", entries)) == ("runs", entries)
 
 
 def test_what_a_run_is_called_is_text_and_no_markup():

@@ -85,21 +85,18 @@ def test_a_pair_written_back_to_its_source_stays_the_same(chapter):
     assert [c.source for c in again.cells] == [c.source for c in nbformat.reads(text, as_version=4).cells]
 
 
-def test_check_reports_and_changes_nothing(chapter, capsys):
+def test_only_pairs_that_differ_are_written(chapter, capsys, monkeypatch):
     pair = chapter.with_suffix(".ipynb")
-    assert main([str(chapter.parent), "--check"]) == 1
-    assert not pair.exists()
-    assert main([str(chapter.parent)]) == 0
-    assert main([str(chapter.parent), "--check"]) == 0
-    assert "differs" in capsys.readouterr().out
+    monkeypatch.chdir(chapter.parent)
+    Path("notebooks").symlink_to(".")
+    assert [path.name for path in stale(chapter.parent)] == [pair.name]
+    main()
+    assert capsys.readouterr().out == f"notebooks/{pair.name} written\n"
+    assert not stale(chapter.parent)
     edited = json.loads(pair.read_text())
     edited["cells"][0]["source"] = "edited"
     pair.write_text(json.dumps(edited))
-    assert main([str(chapter.parent), "--check"]) == 1
-    assert json.loads(pair.read_text()) == edited
-
-
-def test_a_missing_folder_is_refused(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main([str(tmp_path / "nowhere")])
-    assert "no folder" in capsys.readouterr().err
+    main()
+    assert pair.read_text() == paired_text(chapter)
+    main()
+    assert capsys.readouterr().out == f"notebooks/{pair.name} written\n"

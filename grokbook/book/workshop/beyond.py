@@ -16,17 +16,7 @@ from torch import Tensor
 
 from grokbook import fourier
 from grokbook.book.workshop import verdicts
-from grokbook.book.workshop.verdicts import (
-    Found,
-    Unreadable,
-    close,
-    number,
-    numbers,
-    result,
-    self_check,
-    whole_number,
-    whole_numbers,
-)
+from grokbook.book.workshop.verdicts import Found, number, numbers, self_check, whole_number, whole_numbers
 from grokbook.data.operations import Operation
 
 TRIED = ("a+b", "(a+b)^2", "(a+b)^3", "(a+b)^2+a+b", "a-b", "ab", "a^2+b^2", "a^2-b^2", "(a-b)^2", "a^2+ab+b^2", "2a+b")
@@ -95,7 +85,7 @@ def multiplicative_spectrum(norms: Any, matrix: Float[Tensor, "p n"]) -> Found:
     expected = over(matrix[powers])
     # The last wave, ±1, may be there; its length is a matter of convention.
     kept = given[:top] if given.shape == (top + 1,) else given
-    if kept.shape == (top,) and close(np.sort(kept), np.sort(expected[:top]), scale=True):
+    if kept.shape == (top,) and verdicts.close(np.sort(kept), np.sort(expected[:top]), scale=True):
         return verdicts.right(strong=int((expected[:top] > 0.5 * expected[:top].max()).sum()), top=top)
     with_last = {
         "values": over(matrix[fourier.discrete_logs(p)]),
@@ -170,7 +160,7 @@ def chirp_share(share: Any, matrix: Float[Tensor, "p n"], key: Sequence[int], po
 
     expected = captured(power)
     given = number(share, "the share")
-    if close(given, captured(power, middle=False), tolerance=1e-3):  # a constant more or less in the span
+    if verdicts.close(given, captured(power, middle=False), tolerance=1e-3):  # a constant more or less in the span
         expected = captured(power, middle=False)
     mistakes = {
         "plain": captured(1),
@@ -190,7 +180,9 @@ def through_sum(function: Any, p: int) -> Found:
     """Exercise 3.7: a function of a table [p, p] that says whether its values depend on (a + b) mod p alone."""
     a = torch.arange(p)
     tables = {text: Operation.parse(text)(a[:, None], a[None, :], p) for text in TRIED}
-    given = {text: _truth(result(function, table.clone(), what="your function")) for text, table in tables.items()}
+    given = {
+        text: _truth(verdicts.result(function, table.clone(), what="your function")) for text, table in tables.items()
+    }
     plus, minus = (a[:, None] + a) % p, (a[:, None] - a) % p
 
     def every(holds: Callable[[Tensor], Tensor]) -> dict[str, bool]:
@@ -230,5 +222,5 @@ def completed_square(u: Any, v: Any, p: int) -> Found:
 def _truth(returned: Any) -> bool:
     array = numbers(returned, "what it returns")
     if array.size != 1 or array.item() not in (0.0, 1.0):
-        raise Unreadable("I expect True or False for a table.")
+        raise verdicts.Unreadable("I expect True or False for a table.")
     return bool(array.item())

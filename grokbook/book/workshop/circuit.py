@@ -18,16 +18,7 @@ from torch import Tensor
 from grokbook import fourier
 from grokbook.analysis.restricted import LogitWaves
 from grokbook.book.workshop import verdicts
-from grokbook.book.workshop.verdicts import (
-    Found,
-    close,
-    number,
-    numbers,
-    result,
-    self_check,
-    whole_number,
-    whole_numbers,
-)
+from grokbook.book.workshop.verdicts import Found, number, numbers, self_check, whole_number, whole_numbers
 
 
 @self_check
@@ -142,9 +133,9 @@ def rebuilt(rebuild: Any, frequencies: Sequence[int], p: int) -> Found:
 
     phase = a[:, None, None] + plus_b + minus_c
     for which in (list(frequencies), list(frequencies)[:1]):
-        given = numbers(result(rebuild, which, what="your function `rebuild`"), "what it returns")
+        given = numbers(verdicts.result(rebuild, which, what="your function `rebuild`"), "what it returns")
         expected = waves(which, phase)
-        if close(given, expected, scale=True):
+        if verdicts.close(given, expected, scale=True):
             continue
         mistakes = {
             "fixed": waves(frequencies, phase),
@@ -194,7 +185,7 @@ def explained(share: Any, logits: Float[Tensor, "p p p"], key: Sequence[int]) ->
     }
     given = number(share, "the share")
     # Close to 1 a tolerance of a share is wide: both what is explained and what is not have to fit.
-    if close(given, expected) and not close(1 - given, 1 - expected, tolerance=0.05):
+    if verdicts.close(given, expected) and not verdicts.close(1 - given, 1 - expected, tolerance=0.05):
         left = {key: 1 - answer for key, answer in mistakes.items()}
         return verdicts.mistaken(verdicts.near(1 - given, left), "close")
     return verdicts.compare(given, expected, mistakes, count=len(waves), each=_each(np.divide(parts, total), key, 0))
@@ -206,7 +197,7 @@ def ablated(without: Any, waves: LogitWaves, k: int) -> Found:
     logits, p = waves.logits.clone(), len(waves.logits)
     expected = logits - waves.waves([k])
     try:
-        given = numbers(result(without, k, what="your function `without`"), "what it returns")
+        given = numbers(verdicts.result(without, k, what="your function `without`"), "what it returns")
     finally:
         changed = not torch.equal(waves.logits, logits)
         waves.logits.copy_(logits)  # later cells need them

@@ -23,10 +23,8 @@ from jaxtyping import Float
 TOLERANCE = 2e-3
 """How far an answer may be off, as a share of the largest number in the right one: float32 and rounding pass."""
 EMPTY = "Nothing here yet: replace the `...` in the line that says “your code here”."
-SENTENCES: Mapping[str, Mapping[str, str]] = tomllib.loads(
-    files(__package__).joinpath("sentences.toml").read_text("utf8")
-)
-"""What is said to students, by the name of the check and a key; ``shared`` is for all checks."""
+# What is said to students, by the name of the check and a key; what is shared, by all checks.
+SENTENCES = tomllib.loads(files(__package__).joinpath("sentences.toml").read_text("utf8"))
 
 P = ParamSpec("P")
 Array = Float[np.ndarray, "..."]

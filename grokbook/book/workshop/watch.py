@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grokbook.book.workshop import verdicts
-from grokbook.book.workshop.verdicts import Found, Unreadable, close, number, result, self_check
+from grokbook.book.workshop.verdicts import Found, number, self_check
 from grokbook.data import tokens as prompts
 from grokbook.runs.run import Run
 
@@ -46,7 +46,7 @@ def split_sizes(n_train: Any, n_test: Any, *, p: int, fraction: float) -> Found:
 def guessing(accuracy: Any, loss: Any, *, p: int) -> Found:
     """Exercise 1.2: accuracy and cross-entropy (nats) of one who gives each of the p answers the same chance."""
     chance, uniform = number(accuracy, "the accuracy"), number(loss, "the loss")
-    if not close(chance, 1 / p):
+    if not verdicts.close(chance, 1 / p):
         mistakes = {"percent_accuracy": 100 / p, "questions": 1 / (p * p), "half": 0.5, "wrong": 1 - 1 / p}
         return verdicts.mistaken(verdicts.near(chance, mistakes), "accuracy")
     mistakes = {
@@ -138,7 +138,9 @@ def halfway(function: Any, run: Run) -> Found:
         values = history[name].to_numpy(dtype=float)
         start, end = values[0], values[-1]
         # Copies: a function may work in place, and the history is not its to change.
-        given = _step(result(function, steps.copy(), values.copy(), what="your function `halfway`"), "what it returns")
+        given = _step(
+            verdicts.result(function, steps.copy(), values.copy(), what="your function `halfway`"), "what it returns"
+        )
         past = (values - start) / (end - start) >= 0.5
         answers = (steps[past.argmax()], steps[np.flatnonzero(~past)[-1] + 1])  # for the first time, and to stay
         if given in answers:
@@ -160,7 +162,7 @@ def halfway(function: Any, run: Run) -> Found:
 def delays(answer: Any, runs: Mapping[str, Run]) -> Found:
     """Exercise 1.7: per run, grok step over the step at which it had memorised; infinite where it has not grokked."""
     if not isinstance(answer, Mapping) or set(answer) != set(runs):
-        raise Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
+        raise verdicts.Unreadable(f"I expect a dictionary with a number for each of {', '.join(map(repr, runs))}.")
     memorised = {name: run.first_step("train_accuracy", run.config.grok_accuracy) for name, run in runs.items()}
     for name, run in runs.items():
         first, grokked = memorised[name], run.grok_step
@@ -168,7 +170,7 @@ def delays(answer: Any, runs: Mapping[str, Run]) -> Found:
         if first is None or grokked is None:
             if not (given == math.inf or math.isnan(given)):
                 return verdicts.wrong("never", name=name)
-        elif not close(given, grokked / first):
+        elif not verdicts.close(given, grokked / first):
             mistakes = {
                 "difference": grokked - first,
                 "inverse": first / grokked,
@@ -196,7 +198,7 @@ def _step(answer: Any, what: str) -> int | None:
         return None
     value = number(answer, what)
     if not value.is_integer():
-        raise Unreadable(f"I expect a step for {what}, a whole number or None.")
+        raise verdicts.Unreadable(f"I expect a step for {what}, a whole number or None.")
     return int(value)
 
 
