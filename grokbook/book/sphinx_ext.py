@@ -8,6 +8,7 @@ adds and which asks a CDN, is taken out of every page, and finished pages are me
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import MISSING, fields, is_dataclass
 from importlib.resources import files
@@ -32,6 +33,8 @@ PLOTLY = "vendor/plotly.min.js"
 LEFT_OUT = ("thebe", MATHJAX)
 """Scripts and stylesheets that no page asks for itself: one asks a CDN, the other is loaded by grokbook-figures.js."""
 FIGURES = ('class="grokbook-figure"', 'class="grokbook-explorer"')
+TABLES = "api/tables"
+"""The page that names functions of `grokbook.figures` one by one; the page on figures has all others."""
 HIDDEN_COLON = "\ufdd0"  # a code point that no text has
 
 
@@ -42,6 +45,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("executions", ExecutionTable)
     app.connect("config-inited", _configure)
     app.connect("autodoc-skip-member", _skip_plain_fields)
+    app.connect("autodoc-skip-member", _skip_tables)
     app.connect("autodoc-process-signature", _without_private_fields)
     app.connect("autodoc-process-docstring", _hide_colons, priority=400)
     app.connect("autodoc-process-docstring", _show_colons, priority=600)
@@ -79,6 +83,15 @@ def _skip_plain_fields(app: Sphinx, what: str, name: str, obj: object, skip: boo
         return None
     module, owner = (app.env.temp_data[f"autodoc:{part}"] for part in ("module", "class"))
     return (owner, name) not in ModuleAnalyzer.for_module(module).find_attr_docs()
+
+
+def _skip_tables(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Leave out of all that `grokbook.figures` offers what the page on tables names."""
+    if what != "module" or app.env.temp_data["autodoc:module"] != "grokbook.figures":
+        return None
+    page = Path(app.env.doc2path(TABLES))
+    app.env.note_dependency(str(page))  # an entry there changes this page, too
+    return True if name in re.findall(r"autofunction:: (\w+)", page.read_text("utf8")) else None
 
 
 def _without_private_fields(

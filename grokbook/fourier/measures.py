@@ -132,6 +132,7 @@ class Measure:
     """How far it may be off when it is computed again on another machine."""
     low: float = 0.0
     high: float = 1.0
+    """Where it ends; ``math.inf`` if that depends on p."""
 
 
 MEASURES: tuple[Measure, ...] = (

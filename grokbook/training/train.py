@@ -86,7 +86,7 @@ def textbook_step(config: RunConfig, table: Dataset, state: TextbookState) -> Te
 
 
 def train(
-    configs: Iterable[RunConfig],
+    configs: RunConfig | Iterable[RunConfig],
     device: str = "auto",
     *,
     sources: Iterable[Run] = (),
@@ -100,7 +100,7 @@ def train(
     """Train each config and return the runs in order.
 
     Args:
-        configs: what to train; equal configs are trained once.
+        configs: what to train, or one; equal configs are trained once.
         device: "auto", "cpu", "cuda" or "cuda:N".
         sources: finished runs that pre-grokked configs may start from; a source that is not among them is trained
             first.
@@ -118,7 +118,7 @@ def train(
         TrainingDiverged: a loss is not finite. The other runs are trained to their ends first.
         DamagedRun: a checkpoint cannot be read.
     """
-    wanted, given = list(configs), list(sources)
+    wanted, given = [configs] if isinstance(configs, RunConfig) else list(configs), list(sources)
     trainer = Trainer(
         resolve_device(device),
         finished={run.config: run for run in given} | by_source(wanted, given),

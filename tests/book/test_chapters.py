@@ -35,8 +35,9 @@ def test_a_chapter_ends_with_a_summary_and_leads_to_the_next_notebook(chapter):
     ]
     following = pages[pages.index(f"notebooks/{chapter.stem}") + 1]
     link = re.match(r"\*\*Next:\*\* \[[^]]+\]\(([^)]+)\)", text.rstrip().split("\n\n")[-1])
-    assert link
-    assert link[1] == f"{Path(following).name}.ipynb"
+    expected = f"{Path(following).name}.ipynb"
+    assert link, f"{chapter.name}: end with **Next:** and a link to {expected}"
+    assert link[1] == expected, f"{chapter.name}: in book/_toc.yml the next one is {expected}; then make pair"
 
 
 @each_chapter

@@ -176,7 +176,8 @@ def test_the_minutes_a_workshop_promises_are_those_of_its_exercises(path):
     source = read_notebook(path)
     minutes = sum(exercise.minutes for exercise in exercises(source, path.name))
     opening = next(cell.source for cell in source.cells if "**How long it takes.**" in cell.source)
-    assert f"exercises, {minutes} minutes" in opening
+    promise = f"exercises, {minutes} minutes"
+    assert promise in opening, f"{path.name}: below *How long it takes* it should say '… {promise}'"
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.md")), ids=lambda path: path.stem)

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from grokbook import model
 from grokbook.model.folded_pass import FoldedPass
 from grokbook.model.protocol import AutogradPass
+from grokbook.model.registry import MODELS
+from grokbook.model.transformer import Transformer
 from grokbook.runs.config import RunConfig
 from grokbook.runs.pairs import dataset
 
@@ -25,6 +27,10 @@ CASES = {
     "mlp": RunConfig(operations=("a*b",), model="mlp", **SMALL),
     "mlp, quadratic": RunConfig(operations=("a+b",), model="mlp", activation="quadratic", **SMALL),
 }
+
+
+def test_every_model_has_a_case():
+    assert {config.model for config in CASES.values()} == set(MODELS), "enter one in CASES, with small sizes"
 
 
 @pytest.fixture(params=CASES)
@@ -112,7 +118,8 @@ def test_a_run_takes_the_place_of_another(config):
 def test_only_the_paper_s_activation_is_folded():
     for name, config in CASES.items():
         kind = type(parts(config, 1)[2])
-        assert kind is (AutogradPass if "quadratic" in name or "mlp" in name else FoldedPass), name
+        folded = isinstance(model.of(config), Transformer) and config.activation == "relu"
+        assert kind is (FoldedPass if folded else AutogradPass), name
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ def test_an_experiment_has_each_of_its_runs_once_at_the_paper_s_settings(name):
     configs = EXPERIMENTS[name].configs()
     assert configs
     assert len({config.hash for config in configs}) == len(configs)
-    assert {config.seed for config in configs} == {0, 1, 2}
+    if name in IN_THE_PAPER:
+        assert {config.seed for config in configs} == {0, 1, 2}
     for config in configs:
         assert (config.d_model, config.n_heads, config.d_mlp, config.lr, config.weight_decay) == (
             128,
@@ -115,7 +116,8 @@ OF_OUR_OWN = {"progress-measures-ab+b", "operand-range"}
 
 
 def test_the_list_is_that_of_the_specification():
-    assert EXPERIMENTS.keys() == IN_THE_PAPER.keys() | OF_OUR_OWN
+    named = IN_THE_PAPER.keys() | OF_OUR_OWN
+    assert EXPERIMENTS.keys() == named, "one that is not in the paper is entered in OF_OUR_OWN"
     for name, where in IN_THE_PAPER.items():
         assert EXPERIMENTS[name].where.startswith(where), name
 

@@ -28,6 +28,11 @@ from grokbook.training.train import TextbookState, textbook_step
 from grokbook.training.trainer import Trainer
 
 
+def test_one_run_may_be_asked_for_without_a_list(tiny):
+    config = tiny(max_steps=2)
+    assert [run.config for run in train(config, "cpu", progress=False)] == [config]
+
+
 def trained(*configs, **options):
     return train(configs, "cpu", **{"progress": False, **options})
 

@@ -33,7 +33,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
         key=lambda claim: int(claim.name[1:]),
     )
 )
-"""In the order of the specification."""
+"""In the order of their numbers."""
 
 
 def judge(store: RunStore, seeds: Iterable[int] = SEEDS, *, about: Iterable[Claim] = CLAIMS) -> list[Judgement]:

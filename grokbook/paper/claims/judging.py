@@ -15,7 +15,7 @@ class Claim(NamedTuple):
     """One claim of the paper: its sentence, where it stands, what it is about, and what it is judged by."""
 
     name: str
-    """As the specification counts them: C1 to C22."""
+    """By their number: C1, C2 and so on."""
     says: str
     """The claim in one sentence."""
     where: str

@@ -133,7 +133,7 @@ def test_each_check_has_its_sentences_and_finds_each_of_them():
         for name, value in vars(module).items()
         if getattr(value, "__annotations__", {}).get("return") is Verdict
     }
-    assert checks.keys() | {"shared"} == SENTENCES.keys()
+    assert checks.keys() | {"shared"} == SENTENCES.keys(), "sentences.toml has one part for each self-check"
     for name, source in checks.items():
         keys = SENTENCES[name].keys()
         assert "right" in keys

@@ -12,7 +12,8 @@ def kept(text):
 
 
 def test_every_claim_has_its_sub_claims_in_order():
-    assert list(dict.fromkeys(each.claim for each in declared())) == [claim.name for claim in CLAIMS]
+    names = list(dict.fromkeys(each.claim for each in declared()))
+    assert names == [claim.name for claim in CLAIMS], "declared.toml has a sub-claim for each claim, in order"
     assert {*Counter((each.claim, each.part) for each in declared()).values()} == {1}
     for claim in CLAIMS:
         parts = [each.part for each in declared() if each.claim == claim.name]
