@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from figure_runs import planted, single_frequency
+from figure_runs import planted, product, single_frequency
 from hypothesis import settings
 
 from grokbook import Operation, Run, RunConfig, RunStore, train
@@ -127,6 +127,12 @@ def saves_often(monkeypatch) -> None:
 def wave_run(tiny) -> Run:
     """A run whose layers and logits are single waves; see `figure_runs`."""
     return planted(tiny)
+
+
+@pytest.fixture
+def product_run(wave_run) -> Run:
+    """A run whose embedding is a single wave over log(x + 1); see `figure_runs`."""
+    return product(wave_run)
 
 
 @pytest.fixture(params=["tiny", "mixture", "transfer", "grokked", "table", "planted", "p = 3"])

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from grokbook import Run, RunConfig, fourier, runs
+from grokbook.model.weights import Weights
 from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Spectra
 
@@ -69,3 +70,13 @@ def mixture(tiny: Callable[..., RunConfig], fraction: float = 0.6, seed: int = 0
     spectra = single.spectra._replace(logits_step=torch.tensor([30]), logits=maps)
     weights = initial_weights(config, {})
     return Run(config=config, history=pd.DataFrame(columns), spectra=spectra, kept_weights=weights, provenance={})
+
+
+def product(waves: Run) -> Run:
+    """A run on ab+a+b whose embedding is a wave of frequency 2 over log(x + 1); its other layer is a random start."""
+    config = replace(waves.config, operations=("ab+a+b",))
+    weights = initial_weights(config, {})
+    assert isinstance(weights, Weights)
+    wave = 3 * fourier.multiplicative_basis(config.p)[3].roll(-1).float()
+    layer = torch.cat([torch.outer(wave, torch.eye(weights.W_E.shape[1])[0]), weights.W_E[config.p :]])
+    return replace(waves, config=config, kept_weights=weights._replace(W_E=layer))

@@ -4,6 +4,7 @@ from . import frequencies as frequencies
 from . import histories as histories
 from . import labels as labels
 from . import mixtures as mixtures
+from . import readings as readings
 from . import restricted as restricted
 from . import restricted_history as restricted_history
 from . import symmetry as symmetry

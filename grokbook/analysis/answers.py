@@ -11,11 +11,7 @@ from grokbook.runs.run import Run
 
 
 def logits(run: Run, operation: int = 0) -> Float[Tensor, "a b class"]:
-    """The logits of a run's final weights over all pairs of residues and all p answers.
-
-    Args:
-        run: of one or several operations.
-        operation: which of them, by its place.
+    """The logits of a run's final weights over all pairs of residues and all p answers, for one of its operations.
 
     Raises:
         WeightsMissing: the run was published without its weights.

@@ -1,8 +1,8 @@
 """Coordinates in which an operation is a sum, and the waves over them. Not in the paper.
 
-A network that adds by turning has few waves over x in its layers. Where f(a, b) = h(u(a) ± u(b)), it can compute f in
-the same way: with waves over u(x) in its embedding, and in its neuron–logit map with waves over the s for which h(s) is
-the answer. Such waves, taken apart over x, have all frequencies; see :func:`natural` for the u and h of an operation.
+Where f(a, b) = h(u(a) ± u(b)), a network can compute f as it computes sums: with waves over u(x) in its embedding, and
+in its neuron–logit map with waves over the s for which h(s) is the answer. Such waves, taken apart over x, have all
+frequencies; see :func:`natural` for the u and h of an operation.
 
 Shapes: p residues, K = p // 2 frequencies, counted from 1; a layer is [p, n], one row per residue. Of a layer its mean
 over the rows is taken out: shares are shares of the squared norm that is left.
@@ -189,9 +189,8 @@ def leading(layer: Float[Tensor, "p n"], coordinate: Coordinate, share: float = 
 def even_share(layer: Float[Tensor, "p n"], coordinate: Logarithms) -> float:
     """The share of a layer that waves of even frequency over a logarithm make up.
 
-    From x to -x it is half way around: log(-x) = log x + (p - 1) / 2. So waves of even frequency over log x are alike
-    for x and -x, and waves of odd frequency change their sign: over x, the first are made of cosines alone and the
-    second of sines. With a shift, the same holds of x + shift.
+    Since log(-x) = log x + (p - 1) / 2, waves of even frequency over log x are alike for x and -x, and those of odd
+    frequency change their sign: over x they are cosines and sines. With a shift, the same holds of x + shift.
     """
     explained = _explained(waves(coordinate, len(layer)), _products(layer, coordinate))
     return float(explained[1::2].sum() / explained.sum())
@@ -287,11 +286,7 @@ class Restriction(NamedTuple):
 
 
 def restriction(run: Run, coordinate: Values | Logarithms, frequencies: Sequence[int]) -> Restriction:
-    """:func:`split` the embedding of a run, and test the rest of the model with each part.
-
-    Raises:
-        ValueError, WeightsMissing: as for :func:`accuracy_with`.
-    """
+    """:func:`split` the embedding of a run, and test the model with each part; errors as in :func:`accuracy_with`."""
     embedding = _weights(run).W_E[: run.config.p]
     return Restriction(*(accuracy_with(run, rows) for rows in (embedding, *split(embedding, coordinate, frequencies))))
 

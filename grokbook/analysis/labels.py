@@ -1,19 +1,16 @@
 """Labels over many splits: does the data set itself tell which operations grok (paper, Appendix K)?
 
-The table of an operation does not depend on the seed, nor a split on the operation: each is made once, and per pair of
-them there is one count of labels, from which everything is computed for all seeds at once, in nats. The entropies are
-those of the plain frequencies. For KL(train ‖ test) alone every label that the whole table holds starts with half a
-count (Jeffreys' prior) on both sides, since a label that only train drew would make it infinite; a label that no pair
-of the table has gets no bin.
+All in nats. The entropies are those of the plain frequencies. For KL(train ‖ test) alone every label that the whole
+table holds starts with half a count (Jeffreys' prior) on both sides, since a label that only train drew would make it
+infinite; a label that no pair of the table has gets no bin.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Real
 from scipy import stats
 
 from grokbook import data
@@ -27,7 +24,7 @@ Outcomes = Mapping[Operation, bool]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Labels:
-    """The labels of one operation: in its whole table, and in train and test set for each seed. All in nats."""
+    """The labels of one operation: in its whole table, and in train and test set for each seed."""
 
     operation: Operation
     counts: Int64[np.ndarray, "p"]
@@ -42,8 +39,7 @@ class Labels:
     def histogram(self) -> tuple[int, ...]:
         """How often the labels occur in the table, the rarest first, whichever they are; without those that do not.
 
-        Two operations with one histogram differ in the names of their labels at most, as far as counts can tell:
-        a random split of either has the same chance of any KL and of any entropy.
+        For two operations with one histogram, a random split has the same chance of any KL and of any entropy.
         """
         return tuple(np.sort(self.counts[self.counts > 0]).tolist())
 
@@ -59,7 +55,7 @@ class Labels:
 
     @property
     def expected_kl(self) -> float:
-        """What `kl` is on average, to second order; see `expected_kl`."""
+        """What `kl` is on average, see :func:`expected_kl`."""
         return expected_kl(self.n_labels, int(self.counts.sum()), self.n_train)
 
 
@@ -86,11 +82,12 @@ def _labels(
 ) -> Labels:
     counts = np.bincount(table, minlength=inside.shape[-1])
     outside = counts - inside
+    train, test = (_shares(part[:, counts > 0] + 0.5) for part in (inside, outside))
     return Labels(
         operation=operation,
         counts=counts,
         n_train=int(inside[0].sum()),
-        kl=_divergence(inside[:, counts > 0] + 0.5, outside[:, counts > 0] + 0.5),
+        kl=(train * np.log(train / test)).sum(axis=-1),
         train_entropy=_entropy(inside),
         test_entropy=_entropy(outside),
     )
@@ -98,40 +95,35 @@ def _labels(
 
 # Not SciPy's entropy: its last digits differ, ranks take them for differences, and printed p-values follow.
 def _entropy(counts: Int64[np.ndarray, "... p"]) -> Float64[np.ndarray, "..."]:
-    share = counts / counts.sum(axis=-1, keepdims=True)
+    share = _shares(counts)
     return np.asarray(-(share * np.log(np.where(share > 0, share, 1))).sum(axis=-1))
 
 
-def _divergence(
-    inside: Float64[np.ndarray, "n_seeds n"], outside: Float64[np.ndarray, "n_seeds n"]
-) -> Float64[np.ndarray, "n_seeds"]:
-    """KL of shares from counts that are all above zero."""
-    one, other = (counts / counts.sum(axis=-1, keepdims=True) for counts in (inside, outside))
-    return (one * np.log(one / other)).sum(axis=-1)
+def _shares(counts: Real[np.ndarray, "... p"]) -> Float64[np.ndarray, "... p"]:
+    return counts / counts.sum(axis=-1, keepdims=True)
 
 
 def expected_kl(n_labels: int, n_pairs: int, n_train: int) -> float:
     """KL(train ‖ test) of a random split on average, to second order in the shares' deviations.
 
-    KL is about ½ Σ (q - q')² / Q, with Q a label's share of the table and q, q' those in train and test. Pairs are
-    drawn without replacement, so q - q' has variance Q (1 - Q) n² / (m (n-m) (n-1)) for m of n pairs. The Q
-    under the sum cancels: it does not matter how often a label occurs, only how many labels there are.
+    KL is about ½ Σ (q - q')² / Q, with Q a label's share of the table and q, q' those in train and test; q - q' has
+    variance Q (1 - Q) n² / (m (n-m) (n-1)) for m of n pairs, so that Q cancels: how often a label occurs is no matter.
     """
     return (n_labels - 1) / 2 * n_pairs**2 / (n_train * (n_pairs - n_train) * (n_pairs - 1))
 
 
 def by_histogram(surveyed: Iterable[Labels]) -> list[tuple[Labels, ...]]:
     """Operations whose labels occur equally often, together; in the order in which each group's first one comes."""
-    groups: defaultdict[tuple[int, ...], list[Labels]] = defaultdict(list)
+    groups: dict[tuple[int, ...], list[Labels]] = {}
     for labels in surveyed:
-        groups[labels.histogram].append(labels)
+        groups.setdefault(labels.histogram, []).append(labels)
     return [tuple(group) for group in groups.values()]
 
 
 def outcomes_of(runs: Iterable[Run]) -> dict[Operation, bool]:
-    """Whether an operation groks by its runs; mixtures, and operations whose seeds disagree, are left out.
+    """Whether an operation groks by its runs, of those that can tell: :attr:`grokbook.runs.run.Run.groks`.
 
-    So are runs that cannot tell, see :attr:`grokbook.runs.run.Run.groks`.
+    Mixtures, and operations whose seeds disagree, are left out.
     """
     found: dict[Operation, set[bool]] = {}
     for run in runs:
@@ -142,13 +134,11 @@ def outcomes_of(runs: Iterable[Run]) -> dict[Operation, bool]:
 
 def twins(surveyed: Iterable[Labels], outcomes: Outcomes) -> tuple[list[Operation], list[Operation]]:
     """Operations that do not grok: those whose histogram one that groks has too, and those that stand alone."""
-    paired: list[Operation] = []
-    alone: list[Operation] = []
+    found: dict[bool, list[Operation]] = {True: [], False: []}
     for group in by_histogram(surveyed):
         told = {labels.operation: outcomes.get(labels.operation) for labels in group}
-        failed = [operation for operation, groks in told.items() if groks is False]
-        (paired if True in told.values() else alone).extend(failed)
-    return paired, alone
+        found[True in told.values()] += [operation for operation, groks in told.items() if groks is False]
+    return found[True], found[False]
 
 
 # --- does a number tell two groups apart? ---------------------------------------------------------
@@ -181,10 +171,9 @@ class Separation(NamedTuple):
     """How far a number tells the members of one group from those of another."""
 
     auc: float
-    """In how many of all pairs, one of each group, the first has the larger value (a tie counts half).
+    """In how many of all pairs, one of each group, the first has the larger value (a tie counts half): U over pairs.
 
-    That is Mann and Whitney's U over the number of pairs: 0.5 is what a number gives that has nothing to do with the
-    groups, 0 and 1 mean that one threshold parts them.
+    0.5 is what a number gives that has nothing to do with the groups, 0 and 1 mean that one threshold parts them.
     """
     p_value: float
     """How often groups of these sizes, drawn at random from the same values, lie as far from 0.5 or farther; exact."""

@@ -14,9 +14,8 @@ from grokbook.runs.run import Run
 def part(run: Run, operation: str | Operation) -> Run:
     """A mixture as one of its operations saw it: losses, accuracies and maps of its logits are those of the operation.
 
-    So what takes single runs takes it, and its grok step is that of the operation. Layers and their measures are shared
-    by all operations, and so are the weights, which are left out. The config is that of the operation alone: this is
-    not for storing. A run on one operation is its own part.
+    Its grok step is that of the operation, and so is its config: this is not for storing. Layers and their measures are
+    shared by all operations; weights are left out. A run on one operation is its own part.
 
     Raises:
         ValueError: the run is not on that operation.

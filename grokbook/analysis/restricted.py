@@ -1,25 +1,20 @@
 """Restricted, ablated and excluded loss: which parts of the logits a run's answers rest on (paper, Appendix E).
 
-For an operation c₁a + c₂b (+ c₀) mod p the logits over all p² inputs are projected on the directions
+For an operation c₁a + c₂b (+ c₀) mod p the logits over all p² inputs are projected, class by class, on the directions
 
-    cos(w_k(c₁a + c₂b)),  sin(w_k(c₁a + c₂b)),  w_k = 2πk/p,  k = 1..K,  K = p // 2,
+    cos(w_k(c₁a + c₂b)),  sin(w_k(c₁a + c₂b)),  w_k = 2πk/p,  k = 1..K,  K = p // 2.
 
-so on cos(w_k(a+b)) for addition and on cos(w_k(a−b)) for subtraction, class by class. A constant offset c₀ turns
-cosine into sine and leaves their plane as it is. All other operations are refused: no such directions belong to them.
-The logits are then the sum of four parts that are orthogonal over the inputs:
+An offset c₀ turns cosine into sine and leaves their plane as it is; all other operations are refused. The logits are
+then the sum of four parts that are orthogonal over the inputs:
 
     key        the waves of the key frequencies
     non_key    the waves of all other frequencies
     constant   the mean over all inputs: a bias for each class, whatever is asked
-    residual   what is left
+    residual   what is left: how inputs with the same answer differ
 
-Waves and constant together are the mean of the logits over all inputs with the same answer (every function of
-c₁a + c₂b is a sum of waves and a constant), and the residual is how inputs with the same answer differ.
-
-Where the constant belongs the paper does not say in so many words. Its residual is "logits of all the frequencies"
-subtracted from the raw logits, so the constant falls to the residual, and that is the reading here unless told
-otherwise (``constant="residual"``). Nanda et al. (2023), from whom restricted loss comes, keep the constant beside the
-waves (``constant="kept"``), so that it is never what is taken away.
+The paper's residual is "logits of all the frequencies" subtracted from the raw logits, so the constant falls to the
+residual, and that is the reading here unless told otherwise (``constant="residual"``). Nanda et al. (2023), from whom
+restricted loss comes, keep the constant beside the waves (``constant="kept"``), so that it is never taken away.
 
 Losses are cross-entropies in nats, in float64, over the first p classes, averaged over pairs. Shapes: `K` frequencies
 counted from 1, `a`, `b` and `class` all of size p.
@@ -38,6 +33,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook import data, fourier, model
+from grokbook.analysis.frequencies import others
 from grokbook.data.operations import Operation, Polynomial
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices
@@ -65,11 +61,7 @@ COMBINATIONS: Mapping[str, tuple[Part, ...]] = {
 
 
 class Losses(NamedTuple):
-    """One loss over three sets of pairs, in nats.
-
-    Table 4 calls the loss of the full logits "train loss", so its other rows are read as losses over the train pairs
-    too; it does not say so of them.
-    """
+    """One loss over three sets of pairs, in nats; the rows of Table 4 are read as losses over the train pairs."""
 
     train: float
     test: float
@@ -128,13 +120,8 @@ class LogitWaves(NamedTuple):
 
     def parts(self, key: Collection[int]) -> dict[Part, Float64[Tensor, "a b class"]]:
         """The four parts for these key frequencies; they sum to the logits. ValueError as in :meth:`waves`."""
-        others = set(range(1, len(self.coefficients) // 2 + 1)) - set(key)
-        return {
-            "key": self.waves(key),
-            "non_key": self.waves(others),
-            "constant": self.constant,
-            "residual": self.residual,
-        }
+        rest = self.waves(others(key, len(self.coefficients) // 2))
+        return {"key": self.waves(key), "non_key": rest, "constant": self.constant, "residual": self.residual}
 
     def _projection(self, rows: Sequence[int]) -> Float64[Tensor, "a b class"]:
         p = len(self.coefficients)
@@ -192,25 +179,16 @@ class Ablations(NamedTuple):
         return {name: self.loss(_sum(parts, kept, constant)) for name, kept in COMBINATIONS.items()}
 
     def restricted(self, key: Collection[int], constant: Constant = "residual") -> Losses:
-        """Restricted loss: only the waves of the key frequencies are left (and the constant, if it is kept).
-
-        With ``constant="kept"`` it is the restricted loss of Nanda et al. (2023), who take it over all pairs.
-        """
+        """Restricted loss: only the waves of the key frequencies are left (and the constant, if it is kept)."""
         return self.loss(_sum(self.waves.parts(key), ("key",), constant))
 
     def ablated(self) -> list[Losses]:
-        """Ablated loss: one frequency is left out, all else stays. Frequency k is at index k - 1.
-
-        For a key frequency, over the train pairs, it is Nanda et al.'s excluded loss of that frequency.
-        """
+        """Ablated loss: one frequency is left out, all else stays. Frequency k is at index k - 1."""
         logits, n = self.waves.logits, len(self.waves.coefficients) // 2
         return [self.loss(logits - self.waves.waves([k])) for k in range(1, n + 1)]
 
     def excluded(self, key: Collection[int]) -> float:
-        """Excluded loss (Nanda et al. 2023): over the train pairs, with all key frequencies left out.
-
-        It is row (e) of Table 4: whatever answers the train pairs without the key frequencies has learnt them by heart.
-        """
+        """Excluded loss (Nanda et al. 2023): over the train pairs, with all key frequencies left out; row (e)."""
         return self.loss(self.waves.logits - self.waves.waves(key)).train
 
     def nested(self, order: Sequence[int], constant: Constant = "residual") -> list[Losses]:
@@ -234,11 +212,7 @@ class Ablations(NamedTuple):
 
 
 def ablations(run: Run, operation: int = 0) -> Ablations:
-    """Compute the logits of a run over all pairs of residues and take them apart; the final weights are used.
-
-    Args:
-        run: of one or several operations.
-        operation: which of them.
+    """Compute the logits of a run's final weights over all pairs of residues, for one operation, and take them apart.
 
     Raises:
         ValueError: the operation is not linear.
@@ -257,19 +231,28 @@ def ablations_of(config: RunConfig, weights: Matrices, operation: int = 0) -> Ab
     return Ablations(waves, *(data.over_residues(column, p) for column in (table.labels[operation], table.train)))
 
 
+class Dissected(NamedTuple):
+    """A run whose logits are taken apart, with its loss as it is and with one frequency left out."""
+
+    run: Run
+    table: Ablations
+    full: Losses
+    ablated: Sequence[Losses]
+    """Frequency k is at index k - 1."""
+
+    @classmethod
+    def of(cls, run: Run) -> Dissected:
+        """Errors as in :func:`ablations`."""
+        table = ablations(run)
+        return cls(run, table, table.loss(table.waves.logits), table.ablated())
+
+
 def over_training(run: Run, weights_along: Iterable[tuple[int, Matrices]]) -> pd.DataFrame:
     """Every row of Table 4 while a run on one operation trains, in either reading of the constant.
 
-    The key frequencies are those of the end: what becomes of a circuit cannot be asked before it is known, and so do
-    Nanda et al. (2023).
-
-    Args:
-        run: the run, for its key frequencies.
-        weights_along: its weights at some steps, as from :func:`grokbook.training.replay.weights_along`.
-
-    Returns:
-        One row per step, name in :data:`COMBINATIONS` and :data:`Constant`, with the columns ``step``, ``left``,
-        ``constant``, and the losses ``train``, ``test`` and ``all`` in nats.
+    The key frequencies are those of the end, as in Nanda et al. (2023); weights at some steps are those of
+    :func:`grokbook.training.replay.weights_along`. A row of the result is for one step, name in :data:`COMBINATIONS`
+    and :data:`Constant`: columns ``step``, ``left``, ``constant``, and losses ``train``, ``test``, ``all`` in nats.
     """
     key = key_frequencies(run)
     return pd.DataFrame(
@@ -282,11 +265,7 @@ def over_training(run: Run, weights_along: Iterable[tuple[int, Matrices]]) -> pd
 
 
 def key_spectrum(run: Run) -> Spectrum:
-    """The spectrum that key frequencies are read from: that of the neuron–logit map at the end.
-
-    The paper calls this map the dominant part of what decides the logits (Appendix C). It is known without the logits
-    whose parts are to be judged, and of runs without weights too.
-    """
+    """The spectrum that key frequencies are read from: that of the neuron–logit map at the end (Appendix C)."""
     return run.spectrum("neuron_logit")
 
 

@@ -1,10 +1,9 @@
 """Tables of restricted and ablated losses over training, one file beside the folder of their run.
 
-A run keeps its last weights only, and these losses need weights along the way: the run is trained once more
-(:mod:`grokbook.training.replay`), and what :func:`grokbook.analysis.restricted.over_training` finds is kept. The file
-is named after the run. Its attributes are the run's name, the key frequencies, the provenance of the training, and
-``deviation``: 0 if the very run was met again, more if it was a twin that other rounding errors led to the same key
-frequencies.
+These losses need weights along the way: the run is trained once more (:mod:`grokbook.training.replay`), and what
+:func:`grokbook.analysis.restricted.over_training` finds is kept in a file named after the run. Its attributes are the
+run's name, the key frequencies, the provenance of the training, and ``deviation``: 0 if the very run was met again,
+more if it was a twin that other rounding errors led to the same key frequencies.
 """
 
 from __future__ import annotations
@@ -106,11 +105,7 @@ def read(folders: FolderStore, run: Run) -> pd.DataFrame | None:
 
 
 def problems(run: Run, frame: pd.DataFrame) -> Iterator[str]:
-    """What in a table does not fit its run: its steps and, if it is no twin's, its losses on the way and at the end.
-
-    A twin has losses of its own; that it has the run's key frequencies is all that can be checked, and :func:`read`
-    does.
-    """
+    """What in a table does not fit its run: its steps and, if it is no twin's, its losses on the way and at the end."""
     steps = run.spectra.step.tolist()
     if frame["step"].unique().tolist() != steps:
         yield "its steps are not those of the run's spectra"

@@ -1,11 +1,9 @@
 """Pairs that an operation does not tell apart: how much of a test set can be looked up in the train set.
 
 Two values of an operand are alike if the operation gives the same with both, whatever the other operand is: 3 and −3 as
-values of a in a²+b. Two pairs of operands that are alike are twins, and have the same label. So a model that knows its
-train set, and which values are alike, knows the labels of all their twins without any rule.
-
-Where f(a, b) = f(b, a), a pair has a mirror image, too. It gives away about a share r of the test pairs to a model that
-knows nothing of the operation but that. None of this is in the paper.
+values of a in a²+b. Two pairs of operands that are alike are twins, and have the same label: who knows the train set,
+and which values are alike, needs no rule for them. Where f(a, b) = f(b, a), a pair has a mirror image, too, which gives
+away about a share r of the test pairs. None of this is in the paper.
 """
 
 from __future__ import annotations
@@ -33,10 +31,7 @@ class ByMirror(NamedTuple):
 
 
 def classes(operation: Operation, p: int) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
-    """For each residue as a value of a, and as one of b, the number of its class: those alike have the same.
-
-    The numbers are 0, 1, … without gaps; an operation that tells all values apart has p of them.
-    """
+    """For each residue as a value of a, and as one of b, the number of its class, 0, 1, …: that of all alike."""
     table = operation.labels(p)
     of_a, of_b = (np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1) for rows in (table, table.T))
     return of_a, of_b

@@ -39,8 +39,7 @@ def decided_speed_up(
 ) -> float:
     """How many times as fast a run groks with a module as without, as far as it decides on a limit.
 
-    NaN where a bound leaves the limit open, where neither groks, and where the source has not grokked: that is no
-    pre-grokked module.
+    NaN where a bound leaves the limit open, where neither groks, and where the source has not grokked.
 
     Raises:
         ValueError: there is not one limit.

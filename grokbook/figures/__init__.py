@@ -6,14 +6,14 @@ told by colour alone. Backgrounds and text colours are left to the page.
 
 What is where; a module imports only from those above it:
 
-    style     colours, dashes, names, the step axis, sizes, texts in ``layout.meta``, sliders
-    groups    runs under the label they are drawn with, their curves, and how they ended in words
+    style     colours, dashes, names of layers and operations, the step axis
+    layout    stacked plots, legends, sizes, texts in ``layout.meta``, sliders
+    groups    runs under the label they are drawn with, how they ended in words, rows of tables
     curves    accuracy, FFS and FCR of many runs against step
     spectra   one run in the Fourier basis: bars and spectrograms, alone or below its accuracies
     maps      the logits in two dimensions
     tables    the numbers at the end, and test pairs that could be looked up
-    coordinates           layers over the coordinates in which operations are sums
-    coordinate_tables     the same in numbers
+    coordinates  layers over the coordinates in which operations are sums
     missing   which runs are stored, and what trains the others
     points    runs as points against a number of theirs, cosines against sines
     mixtures  several operations in one run, each beside the same one alone
@@ -21,10 +21,9 @@ What is where; a module imports only from those above it:
     transfers a grid of runs with and without pre-grokked modules
     verdicts  the paper's claims, and what became of them
     labels    label distributions of many operations, without runs
-    restricted         logits taken apart: ablated and restricted losses
-    restricted_tables  the same in numbers, beside the paper's
+    restricted   logits taken apart: ablated and restricted losses, beside the paper's
     grid      Table 5: operations against fractions, from outcomes of runs
-    grid_tables        the same counted, beside the paper's; operations by their formulas
+    grid_tables  the same counted, beside the paper's; operations by their formulas
     teaching  small figures of the workshops
 """
 

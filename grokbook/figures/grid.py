@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
-from plotly.subplots import make_subplots
 
 from grokbook.data.polynomials import Kind
 from grokbook.figures.groups import grouped
-from grokbook.figures.style import arrange, describe
+from grokbook.figures.layout import arrange, category_rows, describe, in_rows
 from grokbook.paper.table_5 import Cell, Group, agreement, count
 
-_ROW, _GAP, _TOP, _BOTTOM = 24, 44, 66, 20  # pixels: a task, between two kinds, above and below all of them
 _SCALE = "Viridis"
 _BAR = 300  # pixels: the colour bar
 _FAILED, _EMPTY = "rgba(128,128,128,0.30)", "rgba(128,128,128,0.11)"  # see-through: they follow the page's background
@@ -26,19 +24,15 @@ def outcome_grid(grid: Sequence[Cell], *, name: str = "summary-grid") -> go.Figu
     """Tasks against fractions, in the colour of the steps to grok (paper Table 5).
 
     A cell that groks has the median of its seeds' grok steps as colour and number; one that does not is grey and has
-    its best test accuracy; one that was not run is empty but for a dot.
-
-    Args:
-        grid: at least one cell, as `grokbook.paper.table_5.cells` gives them.
-        name: of the figure's file.
+    its best test accuracy; one that was not run is empty but for a dot. ``ValueError`` without any cell.
     """
     if not grid:
         raise ValueError("there is no cell to draw")
-    figure, rows = _panels(grid)
-    shades = Shades.of(grid)
-    for row, cells in enumerate(rows.values(), start=1):
+    kinds = grouped((cell.operation.kind, cell) for cell in grid)
+    figure, shades = _panels(kinds), Shades.of(grid)
+    for cells, place in in_rows(kinds.values()):
         for groks in (True, False, None):
-            _add_cells(figure, cells, groks, row, shades)
+            _add_cells(figure, cells, groks, shades, place)
     figure.update_layout(coloraxis=shades.axis(figure.layout.height))
     told = _findings(grid)
     return describe(
@@ -53,46 +47,36 @@ def outcome_grid(grid: Sequence[Cell], *, name: str = "summary-grid") -> go.Figu
     )
 
 
-def _panels(grid: Sequence[Cell]) -> tuple[go.Figure, dict[Kind, list[Cell]]]:
+def _panels(kinds: Mapping[Kind, Sequence[Cell]]) -> go.Figure:
     """A plot for each kind, with a row for each task and a column for each fraction, one below the other."""
-    kinds = grouped((cell.operation.kind, cell) for cell in grid)
-    tasks = {kind: list(dict.fromkeys(cell.label for cell in cells)) for kind, cells in kinds.items()}
-    sizes = [_ROW * len(names) for names in tasks.values()]
-    height = sum(sizes) + _GAP * (len(sizes) - 1)
-    figure = make_subplots(
-        rows=len(sizes),
-        cols=1,
-        row_heights=sizes,
-        vertical_spacing=_GAP / height if len(sizes) > 1 else 0,
-        subplot_titles=[f"<b>{Group(kind).label}</b>" for kind in kinds],
-    )
+    tasks = {
+        f"<b>{Group(kind).label}</b>": list(dict.fromkeys(cell.label for cell in cells))
+        for kind, cells in kinds.items()
+    }
+    figure, height = category_rows(tasks, row=24, gap=44)
     # In the margin, over the names of its rows: over the columns stand the fractions.
     figure.update_annotations(x=0, xanchor="right", xshift=-3, font={"size": 12})
-    fractions = [_fraction(each) for each in sorted({cell.fraction for cell in grid})]
-    category: dict[str, Any] = {"type": "category", "categoryorder": "array", "showgrid": False, "dtick": 1}
-    figure.update_xaxes(
-        **category, categoryarray=fractions, range=[-0.5, len(fractions) - 0.5], side="top", ticks="", automargin=False
-    )
-    for row, names in enumerate(tasks.values(), start=1):
-        figure.update_yaxes(
-            **category, categoryarray=names, range=[len(names) - 0.5, -0.5], ticks="", zeroline=False, row=row, col=1
-        )
+    fractions = sorted({cell.fraction for cells in kinds.values() for cell in cells})
+    columns = {"categoryarray": [f"{each:g}" for each in fractions], "range": [-0.5, len(fractions) - 0.5], "dtick": 1}
+    figure.update_xaxes(columns, type="category", categoryorder="array", side="top", automargin=False)
+    figure.update_xaxes(showgrid=False, ticks="")
+    figure.update_yaxes(showgrid=False, ticks="", zeroline=False)
     figure.update_xaxes(title={"text": "fraction r", "standoff": 4}, row=1, col=1)
-    arrange(figure, height=height + _TOP + _BOTTOM, l=100, t=_TOP, b=_BOTTOM, r=10)
-    return figure, kinds
+    return arrange(figure, height=height + 86, l=100, t=66, b=20, r=10)
 
 
-def _add_cells(figure: go.Figure, panel: Sequence[Cell], groks: bool | None, row: int, shades: Shades) -> None:
+def _add_cells(
+    figure: go.Figure, panel: Sequence[Cell], groks: bool | None, shades: Shades, place: Mapping[str, int]
+) -> None:
     """Cells of a panel with one outcome and their texts; the colours of those that grok tell their grok step."""
-    cells = [cell for cell in panel if cell.groks is groks]
-    if not cells:
+    at = {_at(cell): cell for cell in panel if cell.groks is groks}
+    if not at:
         return
     # Every row and column of the panel, cells or not: Plotly misplaces what is left when a category is left out.
     x, y = (list(dict.fromkeys(names)) for names in zip(*map(_at, panel), strict=True))
-    at = {_at(cell): cell for cell in cells}
 
     def matrix(value: Callable[[Cell], Any]) -> list[list[Any]]:
-        return [[None if (cell := at.get((r, name))) is None else value(cell) for r in x] for name in y]
+        return [[value(at[r, name]) if (r, name) in at else None for r in x] for name in y]
 
     flat = _FAILED if groks is False else _EMPTY
     one: dict[str, Any] = {"colorscale": [[0, flat], [1, flat]], "zmin": 0, "zmax": 1, "showscale": False}
@@ -106,20 +90,19 @@ def _add_cells(figure: go.Figure, panel: Sequence[Cell], groks: bool | None, row
         hoverongaps=False,
         xgap=2,
         ygap=2,
-        row=row,
-        col=1,
+        **place,
     )
     # Texts of the heatmap itself would take their colours from cells on a white page, and be pale on some.
+    inks = {"color": [shades.ink(_shade(cell)) for cell in at.values()]} if groks else {}
     figure.add_scatter(
-        x=[_fraction(cell.fraction) for cell in cells],
-        y=[cell.label for cell in cells],
-        text=[_text(cell) for cell in cells],
+        x=[fraction for fraction, _ in at],
+        y=[label for _, label in at],
+        text=[_text(cell) for cell in at.values()],
         mode="text",
-        textfont={"size": 11} | ({"color": [shades.ink(_shade(cell)) for cell in cells]} if groks else {}),
+        textfont={"size": 11} | inks,
         hoverinfo="skip",
         showlegend=False,
-        row=row,
-        col=1,
+        **place,
     )
 
 
@@ -147,21 +130,10 @@ class Shades(NamedTuple):
     def axis(self, height: int | float) -> dict[str, Any]:
         """The colour axis of a figure of this height in pixels."""
         ticks = [tick for tick in _TICKS if self.low <= math.log10(tick) <= self.high]
-        return {
-            "cmin": self.low,
-            "cmax": self.high,
-            "colorscale": _SCALE,
-            "reversescale": True,
-            "colorbar": {
-                "title": {"text": "steps to grok"},
-                "tickvals": [math.log10(tick) for tick in ticks],
-                "ticktext": [compact(tick) for tick in ticks],
-                "thickness": 12,
-                "len": min(1.0, _BAR / height),
-                "y": 1,
-                "yanchor": "top",
-            },
-        }
+        place = {"thickness": 12, "len": min(1.0, _BAR / height), "y": 1, "yanchor": "top"}
+        marks = {"tickvals": [math.log10(tick) for tick in ticks], "ticktext": [compact(tick) for tick in ticks]}
+        bar = {"title": {"text": "steps to grok"}, **marks, **place}
+        return {"cmin": self.low, "cmax": self.high, "colorscale": _SCALE, "reversescale": True, "colorbar": bar}
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -181,13 +153,8 @@ def percentage(share: float) -> str:
     return f"{100 * share:.1f}%" if share < 0.0995 else f"{round(100 * share)}%"
 
 
-def _fraction(fraction: float) -> str:
-    return f"{fraction:g}"
-
-
 def _at(cell: Cell) -> tuple[str, str]:
-    """Column and row."""
-    return _fraction(cell.fraction), cell.label
+    return f"{cell.fraction:g}", cell.label
 
 
 def _shade(cell: Cell) -> float:
@@ -201,20 +168,13 @@ def _text(cell: Cell) -> str:
 
 
 def _hover(cell: Cell) -> str:
-    """All that is known of a cell, a line each."""
     said = cell.reported
-    lines = [
-        f"<b>{cell.label}, r = {cell.fraction:g}</b>",
-        f"paper: {'says nothing' if said is None else said.text}",
-        *(
-            f"seed {outcome.config.seed}: does not grok, best {outcome.best_test_accuracy:.1%}"
-            if outcome.grok_step is None
-            else f"seed {outcome.config.seed}: groks at step {outcome.grok_step:,}"
-            for outcome in cell.outcomes
-        ),
-    ]
-    missing = len(cell.wanted) - len(cell.outcomes)
-    if missing:
+    lines = [f"<b>{cell.label}, r = {cell.fraction:g}</b>", f"paper: {'says nothing' if said is None else said.text}"]
+    for each in cell.outcomes:
+        failed = f"does not grok, best {each.best_test_accuracy:.1%}"
+        ended = failed if each.grok_step is None else f"groks at step {each.grok_step:,}"
+        lines.append(f"seed {each.config.seed}: {ended}")
+    if missing := len(cell.wanted) - len(cell.outcomes):
         lines.append(f"{missing} of {len(cell.wanted)} seeds not run")
     if cell.budgets:
         lines.append(f"budget: {' or '.join(f'{budget:,}' for budget in cell.budgets)} steps")
@@ -222,7 +182,6 @@ def _hover(cell: Cell) -> str:
 
 
 def _findings(grid: Sequence[Cell]) -> str:
-    """What the cells say, in sentences."""
     runs, found = count(grid), agreement(grid)
     sentences = [f"{runs.run} of {runs.wanted} runs are there, in {found.run} of {found.cells} cells."]
     if found.run:
@@ -233,8 +192,7 @@ def _findings(grid: Sequence[Cell]) -> str:
             ends = grokked[0], grokked[-1]
             first, last = (f"{cell.label} at r = {cell.fraction:g} ({cell.grok_step:,.0f} steps)" for cell in ends)
             sentences.append(f"First is {first}, last {last}.")
-    known = found.agree + found.here_alone + found.paper_alone
-    if known:
+    if known := found.agree + found.here_alone + found.paper_alone:
         sentences.append(
             f"{found.agree} of {known} agree with the paper; {found.here_alone} grok here alone, "
             f"{found.paper_alone} in the paper alone."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,16 @@ import plotly.graph_objects as go
 
 from grokbook.analysis.labels import STATISTICS, Labels, Outcomes, by_histogram, mean_kl, parted, separation, twins
 from grokbook.data.polynomials import Kind
-from grokbook.figures.groups import grouped, span
-from grokbook.figures.style import PALETTE, TRAIN, arrange, describe, titled_plots
+from grokbook.figures.groups import Row, as_table, cell, grouped, span
+from grokbook.figures.layout import arrange, category_rows, describe, in_rows, share_legend
+from grokbook.figures.style import PALETTE, TRAIN
 
 _MARKS = (
-    (True, "groks", {"color": PALETTE[0], "symbol": "circle", "size": 9}),
-    (False, "does not grok", {"color": PALETTE[1], "symbol": "diamond", "size": 9}),
-    (None, "not known", {"color": TRAIN, "symbol": "square", "size": 9}),
+    (True, "groks", PALETTE[0], "circle"),
+    (False, "does not grok", PALETTE[1], "diamond"),
+    (None, "not known", TRAIN, "square"),
 )
 """How the operations of each outcome are called and drawn."""
-_ROW, _GAP, _TOP, _BOTTOM = 22, 40, 90, 60  # pixels: an operation, between two kinds, above and below the plots
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -31,8 +31,8 @@ def label_kl(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "lab
 
     Behind the marks stands what the number of labels alone lets one expect (`grokbook.analysis.labels.expected_kl`).
     """
-    figure = _panels(surveyed)
-    for row, group in enumerate(_by_kind(surveyed).values(), start=1):
+    figure = _panels(surveyed, "KL(train ‖ test) in nats")
+    for group, place in in_rows(_by_kind(surveyed).values()):
         figure.add_scatter(
             x=[labels.expected_kl for labels in group],
             y=[labels.operation.pretty for labels in group],
@@ -41,15 +41,13 @@ def label_kl(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "lab
             name="expected from the number of labels",
             legendgroup="expected",
             legendrank=2000,  # last
-            showlegend=row == 1,
             hovertemplate="%{y}: %{x:.4f} expected<extra></extra>",
-            row=row,
-            col=1,
+            **place,
         )
     _add_marks(figure, surveyed, outcomes, lambda labels: labels.kl, "KL")
+    share_legend(figure)
     top = max(float(labels.kl.mean() + labels.kl.std()) for labels in surveyed)
     figure.update_xaxes(range=[0, 1.08 * max(top, max(labels.expected_kl for labels in surveyed))])
-    figure.update_xaxes(title="KL(train ‖ test) in nats", row=len(_by_kind(surveyed)), col=1)
     least, most = (choose(surveyed, key=mean_kl) for choose in (min, max))
     off = max(abs(mean_kl(labels) / labels.expected_kl - 1) for labels in surveyed)
     finding = (
@@ -68,15 +66,15 @@ def label_kl(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "lab
 
 def label_entropies(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str = "label-entropies") -> go.Figure:
     """Entropy of train (filled) and test labels (open) of each operation (paper Fig 21, middle and bottom)."""
-    figure = _panels(surveyed)
+    p = len(surveyed[0].counts)
+    figure = _panels(surveyed, f"entropy in nats (dotted: ln {p})")
     _add_marks(figure, surveyed, outcomes, lambda labels: labels.train_entropy, "train", "train")
     _add_marks(figure, surveyed, outcomes, lambda labels: labels.test_entropy, "test", "test", hollow=True)
-    p = len(surveyed[0].counts)
+    share_legend(figure)
     lowest = min(float(min(labels.train_entropy.min(), labels.test_entropy.min())) for labels in surveyed)
     limits = [lowest - 0.05 * (math.log(p) - lowest) - 0.02, math.log(p) + 0.05 * (math.log(p) - lowest) + 0.02]
     figure.update_xaxes(range=limits)
     figure.add_vline(x=math.log(p), line={"color": TRAIN, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(title=f"entropy in nats (dotted: ln {p})", row=len(_by_kind(surveyed)), col=1)
     even = sum(len(set(labels.histogram)) == 1 and labels.n_labels == p for labels in surveyed)
     least = min(surveyed, key=lambda labels: labels.entropy)
     spread = max(float(max(labels.train_entropy.std(), labels.test_entropy.std())) for labels in surveyed)
@@ -97,19 +95,12 @@ def label_entropies(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str
     )
 
 
-def _panels(surveyed: Sequence[Labels]) -> go.Figure:
+def _panels(surveyed: Sequence[Labels], unit: str) -> go.Figure:
     """A plot for each kind with a row for each operation, one below the other, on one value axis."""
-    names = {kind: [labels.operation.pretty for labels in group] for kind, group in _by_kind(surveyed).items()}
-    sizes = [_ROW * len(group) for group in names.values()]
-    height = sum(sizes) + _GAP * (len(sizes) - 1)
-    gap = _GAP / height if len(sizes) > 1 else 0.0
-    figure = titled_plots([kind.value.replace("_", " ") for kind in names], gap, row_heights=sizes)
-    category = {"type": "category", "categoryorder": "array", "dtick": 1}
-    for row, group in enumerate(names.values(), start=1):
-        first_on_top = [len(group) - 0.5, -0.5]
-        figure.update_yaxes(category, categoryarray=group, range=first_on_top, row=row, col=1)
-    arrange(figure, height=height + _TOP + _BOTTOM, legend_y=1 + 30 / height, l=90, t=_TOP, b=_BOTTOM)
-    return figure
+    names = grouped((labels.operation.kind.value.replace("_", " "), labels.operation.pretty) for labels in surveyed)
+    figure, height = category_rows(names, row=22, gap=40, at_left=True, shared_xaxes=True)
+    figure.update_xaxes(title=unit, row=len(names), col=1)
+    return arrange(figure, height=height + 150, legend_y=1 + 30 / height, l=90, t=90, b=60)
 
 
 def _add_marks(
@@ -123,9 +114,8 @@ def _add_marks(
     hollow: bool = False,
 ) -> None:
     """Mean and standard deviation over seeds of a statistic, in the colour and shape of each operation's outcome."""
-    seen = set()
-    for row, group in enumerate(_by_kind(surveyed).values(), start=1):
-        for outcome, told, marker in _MARKS:
+    for group, place in in_rows(_by_kind(surveyed).values()):
+        for outcome, told, colour, symbol in _MARKS:
             shown = [labels for labels in group if outcomes.get(labels.operation) is outcome]
             if not shown:
                 continue
@@ -135,15 +125,12 @@ def _add_marks(
                 y=[labels.operation.pretty for labels in shown],
                 error_x={"array": [float(of(labels).std()) for labels in shown], "width": 3, "thickness": 1.2},
                 mode="markers",
-                marker=marker | {"symbol": f"{marker['symbol']}{'-open' * hollow}"},
+                marker={"color": colour, "symbol": symbol + "-open" * hollow, "size": 9},
                 name=title,
                 legendgroup=title,
-                showlegend=title not in seen,
                 hovertemplate=f"%{{y}}: {what} %{{x:.4f}} ± %{{error_x.array:.4f}}<extra>{told}</extra>",
-                row=row,
-                col=1,
+                **place,
             )
-            seen.add(title)
 
 
 def _by_kind(surveyed: Iterable[Labels]) -> dict[Kind, list[Labels]]:
@@ -177,47 +164,43 @@ def _told_apart(surveyed: Sequence[Labels], outcomes: Outcomes, statistic: str) 
     )
 
 
-def separation_table(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes]) -> pd.DataFrame:
+@as_table
+def separation_table(surveyed: Sequence[Labels], judges: Mapping[str, Outcomes]) -> Iterator[Row]:
     """How far each statistic tells the operations that grok from those that do not, by each judge of that.
 
     In brackets: how many grok, and how many do not. Ranges are of the operations' means. For AUC and p see
     `grokbook.analysis.labels.Separation`: AUC is the share of pairs in which the operation that groks has the larger
     value. A dash stands where there are not both outcomes.
     """
-    rows = []
     for judge, told in judges.items():
         for title, value in STATISTICS.items():
             one, other = parted(surveyed, told, value)
-            found = separation(one, other) if one and other else None
-            rows.append(
-                {
-                    "outcome by": f"{judge} ({len(one)}, {len(other)})",
-                    "statistic": title,
-                    "grok": _range(one),
-                    "do not": _range(other),
-                    "AUC": "–" if found is None else f"{found.auc:.2f}",
-                    "p": "–" if found is None else f"{found.p_value:.2g}",
-                }
-            )
-    return pd.DataFrame(rows)
+            auc, p_value = separation(one, other) if one and other else (None, None)
+            yield {
+                "outcome by": f"{judge} ({len(one)}, {len(other)})",
+                "statistic": title,
+                "grok": _range(one),
+                "do not": _range(other),
+                "AUC": cell(auc, ".2f"),
+                "p": cell(p_value, ".2g"),
+            }
 
 
 def _range(values: Sequence[float]) -> str:
     return span([f"{value:.3g}" for value in sorted(values)], " … ") if values else "–"
 
 
-def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> pd.DataFrame:
+@as_table
+def histogram_table(surveyed: Sequence[Labels], outcomes: Outcomes) -> Iterator[Row]:
     """Operations whose labels occur equally often, in one row: which of them grok, and which do not."""
-    rows = []
+    columns = {"groks": True, "does not": False} | ({"not known": None} if len(outcomes) < len(surveyed) else {})
     for group in by_histogram(surveyed):
-        names = {
-            outcome: ", ".join(x.operation.pretty for x in group if outcomes.get(x.operation) is outcome) or "–"
-            for outcome in (True, False, None)
+        names = grouped((outcomes.get(labels.operation), labels.operation.pretty) for labels in group)
+        yield {
+            "labels": group[0].n_labels,
+            "how often they occur": counts_in_words(group[0].histogram),
+            **{column: ", ".join(names.get(outcome, ["–"])) for column, outcome in columns.items()},
         }
-        counts = {"labels": group[0].n_labels, "how often they occur": counts_in_words(group[0].histogram)}
-        row = counts | {"groks": names[True], "does not": names[False]}
-        rows.append(row | ({"not known": names[None]} if len(outcomes) < len(surveyed) else {}))
-    return pd.DataFrame(rows)
 
 
 def counts_in_words(histogram: tuple[int, ...]) -> str:

@@ -34,15 +34,10 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
     same call goes on from there, and what has been computed is returned as the run whose ``max_steps`` is the step that
     was reached. A second interrupt does not wait; about a minute of training may be lost then.
 
-    Args:
-        config: what to train. A pre-grokked run's source is trained first if it is missing.
-        store: where runs are read and kept; by default the store of the notebooks.
-        device: see :func:`grokbook.training.devices.resolve_device`.
-        again: train even what is stored, to watch it; it will come out the same, and is not stored twice. Stopped, it
-            begins anew at the next call. Where training is off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
-
-    Returns:
-        The finished run, or the part that was trained before the interrupt.
+    A pre-grokked run's source is trained first if it is missing. The store is by default that of the notebooks; for the
+    device see :func:`grokbook.training.devices.resolve_device`. With ``again`` even what is stored is trained, to watch
+    it; it will come out the same, is not stored twice, and, stopped, begins anew at the next call. Where training is
+    off (``$GROKBOOK_STORED_ONLY``), the stored run is shown.
 
     Raises:
         RunsMissing: training is off, and the run is not stored.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import torch
 from jaxtyping import Float, UInt8
 from plotly.subplots import make_subplots
 
 from grokbook.data.operations import pretty
-from grokbook.figures.groups import outcome
-from grokbook.figures.style import add_slider, arrange, describe, label_of
+from grokbook.figures.groups import NOT_YET_RUN, Row, as_table, grouped, outcome
+from grokbook.figures.layout import add_slider, arrange, describe
+from grokbook.figures.style import label_of
 from grokbook.fourier import measures
 from grokbook.fourier.transform import frequency_labels
 from grokbook.runs.run import Run
@@ -23,15 +24,15 @@ MapRows = Mapping[str, Mapping[str, Run]]
 
 
 def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Figure:
-    """The logits in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
-
-    In a mixture they are those of one operation, chosen by its place among the operations of the run.
+    """The logits of one operation in the 2-D Fourier basis (paper Fig 3, third column), with a slider over training.
 
     Colours are relative to the largest component of each step but constant × constant, which says nothing about a
     or b: the logits grow a hundredfold in training, and early maps would be black on a common scale.
     """
-    label, p, labels = _label_of(run, operation), run.config.p, frequency_labels(run.config.p)
-    maps = _maps(run, operation)
+    p, labels, maps = run.config.p, frequency_labels(run.config.p), _maps(run, operation)
+    label = pretty(run.config.operations[operation])
+    if len(run.config.operations) > 1:
+        label += f" (of {label_of(run)})"
     figure = go.Figure(_heatmap(maps[-1], labels))
     # Frames carry z alone: the rest is the same in all of them.
     steps = run.spectra.logits_step.tolist()
@@ -39,12 +40,11 @@ def logit_map(run: Run, *, operation: int = 0, name: str | None = None) -> go.Fi
     ticks = {"tickvals": _ticks(p, 10), "type": "category", "constrain": "domain"}
     figure.update_xaxes(ticks, title="component over a")
     figure.update_yaxes(ticks, title="component over b", scaleanchor="x", constraintoward="top")
-    arrange(figure, height=620, l=70, t=30, b=130)
     strongest, tops = _strongest(maps[-1], labels), [without_constant(norms).max() for norms in maps]
     moved = len(steps) > 1
     sizes = f"{tops[0]:,.0f} at the start, {tops[-1]:,.0f} at the end" if moved else f"{tops[-1]:,.0f}"
     return describe(
-        figure,
+        arrange(figure, height=620, l=70, t=30, b=130),
         name=name or f"logits-{run.config.hash}-{operation}",
         title=f"{label}: logits in two dimensions",
         caption=f"{label}: norm of the logits in the 2-D Fourier basis, in percent of the largest component at "
@@ -64,10 +64,9 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
     Raises:
         ValueError: there is no run, their moduli differ, or one was published without maps.
     """
-    maps = {place: _maps(run, 0)[-1] for place, run in _places(rows).items()}
+    maps, columns = _last_maps(rows)
     if len({len(norms) for norms in maps.values()}) != 1:
         raise ValueError("logit_maps needs runs, all of one modulus")
-    columns = list(dict.fromkeys(column for _, column in maps))
     tops = {place: float(without_constant(norms).max()) for place, norms in maps.items()}
     largest = max(tops, key=tops.__getitem__)
     p = len(maps[largest])
@@ -80,22 +79,18 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
         figure.add_trace(trace, row=list(rows).index(place[0]) + 1, col=columns.index(place[1]) + 1)
     _square_axes(figure, list(rows), p)
     common = [100 * tops[largest] / top if top else 100 for top in tops.values()]
-    limits: Mapping[str, Sequence[float]] = {"each on its own scale": [100.0] * len(maps), "one scale for all": common}
-    buttons = [{"label": label, "method": "restyle", "args": [{"zmax": list(each)}]} for label, each in limits.items()]
+    limits = {"each on its own scale": [100.0] * len(maps), "one scale for all": common}
+    buttons = [{"label": label, "method": "restyle", "args": [{"zmax": each}]} for label, each in limits.items()]
     at_the_left = {"direction": "right", "x": 0, "xanchor": "left", "y": 1.2}
     figure.update_layout(updatemenus=[{"type": "buttons", **at_the_left, "buttons": buttons}])
-    arrange(figure, height=90 + 185 * len(rows), l=80, r=70, t=35)
-    told = "; ".join(
-        f"{row}: "
-        + ", ".join(
-            f"{column} {_strongest(maps[row, column], labels, 1)} ({tops[row, column]:,.0f})"
-            for column in columns
-            if (row, column) in maps
-        )
-        for row in rows
+    strongest = grouped(
+        (row, f"{column} {_strongest(maps[row, column], labels, 1)} ({tops[row, column]:,.0f})")
+        for row, column in product(rows, columns)
+        if (row, column) in maps
     )
+    told = "; ".join(f"{row}: {', '.join(components)}" for row, components in strongest.items())
     return describe(
-        figure,
+        arrange(figure, height=90 + 185 * len(rows), l=80, r=70, t=35),
         name=name,
         title=title,
         caption="Norms of the logits in the 2-D Fourier basis at the end of training, constant × constant aside: "
@@ -108,18 +103,12 @@ def logit_maps(rows: MapRows, *, name: str, title: str) -> go.Figure:
 def _square_axes(figure: go.Figure, rows: Sequence[str], p: int) -> None:
     """Each map is square; frequencies stand at the left and below, and the rows' labels at the left."""
     marked = _ticks(p, 20)
-    ticks = {
-        "type": "category",
-        "tickvals": marked,
-        "ticktext": [label.removeprefix("cos ").replace("const", "0") for label in marked],
-        "tickangle": 0,
-        "showticklabels": False,
-        "constrain": "domain",
-    }
-    figure.update_xaxes(ticks)
-    figure.update_yaxes(ticks, constraintoward="top")
-    for index, axis in enumerate(figure.select_yaxes(), start=1):
-        axis.update(scaleanchor="x" if index == 1 else f"x{index}")
+    frequencies = [label.removeprefix("cos ").replace("const", "0") for label in marked]
+    ticks = {"type": "category", "tickvals": marked, "ticktext": frequencies, "tickangle": 0, "constrain": "domain"}
+    figure.update_xaxes(ticks, showticklabels=False)
+    figure.update_yaxes(ticks, showticklabels=False, constraintoward="top")
+    for axis in figure.select_yaxes():
+        axis.update(scaleanchor=axis.anchor)
     figure.update_xaxes(showticklabels=True, row=len(rows))
     figure.update_yaxes(showticklabels=True, col=1)
     for row, label in enumerate(rows, start=1):
@@ -133,25 +122,22 @@ def mapped(rows: MapRows) -> MapRows:
     return {row: runs for row, runs in kept.items() if runs}
 
 
-def map_correlation_table(rows: MapRows) -> pd.DataFrame:
+@as_table
+def map_correlation_table(rows: MapRows) -> Iterator[Row]:
     """How alike the maps of a row are, for every two columns: correlation of squared norms, constants aside."""
-    maps = {place: torch.from_numpy(_maps(run, 0)[-1]) for place, run in _places(rows).items()}
-    columns = list(dict.fromkeys(column for _, column in maps))
-    pairs = [(one, other) for i, one in enumerate(columns) for other in columns[i + 1 :]]
-    return pd.DataFrame(
-        {"": row}
-        | {
-            f"{one} and {other}": f"{measures.map_correlation(maps[row, one], maps[row, other]):.2f}"
-            if (row, one) in maps and (row, other) in maps
-            else "not yet run"
-            for one, other in pairs
-        }
-        for row in rows
-    )
+    maps, columns = _last_maps(rows)
+    for row in rows:
+        cells = {"": row}
+        for pair in combinations(columns, 2):
+            both = [torch.from_numpy(maps[row, column]) for column in pair if (row, column) in maps]
+            cells[" and ".join(pair)] = f"{measures.map_correlation(*both):.2f}" if len(both) == 2 else NOT_YET_RUN
+        yield cells
 
 
-def _places(rows: MapRows) -> dict[tuple[str, str], Run]:
-    return {(row, column): run for row, runs in rows.items() for column, run in runs.items()}
+def _last_maps(rows: MapRows) -> tuple[dict[tuple[str, str], Float[np.ndarray, "p p"]], list[str]]:
+    """The last maps by row and column, and the columns there are."""
+    maps = {(row, column): _maps(run, 0)[-1] for row, runs in rows.items() for column, run in runs.items()}
+    return maps, list(dict.fromkeys(column for _, column in maps))
 
 
 def _maps(run: Run, operation: int) -> Float[np.ndarray, "time p p"]:
@@ -162,26 +148,14 @@ def _maps(run: Run, operation: int) -> Float[np.ndarray, "time p p"]:
 
 
 def _heatmap(norms: Float[np.ndarray, "p p"], labels: Sequence[str]) -> go.Heatmap:
-    return go.Heatmap(
-        z=percent(norms),
-        zmin=0,
-        zmax=100,
-        colorscale="Viridis",
-        colorbar={"title": {"text": "% of max", "side": "right"}, "thickness": 12, "len": 0.9},
-        hovertemplate="a: %{x}<br>b: %{y}<br>%{z} % of the largest<extra></extra>",
-        x=labels,
-        y=labels,
-    )
+    bar = {"title": {"text": "% of max", "side": "right"}, "thickness": 12, "len": 0.9}
+    hover = "a: %{x}<br>b: %{y}<br>%{z} % of the largest<extra></extra>"
+    scale = {"zmin": 0, "zmax": 100, "colorscale": "Viridis", "colorbar": bar}
+    return go.Heatmap(x=labels, y=labels, z=percent(norms), hovertemplate=hover, **scale)
 
 
 def _ticks(p: int, every: int) -> list[str]:
     return ["const", *(f"cos {k}" for k in range(every, p // 2 + 1, every))]
-
-
-def _label_of(run: Run, operation: int) -> str:
-    """One of the operations of a run, as it is written in a figure, and of which mixture it is a part."""
-    own = pretty(run.config.operations[operation])
-    return own if len(run.config.operations) == 1 else f"{own} (of {label_of(run)})"
 
 
 def percent(norms: Float[np.ndarray, "p p"]) -> UInt8[np.ndarray, "p p"]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import pandas as pd
+from collections.abc import Iterable, Iterator, Sequence
 
 from grokbook.data.operations import pretty
-from grokbook.figures.groups import grouped
+from grokbook.figures.groups import Row, as_table, grouped
 from grokbook.paper import experiments
 from grokbook.paper.gathered import Gathered
 from grokbook.runs.config import RunConfig
@@ -17,23 +15,18 @@ MANY = 20
 """How many tasks are told by name."""
 
 
-def stored_table(gathered: Gathered, names: Sequence[str]) -> pd.DataFrame:
+@as_table
+def stored_table(gathered: Gathered, names: Sequence[str]) -> Iterator[Row]:
     """One row per experiment: how many of a chapter's runs are stored, and which are not.
 
-    Args:
-        gathered: the runs of the chapter.
-        names: experiments, as ``grokbook sweep`` takes them. A run counts for the first of them that has its task, at
-            whatever modulus, fraction, seed and budget; if there is none, for "others".
+    Experiments are named as ``grokbook sweep`` takes them. A run counts for the first of them that has its task, at
+    whatever modulus, fraction, seed and budget; if there is none, for "others".
     """
     missing = set(gathered.missing)
-    return pd.DataFrame(
-        {
-            "experiment": name,
-            "stored": f"{sum(config not in missing for config in wanted)} of {len(wanted)}",
-            "not yet run": in_words(config for config in wanted if config in missing) or "–",
-        }
-        for name, wanted in _by_experiment(gathered.wanted, names).items()
-    )
+    for name, wanted in _by_experiment(gathered.wanted, names).items():
+        absent = [config for config in wanted if config in missing]
+        stored = f"{len(wanted) - len(absent)} of {len(wanted)}"
+        yield {"experiment": name, "stored": stored, "not yet run": in_words(absent) or "–"}
 
 
 def sweep_commands(gathered: Gathered, names: Sequence[str]) -> str:
@@ -63,7 +56,6 @@ def _task(config: RunConfig) -> str:
 
 
 def _some(labels: Sequence[str]) -> str:
-    """Labels as far as anybody will read."""
     if len(labels) <= MANY:
         return "; ".join(labels)
     return f"{'; '.join(labels[: MANY - 2])} and {len(labels) - MANY + 2} more"

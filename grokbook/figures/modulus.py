@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokbook.analysis import labels
 from grokbook.data.operations import Operation
 from grokbook.data.tokens import n_operands, n_train
-from grokbook.figures.groups import best_accuracies, budgets, grok_steps
+from grokbook.figures.groups import Row, as_table, best_accuracies, budgets, grok_steps, grouped
 from grokbook.figures.labels import counts_in_words
-from grokbook.figures.points import Line, add_best, explain_marks, fraction_of, grokked_at
-from grokbook.figures.style import DASHES, PALETTE, arrange, describe, label_of
+from grokbook.figures.layout import arrange, describe
+from grokbook.figures.points import add_best, explain_marks, fraction_of, grokked_at
+from grokbook.figures.style import DASHES, PALETTE, label_of
 from grokbook.runs.run import Run
 
 Against = Literal["pairs", "fraction"]
@@ -32,22 +31,25 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
         raise ValueError("modulus_accuracy needs runs, all on the same operation")
     figure, x = make_subplots(rows=1, cols=1), {"pairs": training_pairs, "fraction": fraction_of}[against]
     moduli = sorted({run.config.p for run in runs})
+    places = [x(run) for run in runs]
+    if against == "pairs":
+        title, limits, unit, write = "training pairs", [0, 1.06 * max(places)], "", "{:,.0f}".format
+    else:
+        title, limits = "share r of the pairs", [min(places) - 0.05, max(places) + 0.05]
+        unit, write = "r = ", "{:g}".format
+    findings = []
     for index, p in enumerate(moduli):
         at_p = [run for run in runs if run.config.p == p]
-        colour, dash, size = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)], 5 + 4 * (len(moduli) - index)
-        add_best(figure, Line(f"p = {p}", colour, dash, at_p, min(size, 17)), x)
+        line = {"color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % len(DASHES)]}
+        size = min(5 + 4 * (len(moduli) - index), 17)
+        add_best(figure, f"p = {p}", at_p, x, line=line, size=size, row=1, col=1)
+        findings.append(f"p = {p}: {grokked_at(at_p, x, unit, write)}")
     explain_marks(figure)
-    title = {"pairs": "training pairs", "fraction": "share r of the pairs"}[against]
-    places = [x(run) for run in runs]
-    limits = {"pairs": [0, 1.06 * max(places)], "fraction": [min(places) - 0.05, max(places) + 0.05]}[against]
     figure.update_xaxes(title=title, range=limits, tickformat="," if against == "pairs" else None)
     figure.update_yaxes(title="best test accuracy", tickformat=".0%", range=[-0.05, 1.08])
-    arrange(figure, height=430, legend_y=1.02)
-    write = "{:,.0f}".format if against == "pairs" else "{:g}".format
-    unit = "" if against == "pairs" else "r = "
-    told = "; ".join(f"p = {p}: {grokked_at([r for r in runs if r.config.p == p], x, unit, write)}" for p in moduli)
+    told = "; ".join(findings)
     return describe(
-        figure,
+        arrange(figure, height=430, legend_y=1.02),
         name=name or f"modulus-{against}",
         title=f"{label_of(runs[0])}: accuracy against the {'number' if against == 'pairs' else 'share'} of pairs",
         caption=f"{label_of(runs[0])}: best test accuracy against {title}; one mark per run (of several sizes, so "
@@ -56,12 +58,12 @@ def modulus_accuracy(runs: Sequence[Run], against: Against = "pairs", *, name: s
     )
 
 
-def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
+@as_table
+def modulus_table(runs: Sequence[Run]) -> Iterator[Row]:
     """One row per modulus and fraction: training pairs, and how the seeds ended."""
     ordered = sorted(runs, key=lambda run: (run.config.p, run.config.fraction, run.config.seed))
-    rows = groupby(ordered, key=lambda run: (run.config.p, run.config.fraction))
-    return pd.DataFrame(
-        {
+    for (p, fraction), group in grouped(((run.config.p, run.config.fraction), run) for run in ordered).items():
+        yield {
             "p": p,
             "r": f"{fraction:g}",
             "training pairs": f"{training_pairs(group[0]):,}",
@@ -70,25 +72,20 @@ def modulus_table(runs: Sequence[Run]) -> pd.DataFrame:
             "grok step": grok_steps(group),
             "budget": budgets(group),
         }
-        for (p, fraction), group in ((place, list(runs)) for place, runs in rows)
-    )
 
 
-def modulus_labels_table(operation: str, moduli: Sequence[int]) -> pd.DataFrame:
+@as_table
+def modulus_labels_table(operation: str, moduli: Sequence[int]) -> Iterator[Row]:
     """One row per modulus: how many pairs there are, and how often the labels of the operation occur among them."""
-    rows = []
     for p in moduli:
         (surveyed,) = labels.survey([Operation.parse(operation)], p, 0.5, [0])  # counts are those of the whole table
-        rows.append(
-            {
-                "p": p,
-                "pairs": f"{p * p:,}",
-                "p mod 3": p % 3,
-                "pairs with label 0": int(surveyed.counts[0]),
-                "labels × how often they occur": counts_in_words(surveyed.histogram),
-            }
-        )
-    return pd.DataFrame(rows)
+        yield {
+            "p": p,
+            "pairs": f"{p * p:,}",
+            "p mod 3": p % 3,
+            "pairs with label 0": int(surveyed.counts[0]),
+            "labels × how often they occur": counts_in_words(surveyed.histogram),
+        }
 
 
 def training_pairs(run: Run) -> int:

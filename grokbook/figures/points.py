@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from grokbook.analysis.balance import biased
-from grokbook.figures.groups import Group, outcome
-from grokbook.figures.style import LAYER_SYMBOLS, LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, arrange, describe, label_of
-from grokbook.figures.tables import per_run
+from grokbook.figures.groups import NOT_YET_RUN, Group, Row, as_table, each_run, outcome
+from grokbook.figures.layout import arrange, describe, share_legend
+from grokbook.figures.style import LAYER_SYMBOLS, LAYERS, PALETTE, PLAIN_LAYERS, TRAIN, label_of
 from grokbook.fourier.measures import cosine_share
 from grokbook.runs.run import Run
-
-
-class Line(NamedTuple):
-    """Runs that are drawn in one colour, with one line."""
-
-    label: str
-    colour: str
-    dash: str
-    runs: Sequence[Run]
-    size: int = 9
-    """Of its marks, in pixels: where marks of several lines coincide, the larger ones are to be drawn first."""
-
 
 _MARKS: tuple[tuple[bool, str, dict[str, Any]], ...] = (
     (True, "grokked", {"symbol": "circle", "line": {"width": 0}}),
@@ -35,51 +22,46 @@ _MARKS: tuple[tuple[bool, str, dict[str, Any]], ...] = (
 """Whether runs grokked, in words, and how they are drawn."""
 
 
-def add_best(figure: go.Figure, line: Line, x: Callable[[Run], float], *, row: int = 1, legend: bool = True) -> None:
+def add_best(
+    figure: go.Figure, label: str, runs: Sequence[Run], x: Callable[[Run], float], *, line: Row, size: int, **place: int
+) -> None:
     """Draw the best test accuracy of runs against a number of theirs; whether a run grokked shows in its symbol.
 
-    Args:
-        figure: made by ``make_subplots``.
-        line: the runs; without any, only its entry in the legend is drawn.
-        x: the number.
-        row: the plot it is drawn in.
-        legend: whether the line has an entry in the legend.
+    The line goes through means; without any run, only its entry in the legend is drawn. The size is that of marks, in
+    pixels: where those of several lines coincide, the larger ones are to be drawn first.
     """
-    places = sorted({x(run) for run in line.runs})
-    means = [float(np.mean([run.best_test_accuracy for run in line.runs if x(run) == place])) for place in places]
-    place: dict[str, Any] = {"legendgroup": line.label, "row": row, "col": 1}
+    places: list[Any] = sorted({x(run) for run in runs})
+    means: list[Any] = [float(np.mean([run.best_test_accuracy for run in runs if x(run) == place])) for place in places]
     figure.add_scatter(
-        x=places if places else [None],
-        y=means if means else [None],
+        x=places or [None],
+        y=means or [None],
         mode="lines",
-        line={"color": line.colour, "dash": line.dash, "width": 2},
-        name=line.label,
-        showlegend=legend,
+        line={**line, "width": 2},
+        name=label,
+        legendgroup=label,
         hoverinfo="skip",
         **place,
     )
     for grokked, _, look in _MARKS:
-        shown = [run for run in line.runs if (run.grok_step is not None) is grokked]
-        if shown:
+        if shown := [run for run in runs if (run.grok_step is not None) is grokked]:
             figure.add_scatter(
                 x=[x(run) for run in shown],
                 y=[run.best_test_accuracy for run in shown],
                 text=[_hover(run) for run in shown],
                 mode="markers",
-                marker=look | {"color": line.colour, "size": line.size},
-                showlegend=False,
-                hovertemplate=f"%{{text}}<extra>{line.label}</extra>",
+                marker=look | {"color": line["color"], "size": size},
+                legendgroup=label,
+                hovertemplate=f"%{{text}}<extra>{label}</extra>",
                 **place,
             )
 
 
 def explain_marks(figure: go.Figure) -> None:
-    """Entries in the legend that say what the symbols mean, the last ones."""
+    """Give the legend an entry for each line, and last those that say what the symbols mean."""
+    nothing = {"x": [None], "y": [None], "mode": "markers", "legendrank": 2000, "hoverinfo": "skip"}
     for _, label, look in _MARKS:
-        marker, place = look | {"color": TRAIN, "size": 9}, {"row": 1, "col": 1}
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", marker=marker, name=label, legendrank=2000, hoverinfo="skip", **place
-        )
+        figure.add_scatter(**nothing, marker=look | {"color": TRAIN, "size": 9}, name=label, row=1, col=1)
+    share_legend(figure)
 
 
 def fraction_of(run: Run) -> float:
@@ -88,16 +70,12 @@ def fraction_of(run: Run) -> float:
 
 
 def grokked_at(runs: Sequence[Run], x: Callable[[Run], float], unit: str, write: Callable[[float], str]) -> str:
-    """At which of the numbers runs grokked, such as "grokked at r = 0.5, 0.6 (2 of 3 seeds), not grokked at r = 0.3".
+    """At which numbers x runs grokked, such as "grokked at r = 0.5, 0.6 (2 of 3 seeds), not grokked at r = 0.3".
 
-    Args:
-        runs: one or more per number.
-        x: the number of a run.
-        unit: what stands before the numbers.
-        write: how a number is written.
+    Numbers are written by ``write``, and the unit, "r = " here, stands before them.
     """
     if not runs:
-        return "not yet run"
+        return NOT_YET_RUN
     yes, no = [], []
     for place in sorted({x(run) for run in runs}):
         there = [run.grok_step is not None for run in runs if x(run) == place]
@@ -120,33 +98,26 @@ def _hover(run: Run) -> str:
 # --- cosines against sines: which of the two is a layer biased to? Not in the paper ----------------
 
 
-def balance_table(groups: Group) -> pd.DataFrame:
+@as_table
+def balance_table(groups: Group) -> Iterator[Row]:
     """The share of the squared norms that cosines have at the end, against sines, in both layers."""
-    return per_run(
-        groups,
-        lambda run: {
-            f"cosines {symbol}": f"{cosine_share(run.spectrum(layer)):.0%}" for layer, symbol in LAYER_SYMBOLS.items()
-        },
-    )
+    for named, run in each_run(groups):
+        shares = {symbol: cosine_share(run.spectrum(layer)) for layer, symbol in LAYER_SYMBOLS.items()}
+        yield {**named, **{f"cosines {symbol}": f"{share:.0%}" for symbol, share in shares.items()}}
 
 
 def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
     """Cosines' share of the embedding and of the neuron–logit map at the end, a mark per seed.
 
-    Args:
-        runs: on one operation, with one modulus and one fraction.
-        name: of the figure's file.
-
     Raises:
-        ValueError: there are none, or they are not alike.
+        ValueError: the runs are not on one operation, with one modulus and one fraction, or there are none.
     """
     if len({(run.config.operations, run.config.p, run.config.fraction) for run in runs}) != 1:
         raise ValueError("this takes runs on one operation, with one modulus and one fraction")
     shares = {layer: [cosine_share(run.spectrum(layer)) for run in runs] for layer in LAYERS}
     figure = go.Figure()
     for grokked, symbol in ((True, "circle"), (False, "diamond-open")):
-        shown = [i for i, run in enumerate(runs) if (run.grok_step is not None) is grokked]
-        if shown:
+        if shown := [i for i, run in enumerate(runs) if (run.grok_step is not None) is grokked]:
             x, y = ([of_layer[i] for i in shown] for of_layer in shares.values())
             figure.add_scatter(
                 x=x,
@@ -162,12 +133,11 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
     figure.add_vline(x=0.5, line={"color": TRAIN, "width": 1})
     figure.add_hline(y=0.5, line={"color": TRAIN, "width": 1})
     figure.update_layout(showlegend=True)
-    arrange(figure, height=520, legend_y=1.02, l=75)
     first = runs[0].config
     of = f"{label_of(runs[0])} (p = {first.p}, r = {first.fraction:g})"
     found = "; ".join(f"{PLAIN_LAYERS[layer]}: {_spread(of_layer)}" for layer, of_layer in shares.items())
     return describe(
-        figure,
+        arrange(figure, height=520, legend_y=1.02, l=75),
         name=name,
         title=f"{of}: cosines against sines, seed by seed",
         caption=f"Share of the squared norms that cosines have at the end, of {len(runs)} runs on {of}; lines: half. "
@@ -177,7 +147,6 @@ def balance_scatter(runs: Sequence[Run], *, name: str = "balance") -> go.Figure:
 
 
 def _spread(shares: Sequence[float]) -> str:
-    """Where shares lie, and how many of them are biased."""
     cosines, sines = biased(shares)
     return (
         f"{min(shares):.0%} to {max(shares):.0%}, {np.median(shares):.0%} in the middle, two thirds or more in "

@@ -1,39 +1,31 @@
-"""Which parts of the logits carry the answers: ablated and restricted losses of runs (paper, Appendix E)."""
+"""Which parts of the logits carry the answers: ablated and restricted losses of runs, and Table 4 (Appendix E)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokbook.analysis import restricted
-from grokbook.analysis.frequencies import others
-from grokbook.analysis.restricted import ETA, Ablations, Constant, Losses
+from grokbook.analysis.frequencies import multiple, others
+from grokbook.analysis.restricted import COMBINATIONS, ETA, Constant, Dissected, Losses, ratio, side
 from grokbook.analysis.restricted_history import IDENTICAL
-from grokbook.figures.groups import Group
-from grokbook.figures.style import PALETTE, STEP_AXIS, TRAIN, arrange, describe, label_of
+from grokbook.figures.groups import Group, Row, as_table, grouped, span
+from grokbook.figures.layout import arrange, describe, in_rows, share_legend, stacked
+from grokbook.figures.style import PALETTE, STEP_AXIS, TRAIN, label_of
+from grokbook.figures.tables import power_text
+from grokbook.paper import results
 from grokbook.runs.run import Run
 
 KEY, OTHER = PALETTE[1], PALETTE[0]
-PANELS: Mapping[str, str] = {"train": "train pairs", "test": "test pairs"}
 LOG_LOSS = {"type": "log", "title": "loss (nats)", "dtick": 2, "exponentformat": "power"}
+ETAS = tuple(i / 10 for i in range(1, 10))
 DEPENDENT = 1.5
 """The model depends on a frequency if leaving it out raises the train loss to more than so many times the full one."""
-
-
-class Dissected(NamedTuple):
-    """A run whose logits are taken apart, with its losses so far as every figure needs them."""
-
-    run: Run
-    table: Ablations
-    full: Losses
-    ablated: Sequence[Losses]
-    """Frequency k is at index k - 1."""
 
 
 Dissection = Mapping[str, Sequence[Dissected]]
@@ -41,12 +33,7 @@ Dissection = Mapping[str, Sequence[Dissected]]
 
 def dissect(groups: Group) -> dict[str, list[Dissected]]:
     """Take the logits of runs apart, once for all figures and tables below; errors as in `restricted.ablations`."""
-    return {label: [_dissected(run) for run in runs] for label, runs in groups.items()}
-
-
-def _dissected(run: Run) -> Dissected:
-    table = restricted.ablations(run)
-    return Dissected(run, table, table.loss(table.waves.logits), table.ablated())
+    return {label: [Dissected.of(run) for run in runs] for label, runs in groups.items()}
 
 
 def ablated_losses(dissected: Dissected, eta: float = ETA, *, name: str | None = None) -> go.Figure:
@@ -54,26 +41,20 @@ def ablated_losses(dissected: Dissected, eta: float = ETA, *, name: str | None =
     run, table, full, ablated = dissected
     key, label = restricted.key_frequencies(run, eta), label_of(run)
     rest, ends = others(key, len(ablated)), [0, len(ablated) + 1]
-    without = {"mode": "markers", "hovertemplate": "without k = %{x}: loss %{y:.3g}<extra></extra>"}
-    key_mark, other_mark = (
-        {"symbol": "diamond", "color": KEY, "size": 9},
-        {"symbol": "circle-open", "color": OTHER, "size": 7},
-    )
     figure = _panels(
         {
             "full loss": _level(full, ends, dash="solid"),
             "restricted loss": _level(table.restricted(key), ends, dash="dash", color=PALETTE[2]),
             "restricted loss, constant kept": _level(table.restricted(key, "kept"), ends, dash="dot", color=PALETTE[4]),
-            "without a key frequency": ([ablated[k - 1] for k in key], {"x": key, "marker": key_mark, **without}),
-            "without another frequency": ([ablated[k - 1] for k in rest], {"x": rest, "marker": other_mark, **without}),
-        }
+            "without a key frequency": _without(key, ablated, symbol="diamond", color=KEY, size=9),
+            "without another frequency": _without(rest, ablated, symbol="circle-open", color=OTHER, size=7),
+        },
+        "frequency k that is left out",
     )
     figure.update_xaxes(range=ends)
-    figure.update_xaxes(title="frequency k that is left out", row=2, col=1)
-    arrange(figure, height=600, legend_y=1.06, t=100)
     finding = _ablation_finding(dissected, key)
     return describe(
-        figure,
+        arrange(figure, height=600, legend_y=1.06, t=100),
         name=name or f"ablated-{run.config.hash}",
         title=f"{label}: loss without one frequency",
         caption=f"{label}: loss with one frequency left out of the logits (key frequencies as diamonds), over train "
@@ -88,37 +69,27 @@ def restricted_by_count(dissected: Dissected, eta: float = ETA, *, name: str | N
     combined, label = restricted.key_spectrum(run).combined, label_of(run)
     order = (combined.argsort(descending=True) + 1).tolist()
     n_key = len(restricted.key_frequencies(run, eta))
-    curves: dict[Constant, list[Losses]] = {"residual": table.nested(order), "kept": table.nested(order, "kept")}
-    look = {
-        "x": list(range(1, len(order) + 1)),
-        "customdata": order,
-        "mode": "lines+markers",
-        "marker": {"size": 5},
-        "hovertemplate": "%{x} kept, k = %{customdata} the last: loss %{y:.3g}<extra></extra>",
-    }
-    alone, with_constant = (
-        {"dash": "solid", "color": PALETTE[2], "width": 2},
-        {"dash": "dot", "color": PALETTE[4], "width": 2},
-    )
+    alone, kept = table.nested(order), table.nested(order, "kept")
+    hover = "%{x} kept, k = %{customdata} the last: loss %{y:.3g}<extra></extra>"
+    marks = {"mode": "lines+markers", "marker": {"size": 5}, "hovertemplate": hover}
+    look = marks | {"x": list(range(1, len(order) + 1)), "customdata": order}
     figure = _panels(
         {
-            "frequencies alone": (curves["residual"], look | {"line": alone}),
-            "frequencies and the constant": (curves["kept"], look | {"line": with_constant}),
+            "frequencies alone": (alone, look | {"line": {"dash": "solid", "color": PALETTE[2], "width": 2}}),
+            "frequencies and the constant": (kept, look | {"line": {"dash": "dot", "color": PALETTE[4], "width": 2}}),
             "full loss": _level(full, [1, len(order)]),
-        }
+        },
+        "frequencies kept, strongest first",
     )
     figure.add_vline(x=n_key, line={"color": KEY, "width": 1, "dash": "dash"})
-    figure.update_xaxes(title="frequencies kept, strongest first", row=2, col=1)
-    arrange(figure, height=600, legend_y=1.06, t=75)
-    at = {constant: losses[n_key - 1].train for constant, losses in curves.items()}
+    of_key, of_all = (f"{loss_text(alone[n - 1].train)} ({loss_text(kept[n - 1].train)}" for n in (n_key, len(order)))
     finding = (
-        f"With the {n_key} key frequencies the train loss is {loss_text(at['residual'])} ({loss_text(at['kept'])} with "
-        f"the constant), with all {len(order)} it is {loss_text(curves['residual'][-1].train)} "
-        f"({loss_text(curves['kept'][-1].train)}); the full loss is {loss_text(full.train)}. The same {n_key} are "
-        f"key for {_range_of_eta(combined.tolist(), n_key)}."
+        f"With the {n_key} key frequencies the train loss is {of_key} with the constant), with all {len(order)} it is "
+        f"{of_all}); the full loss is {loss_text(full.train)}. The same {n_key} are key for "
+        f"{_range_of_eta(combined.tolist(), n_key)}."
     )
     return describe(
-        figure,
+        arrange(figure, height=600, legend_y=1.06, t=75),
         name=name or f"restricted-{run.config.hash}",
         title=f"{label}: restricted loss by number of frequencies",
         caption=f"{label}: restricted loss against the number of frequencies that are kept, in the order of their "
@@ -141,18 +112,13 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
     """Restricted and excluded loss while a run trains, beside its train and test loss (after Nanda et al. 2023).
 
     Restricted loss is that of the key frequencies alone, over all pairs; excluded loss that of all but the key
-    frequencies, over the train pairs.
-
-    Args:
-        run: the run.
-        losses: see :func:`grokbook.analysis.restricted.over_training`.
-        name: of the figure's file.
+    frequencies, over the train pairs. For the losses see :func:`grokbook.analysis.restricted.over_training`.
     """
-    figure, label = go.Figure(), label_of(run)
-    chosen = {}
+    figure, label, told = go.Figure(), label_of(run), []
     for title, left, constant, part, dash, colour in OVER_TRAINING:
         drawn = losses[(losses["left"] == left) & (losses["constant"] == constant)].set_index("step")[part]
-        chosen[title], drawn = drawn, drawn[drawn.index > 0]
+        told.append(f"{title} {loss_text(drawn.iloc[0])} → {loss_text(drawn.iloc[-1])}")
+        drawn = drawn[drawn.index > 0]
         figure.add_scatter(
             x=drawn.index.to_numpy(),
             y=drawn.to_numpy(),
@@ -164,12 +130,9 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
     if run.grok_step is not None:
         figure.add_vline(x=run.grok_step, line={"color": TRAIN, "width": 1, "dash": "dash"})
     figure.update_layout(xaxis=STEP_AXIS, yaxis=LOG_LOSS)
-    arrange(figure, height=460, legend_y=1.02)
-    summary = "; ".join(
-        f"{title} {loss_text(values.iloc[0])} → {loss_text(values.iloc[-1])}" for title, values in chosen.items()
-    )
+    summary = "; ".join(told)
     return describe(
-        figure,
+        arrange(figure, height=460, legend_y=1.02),
         name=name or f"losses-over-training-{run.config.hash}",
         title=f"{label}: restricted and excluded loss over training",
         caption=f"{label}: losses of the full logits, of the key frequencies alone (restricted) and of all but these "
@@ -181,7 +144,6 @@ def losses_over_training(run: Run, losses: pd.DataFrame, *, name: str | None = N
 
 
 def _of_twin(losses: pd.DataFrame) -> str:
-    """Where losses are not those of the stored run itself, how near to it they are (see `ablation_history`)."""
     deviation = losses.attrs.get("deviation", 0.0)
     if deviation <= IDENTICAL:
         return ""
@@ -192,16 +154,20 @@ def _of_twin(losses: pd.DataFrame) -> str:
     )
 
 
-def _panels(lines: Mapping[str, tuple[Sequence[Losses], dict[str, Any]]]) -> go.Figure:
-    """Train pairs over test pairs on one logarithmic range; losses and the look of their trace by title."""
-    titles = [f"over {pairs}" for pairs in PANELS.values()]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.11, subplot_titles=titles)
-    for row, part in enumerate(PANELS, start=1):
+Line = tuple[Sequence[Losses], dict[str, Any]]
+"""Losses, and how they are drawn."""
+
+
+def _panels(lines: Mapping[str, Line], axis: str) -> go.Figure:
+    """Train pairs over test pairs on one logarithmic range."""
+    figure = stacked(["over train pairs", "over test pairs"], 0.11, shared_xaxes=True)
+    for part, place in in_rows(("train", "test")):
         for title, (losses, look) in lines.items():
             y = [getattr(loss, part) for loss in losses]
             hover = look.get("hovertemplate") or f"{title}: {loss_text(y[0])}<extra></extra>"
-            entry = {"name": title, "legendgroup": title, "showlegend": row == 1}
-            figure.add_scatter(**look | entry | {"y": y, "hovertemplate": hover}, row=row, col=1)
+            figure.add_scatter(**look | {"hovertemplate": hover}, y=y, name=title, legendgroup=title, **place)
+    share_legend(figure)
+    figure.update_xaxes(title=axis, row=2, col=1)
     shown = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
     low, high = np.log10(shown[shown > 0]).min(), np.log10(shown[shown > 0]).max()  # 0 has no place on the axis
     margin = 0.05 * (high - low) + 0.1
@@ -209,9 +175,14 @@ def _panels(lines: Mapping[str, tuple[Sequence[Losses], dict[str, Any]]]) -> go.
     return figure
 
 
-def _level(loss: Losses, ends: Sequence[int], **line: str) -> tuple[Sequence[Losses], dict[str, Any]]:
-    """One loss as a line from end to end."""
+def _level(loss: Losses, ends: Sequence[int], **line: str) -> Line:
     return [loss, loss], {"x": ends, "mode": "lines", "line": {"color": TRAIN, "width": 1.8} | line}
+
+
+def _without(frequencies: Sequence[int], ablated: Sequence[Losses], **marker: Any) -> Line:
+    hover = "without k = %{x}: loss %{y:.3g}<extra></extra>"
+    look = {"x": frequencies, "mode": "markers", "marker": marker, "hovertemplate": hover}
+    return [ablated[k - 1] for k in frequencies], look
 
 
 def _ablation_finding(dissected: Dissected, key: Sequence[int]) -> str:
@@ -234,6 +205,113 @@ def _range_of_eta(norms: Sequence[float], n_key: int) -> str:
     if n_key == len(falling):
         return f"η below {upper:.2f}"
     return f"every η from {falling[n_key] / falling[0]:.2f} to {upper:.2f}"
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def _each(dissection: Dissection) -> Iterator[tuple[Row, Dissected]]:
+    for label, group in dissection.items():
+        for each in group:
+            yield {"run": label, "seed": each.run.config.seed}, each
+
+
+def restricted_table(
+    dissection: Dissection, eta: float = ETA, *, over: str = "train", constant: Constant = "residual"
+) -> pd.DataFrame:
+    """Table 4, the paper's numbers beside those here: one row per combination of parts, one column per run."""
+    columns: dict[str, list[str]] = {
+        "loss": list(COMBINATIONS),
+        "of": [" + ".join(part.replace("_", "-") for part in kept) for kept in COMBINATIONS.values()],
+    }
+    for label, group in dissection.items():
+        reported = results.table_4(group[0].run.config)
+        if reported is not None and over == "train" and constant == "residual":
+            columns[f"{label}, paper"] = [loss_text(reported[row]) for row in COMBINATIONS]
+        for run, table, *_ in group:
+            found = table.combinations(restricted.key_frequencies(run, eta), constant)
+            title = f"{label}, seed {run.config.seed}"
+            columns[title] = [loss_text(getattr(losses, over)) for losses in found.values()]
+    return pd.DataFrame(columns)
+
+
+COMPARED: Mapping[str, str] = {"restricted": "non-key and residual", "(d)": "non-key", "(c)": "residual"}
+"""Rows of Table 4 whose losses the paper compares with the full one, and what they leave out."""
+
+
+@as_table
+def restricted_ratio_table(dissection: Dissection, eta: float = ETA) -> Iterator[Row]:
+    """Losses over the full loss of the same pairs, in the paper and here, with the constant in either place.
+
+    "agrees" compares the paper with the train pairs: is the loss lower, the same (within 10 %) or higher in both?
+    """
+    for named, (run, table, full, _) in _each(dissection):
+        key, reported = restricted.key_frequencies(run, eta), results.table_4(run.config)
+        apart, kept = table.combinations(key), table.combinations(key, "kept")
+        for row, left_out in COMPARED.items():
+            over_full = ratio(apart[row].train, full.train)
+            paper = None if reported is None else ratio(reported[row], reported["full"])
+            yield {
+                **named,
+                "left out": left_out,
+                "paper": "–" if paper is None else _times(paper),
+                "train": _times(over_full),
+                "agrees": "–" if paper is None else "yes" if side(paper) == side(over_full) else "no",
+                "train, constant kept": _times(ratio(kept[row].train, full.train)),
+                "test": _times(ratio(apart[row].test, full.test)),
+                "test, constant kept": _times(ratio(kept[row].test, full.test)),
+            }
+
+
+@as_table
+def key_threshold_table(dissection: Dissection) -> Iterator[Row]:
+    """What Table 4 would say for other thresholds η, over the train pairs; thresholds with one outcome share a row."""
+    for named, (run, table, *_) in _each(dissection):
+        for key, etas in grouped((restricted.key_frequencies(run, eta), eta) for eta in ETAS).items():
+            losses = table.combinations(key)
+            yield {
+                **named,
+                "η": span([f"{eta:g}" for eta in etas]),
+                "key frequencies": ", ".join(map(str, key)) if len(key) <= 8 else f"{len(key)} of them",
+                **{row: loss_text(losses[row].train) for row in ("restricted", "(a)", "(d)", "(e)")},
+            }
+
+
+@as_table
+def dependent_table(dissection: Dissection, eta: float = ETA, *, count: int = 6) -> Iterator[Row]:
+    """The non-key frequencies whose absence raises the train loss most, and which multiples of key ones they are."""
+    for named, (run, _, full, ablated) in _each(dissection):
+        key = restricted.key_frequencies(run, eta)
+        rest = others(key, len(ablated))
+        multiples = {k: multiple(k, key, run.config.p) for k in rest}
+        among = f"{sum(found is not None for found in multiples.values())} of {len(rest)}"
+        for k in sorted(rest, key=lambda k: -ablated[k - 1].train)[:count]:
+            yield {
+                **named,
+                "k": k,
+                "train": _times(ratio(ablated[k - 1].train, full.train)),
+                "test": _times(ratio(ablated[k - 1].test, full.test)),
+                "multiple": "–" if (found := multiples[k]) is None else "{} · {}".format(*found),
+                "multiples among all non-key": among,
+            }
+
+
+@as_table
+def shares_table(dissection: Dissection, eta: float = ETA) -> Iterator[Row]:
+    """How much of the logits each part is, as shares of their squared norm."""
+    for named, (run, table, *_) in _each(dissection):
+        key = restricted.key_frequencies(run, eta)
+        shares = {part.replace("_", "-"): f"{share:.2%}" for part, share in table.shares(key).items()}
+        yield {**named, "key frequencies": ", ".join(map(str, key)), **shares}
+
+
+def _times(times: float) -> str:
+    """A number of times in two or three digits: 0.49, 137, 5.3 × 10⁶."""
+    if not np.isfinite(times):
+        return "–"
+    if 0.01 <= times < 9999.5:
+        return f"{times:.2f}" if times < 10 else f"{times:,.0f}"
+    return power_text(times)
 
 
 def loss_text(loss: float) -> str:

@@ -8,24 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from grokbook.figures.groups import curve, outcome
-from grokbook.figures.style import (
-    COSINE,
-    LAYERS,
-    LOG_STEPS,
-    PALETTE,
-    PLAIN_LAYERS,
-    SINE,
-    TRAIN,
-    add_slider,
-    arrange,
-    describe,
-    label_of,
-    share_step_axis,
-)
+from grokbook.figures.layout import add_slider, arrange, describe, in_rows, share_legend, share_step_axis, stacked
+from grokbook.figures.style import COSINE, LAYERS, PALETTE, PLAIN_LAYERS, SINE, STEP_AXIS, TRAIN, label_of
 from grokbook.fourier import measures
 from grokbook.fourier.transform import Spectrum, key_frequencies
 from grokbook.runs.grokking import records_map
@@ -35,12 +22,7 @@ from grokbook.runs.run import Run
 
 
 def bars(spectra: Spectrum | Mapping[str, Spectrum], *, name: str = "bars", title: str = "Spectra") -> go.Figure:
-    """Bars of one or several spectra of equally many frequencies, one plot below the other.
-
-    Args:
-        spectra: one, or several by what stands above their plots.
-        name: of the figure's file.
-        title: what stands above the figure.
+    """Bars of one or several spectra of equally many frequencies, one plot below the other, by what stands above it.
 
     Raises:
         ValueError: there is none, or one is of several layers or times.
@@ -48,18 +30,16 @@ def bars(spectra: Spectrum | Mapping[str, Spectrum], *, name: str = "bars", titl
     shown = {"": spectra} if isinstance(spectra, Spectrum) else dict(spectra)
     if not shown:
         raise ValueError("bars needs at least one spectrum")
-    figure = make_subplots(
-        rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.25 / len(shown), subplot_titles=list(shown)
-    )
+    figure = stacked(list(shown), 0.25 / len(shown), shared_xaxes=True)
     for row, (label, spectrum) in enumerate(shown.items(), start=1):
         spectrum.check_single()
-        figure.add_traces(_wave_bars(spectrum, label or title, row, showlegend=row == 1))
+        figure.add_traces(_wave_bars(spectrum, label or title, row))
         _norm_axis(figure, spectrum, row)
+    share_legend(figure)
     figure.update_xaxes(title="frequency k", row=len(shown), col=1)
-    arrange(figure, height=150 + 170 * len(shown), legend_y=1.06, t=70)
     told = "; ".join(f"{label}: {_told(spectrum)}" if label else _told(spectrum) for label, spectrum in shown.items())
     return describe(
-        figure,
+        arrange(figure, height=150 + 170 * len(shown), legend_y=1.06, t=70),
         name=name,
         title=title,
         caption=f"Norms of the cosine (up) and sine (down, hatched) components per frequency. {told}.",
@@ -70,26 +50,32 @@ def bars(spectra: Spectrum | Mapping[str, Spectrum], *, name: str = "bars", titl
 def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None) -> go.Figure:
     """Cosine norms (upwards) and sine norms (downwards) per frequency, of both layers; a slider over training."""
     label, steps = label or label_of(run), run.spectra.step.tolist()
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=list(LAYERS.values())
-    )
+    figure = stacked(list(LAYERS.values()), 0.12, shared_xaxes=True)
     mapped = run.spectra.logits_step.tolist()
     if len(mapped) < 2:  # published without its maps: the steps that had one
         mapped = [step for step in steps if records_map(step, run.steps) or step == run.steps]
     shown = [time for time, step in enumerate(steps) if step in mapped]  # sliders of a run agree
-    figure.add_traces(_layer_bars(run, shown[-1]))
-    add_slider(figure, {steps[time]: _heights(_layer_bars(run, time)) for time in shown})
+    drawn = {
+        steps[time]: [
+            bar
+            for row, (layer, title) in enumerate(PLAIN_LAYERS.items(), start=1)
+            for bar in _wave_bars(run.spectrum(layer, time), title, row)
+        ]
+        for time in shown
+    }
+    figure.add_traces(drawn[steps[shown[-1]]])
+    share_legend(figure)
+    add_slider(figure, {step: _heights(of_layers) for step, of_layers in drawn.items()})
     for row, layer in enumerate(LAYERS, start=1):
         _norm_axis(figure, run.spectrum(layer, shown), row)
     figure.update_xaxes(title="frequency k", row=2, col=1)
-    arrange(figure, height=560, legend_y=1.06, t=80, b=120)
     last = run.history.iloc[-1]
     finding = "; ".join(
         f"{title}: FFS {last[f'ffs_{layer}']:.2f}, FCR {last[f'fcr_{layer}']:.2f}"
         for layer, title in PLAIN_LAYERS.items()
     )
     return describe(
-        figure,
+        arrange(figure, height=560, legend_y=1.06, t=80, b=120),
         name=name or f"spectra-{run.config.hash}",
         title=f"{label}: spectra of both layers",
         caption=f"{label}: norms of the cosine (up) and sine (down, hatched) components per frequency. "
@@ -99,16 +85,7 @@ def layer_spectra(run: Run, *, label: str | None = None, name: str | None = None
     )
 
 
-def _layer_bars(run: Run, time: int) -> list[go.Bar]:
-    """Those of both layers at one of the recorded times."""
-    return [
-        bar
-        for row, (layer, title) in enumerate(PLAIN_LAYERS.items(), start=1)
-        for bar in _wave_bars(run.spectrum(layer, time), title, row, showlegend=row == 1)
-    ]
-
-
-def _wave_bars(spectrum: Spectrum, of: str, row: int, *, showlegend: bool | None = None) -> list[go.Bar]:
+def _wave_bars(spectrum: Spectrum, of: str, row: int) -> list[go.Bar]:
     """The norms of cosines and sines of one layer at one time as traces; ``of``: what the pointer says they are of."""
     return [
         go.Bar(
@@ -117,7 +94,6 @@ def _wave_bars(spectrum: Spectrum, of: str, row: int, *, showlegend: bool | None
             customdata=norms.numpy(),
             name="cosine" if wave == "cos" else "sine",
             legendgroup=wave,
-            showlegend=showlegend,
             xaxis=f"x{row}",
             yaxis=f"y{row}",
             marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.5}, "line": {"width": 0}},
@@ -143,7 +119,6 @@ def _norm_axis(figure: go.Figure, spectrum: Spectrum, row: int, title: str = "no
 
 
 def _largest(spectrum: Spectrum) -> float:
-    """The largest norm of any cosine or sine; the constant is not drawn."""
     return max(float(spectrum.cosine.max()), float(spectrum.sine.max()))
 
 
@@ -160,25 +135,25 @@ def _told(spectrum: Spectrum) -> str:
 def opening(run: Run, *, name: str = "grokking") -> go.Figure:
     """Accuracy against step with a mark that moves along, over the spectrum of W_E at that step."""
     label, steps = label_of(run), run.spectra.step.tolist()
-    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.42, 0.58])
+    figure = stacked(["", ""], 0.2, row_heights=[0.42, 0.58])
+    drawn = [_wave_bars(run.spectrum("embedding", time), PLAIN_LAYERS["embedding"], 2) for time in range(len(steps))]
+    # Step 0 has no place on a logarithmic axis: the mark waits at its left edge.
+    marks = [{"x": [max(step, 1)] * 2, "y": [0, 1]} for step in steps]
+    line = {"color": PALETTE[0], "width": 1.5, "dash": "dot"}
     # What moves comes first: a frame replaces the first traces.
-    mark, drawn = _moving(run, len(steps) - 1)
-    look = {"mode": "lines", "line": {"color": PALETTE[0], "width": 1.5, "dash": "dot"}, "hoverinfo": "skip"}
-    figure.add_traces([mark.update(look, showlegend=False), *drawn])
+    figure.add_scatter(**marks[-1], mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    figure.add_traces(drawn[-1])
     _add_accuracies(figure, run)
-    moving = {step: _moving(run, time) for time, step in enumerate(steps)}
-    add_slider(
-        figure,
-        {step: [mark, *_heights(drawn)] for step, (mark, drawn) in moving.items()},
-        {step: _accuracies_at(run, step) for step in steps},
-    )
+    at = run.history.set_index("step")
+    said = {step: f" · train {at['train_accuracy'][step]:.0%}, test {at['test_accuracy'][step]:.0%}" for step in steps}
+    moved = zip(steps, marks, drawn, strict=True)
+    add_slider(figure, {step: [go.Scatter(mark), *_heights(bars)] for step, mark, bars in moved}, said)
     _norm_axis(figure, run.spectrum("embedding", slice(None)), 2)
-    figure.update_xaxes(LOG_STEPS | {"title": "step"}, row=1, col=1)
+    figure.update_xaxes(STEP_AXIS, row=1, col=1)
     figure.update_xaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
-    arrange(figure, height=560, legend_y=1.02, t=50, b=120)
     key = ", ".join(map(str, key_frequencies(run.spectrum("embedding"))))
     return describe(
-        figure,
+        arrange(figure, height=560, legend_y=1.02, t=50, b=120),
         name=name,
         title=f"{label} modulo {run.config.p}, through training",
         caption=f"Above: share of right answers on the pairs that are trained on (thin, grey) and on all others; the "
@@ -190,38 +165,23 @@ def opening(run: Run, *, name: str = "grokking") -> go.Figure:
     )
 
 
-def _moving(run: Run, time: int) -> tuple[go.Scatter, list[go.Bar]]:
-    """The mark at one of the recorded times, and the bars."""
-    # Step 0 has no place on a logarithmic axis: the mark waits at its left edge.
-    mark = go.Scatter(x=[max(int(run.spectra.step[time]), 1)] * 2, y=[0, 1])
-    return mark, _wave_bars(run.spectrum("embedding", time), PLAIN_LAYERS["embedding"], 2)
-
-
-def _accuracies_at(run: Run, step: int) -> str:
-    row = run.history[run.history["step"] == step].iloc[0]
-    return f" · train {row['train_accuracy']:.0%}, test {row['test_accuracy']:.0%}"
-
-
 def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
     """Train and test accuracy up to the last step, over the spectrum of the embedding at that step.
 
-    Args:
-        run: finished, or still in training (see :meth:`grokbook.training.record.Moment.glance`).
-        name: of the figure's file.
+    The run may be in training still, see :meth:`grokbook.training.record.Moment.glance`.
     """
-    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, row_heights=[0.5, 0.5])
+    figure = stacked(["", ""], 0.2, row_heights=[0.5, 0.5])
     _add_accuracies(figure, run)
     figure.add_traces(_wave_bars(run.spectrum("embedding"), PLAIN_LAYERS["embedding"], 2))
     # Of all training, so that axes stand still.
     _norm_axis(figure, run.spectrum("embedding", slice(None)), 2, "norm in W<sub>E</sub>")
-    figure.update_xaxes(LOG_STEPS | {"title": "step"}, row=1, col=1)
+    figure.update_xaxes(STEP_AXIS, row=1, col=1)
     figure.update_xaxes(title="frequency k", row=2, col=1)
-    arrange(figure, height=520, legend_y=1.02, l=65, t=50)
     now = run.history.iloc[-1]
     reached = f"train accuracy {now['train_accuracy']:.1%}, test accuracy {now['test_accuracy']:.1%}"
     label = f"{label_of(run)} (p = {run.config.p}, r = {run.config.fraction:g}, seed {run.config.seed})"
     return describe(
-        figure,
+        arrange(figure, height=520, legend_y=1.02, l=65, t=50),
         name=name or f"snapshot-{run.config.hash}",
         title=f"{label} at step {run.steps:,}",
         caption=f"{label}: accuracy up to step {run.steps:,}, and the norms of the cosine (up) and sine (down, "
@@ -233,24 +193,25 @@ def snapshot(run: Run, *, name: str | None = None) -> go.Figure:
 
 def overview(run: Run, *, name: str = "overview") -> go.Figure:
     """Accuracy over the spectrum of the embedding (norm of cosine and sine together), on one step axis."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.45, 0.55])
+    figure = stacked(["", ""], 0.06, shared_xaxes=True, row_heights=[0.45, 0.55])
     _add_accuracies(figure, run)
-    combined = _after_start(run, "embedding").combined
     bar = {"title": "norm", "thickness": 12, "len": 0.55, "y": 0, "yanchor": "bottom"}  # beside the spectrum alone
-    _add_heatmap(figure, run, combined, row=2, colorscale="Viridis", colorbar=bar)
+    combined = run.spectrum("embedding", run.spectra.step > 0).combined
+    _add_heatmap(figure, run, combined, colorscale="Viridis", colorbar=bar, row=2, col=1)
     share_step_axis(figure, rows=2)
     figure.update_yaxes(title="frequency k in W<sub>E</sub>", row=2, col=1)
-    arrange(figure, height=520, legend_y=1.01, l=65, t=40)
-    text = (
-        f"{label_of(run)}: accuracy (top) and the spectrum of the embedding (bottom) through training; "
-        f"{outcome([run])}."
+    label = label_of(run)
+    text = f"{label}: accuracy (top) and the spectrum of the embedding (bottom) through training; {outcome([run])}."
+    return describe(
+        arrange(figure, height=520, legend_y=1.01, l=65, t=40),
+        name=name,
+        title=f"{label}: accuracy and embedding through training",
+        caption=text,
+        alt=text,
     )
-    title = f"{label_of(run)}: accuracy and embedding through training"
-    return describe(figure, name=name, title=title, caption=text, alt=text)
 
 
 def _add_accuracies(figure: go.Figure, run: Run) -> None:
-    """Train (pale) and test accuracy in the upper plot."""
     for part, colour, width in (("train", TRAIN, 1.5), ("test", PALETTE[1], 2.5)):
         line = {"color": colour, "width": width}
         figure.add_scatter(**curve(run, f"{part}_accuracy"), name=f"{part} accuracy", line=line, row=1, col=1)
@@ -262,20 +223,19 @@ def _add_accuracies(figure: go.Figure, run: Run) -> None:
 
 def spectrogram(run: Run, layer: str = "embedding", *, name: str | None = None) -> go.Figure:
     """Cosine and sine norms of one layer against frequency and step: all of training in one picture."""
-    label, spectrum = label_of(run), _after_start(run, layer)
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=["cosine", "sine"])
-    for row, norms in enumerate((spectrum.cosine, spectrum.sine), start=1):
-        _add_heatmap(figure, run, norms, row=row, coloraxis="coloraxis")
+    label, spectrum = label_of(run), run.spectrum(layer, run.spectra.step > 0)
+    figure = stacked(["cosine", "sine"], 0.1, shared_xaxes=True)
+    for norms, place in in_rows((spectrum.cosine, spectrum.sine)):
+        _add_heatmap(figure, run, norms, coloraxis="coloraxis", **place)
     figure.update_yaxes(title="frequency k")
     if run.grok_step is not None:
         figure.add_vline(x=run.grok_step, line={"color": "white", "width": 1.5, "dash": "dash"})
     share_step_axis(figure, rows=2)
     shades = {"colorscale": "Viridis", "cmin": 0, "cmax": _largest(spectrum)}
     figure.update_layout(coloraxis={**shades, "colorbar": {"title": "norm", "thickness": 12}})
-    arrange(figure, height=520, t=50)
     marked = f" Dashed: grok step {run.grok_step:,}." if run.grok_step is not None else " It did not grok."
     return describe(
-        figure,
+        arrange(figure, height=520, t=50),
         name=name or f"spectrogram-{layer}-{run.config.hash}",
         title=f"{label}: {PLAIN_LAYERS[layer]} through training",
         caption=f"{label}: norms of the Fourier components of the {PLAIN_LAYERS[layer]} through training.{marked}",
@@ -284,19 +244,12 @@ def spectrogram(run: Run, layer: str = "embedding", *, name: str | None = None) 
     )
 
 
-def _after_start(run: Run, layer: str) -> Spectrum:
-    """The spectra of a layer without step 0, which has no place on a logarithmic axis."""
-    return run.spectrum(layer, run.spectra.step > 0)
-
-
-def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], *, row: int, **colours: Any) -> None:
-    """Draw norms at every recorded step but 0: steps to the right, frequencies upwards."""
+def _add_heatmap(figure: go.Figure, run: Run, norms: Float[Tensor, "time K"], **how: Any) -> None:
+    """Draw norms at every recorded step but 0, which has no place on a logarithmic axis."""
     figure.add_heatmap(
         x=run.spectra.step[run.spectra.step > 0].numpy(),
         y=np.arange(1, norms.shape[1] + 1),
         z=norms.T.numpy(),
         hovertemplate="step %{x:,}, k = %{y}: norm %{z:.3g}<extra></extra>",
-        row=row,
-        col=1,
-        **colours,
+        **how,
     )

@@ -10,11 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from grokbook import data, fourier
-from grokbook.figures.style import COSINE, PALETTE, SINE, arrange, describe
+from grokbook.figures.layout import arrange, describe, in_rows, stacked
+from grokbook.figures.style import COSINE, PALETTE, SINE
 from grokbook.runs.config import RunConfig
 
 PATTERNS = ("", "/", "x", ".")
@@ -26,11 +26,7 @@ def circle(
 ) -> go.Figure:
     """The residues in the plane of one frequency of a layer: each row of it, projected on the two directions.
 
-    Args:
-        matrix: a layer with one row per residue.
-        k: the frequency, 1..p // 2.
-        marked: residues that stand out.
-        name: of the figure's file.
+    A layer has one row per residue, and frequencies 1..p // 2. Marked residues stand out.
     """
     p, rows = len(matrix), matrix.double() - matrix.double().mean(0)
     directions = fourier.coefficients(matrix.double())[[2 * k - 1, 2 * k]]
@@ -55,14 +51,13 @@ def circle(
         )
     figure.update_xaxes(title=f"along the cosine of k = {k}")
     figure.update_yaxes(title=f"along the sine of k = {k}", scaleanchor="x")
-    arrange(figure, height=520, legend_y=1.02)
     radii = np.linalg.norm(points, axis=1)
     text = (
         f"The {p} residues in the plane of frequency {k}, at a distance of {radii.min():.2f} to {radii.max():.2f} from "
         f"the middle; one step from x to x + 1 is {_turn(points):.3f} of a turn on average (k/p = {k / p:.3f})"
     )
     return describe(
-        figure,
+        arrange(figure, height=520, legend_y=1.02),
         name=name or f"circle-{k}",
         title=f"Residues in the plane of frequency {k}",
         caption=f"{text}. Diamonds: {named}.",
@@ -82,38 +77,31 @@ def by_frequency(
 ) -> go.Figure:
     """Bars of one or several quantities against frequency k = 1, 2, 3, …, one plot below the other.
 
-    Args:
-        series: values by what they are; the first belongs to k = 1.
-        name: of the figure's file.
-        title: what stands above the figure.
-        unit: of the values.
-        axis: what the frequencies are of.
-        letter: what a frequency is called.
-        percent: whether the values are shares, from 0 to 1.
+    Values are given by what they are, those of k = 1 first, and ``percent`` says that they are shares, from 0 to 1.
+    The axis says what the frequencies are of, and the letter stands for one of them.
     """
     values = {label: np.asarray(torch.as_tensor(heights, dtype=torch.float64)) for label, heights in series.items()}
-    figure = make_subplots(rows=len(values), cols=1, vertical_spacing=0.16, subplot_titles=list(values))
-    for row, (label, heights) in enumerate(values.items(), start=1):
-        shown = "%{y:.1%}" if percent else "%{y:.3g}"
+    figure = stacked(list(values), 0.16)
+    shown = "%{y:.1%}" if percent else "%{y:.3g}"
+    for (label, heights), place in in_rows(values.items()):
+        index = place["row"] - 1
         figure.add_bar(
             x=np.arange(1, len(heights) + 1),
             y=heights,
             name=label,
             showlegend=False,
-            marker={"color": PALETTE[row - 1], "pattern": {"shape": PATTERNS[(row - 1) % 4], "solidity": 0.5}},
+            marker={"color": PALETTE[index], "pattern": {"shape": PATTERNS[index % 4], "solidity": 0.5}},
             hovertemplate=f"{letter} = %{{x}}: {shown}<extra>{label}</extra>",
-            row=row,
-            col=1,
+            **place,
         )
-        scale: dict[str, Any] = {"tickformat": ".0%", "range": [0, 1.03]} if percent else {"rangemode": "tozero"}
-        figure.update_yaxes(title=unit, **scale, row=row, col=1)
+    scale: dict[str, Any] = {"tickformat": ".0%", "range": [0, 1.03]} if percent else {"rangemode": "tozero"}
+    figure.update_yaxes(title=unit, **scale)
     figure.update_xaxes(title=axis, row=len(values), col=1)
     figure.update_layout(bargap=0.15)
-    arrange(figure, height=110 + 190 * len(values), t=50)
     say = _weakest if percent else _strongest
     told = "; ".join(f"{label}: {say(heights, letter)}" for label, heights in values.items())
     return describe(
-        figure,
+        arrange(figure, height=110 + 190 * len(values), t=50),
         name=name,
         title=title,
         caption=f"{title}. {told}.",
@@ -128,24 +116,16 @@ def task_table(config: RunConfig, *, name: str = "task-table") -> go.Figure:
     table = data.make([operation], p, config.fraction, config.seed, config.operands)
     answers, train = (data.over_residues(column, p) for column in (table.labels[0], table.train))
     shown = torch.where(train, answers.double(), torch.nan).T.numpy()
-    figure = go.Figure().add_heatmap(
-        z=shown,
-        zmin=0,
-        zmax=p - 1,
-        colorscale="Viridis",
-        colorbar={"title": {"text": "answer"}, "thickness": 12},
-        hovertemplate="a = %{x}, b = %{y}: %{z}<extra></extra>",
-        hoverongaps=False,
-    )
+    hover = {"hovertemplate": "a = %{x}, b = %{y}: %{z}<extra></extra>", "hoverongaps": False}
+    bar = {"title": {"text": "answer"}, "thickness": 12}
+    figure = go.Figure().add_heatmap(z=shown, zmin=0, zmax=p - 1, colorscale="Viridis", colorbar=bar, **hover)
     figure.update_xaxes(title="a", constrain="domain")
     figure.update_yaxes(title="b", constrain="domain", scaleanchor="x")
-    arrange(figure, height=480, t=30)
-    text = (
-        f"The table of {operation.pretty} mod {p} as the network sees it: {int(train.sum())} of {p * p} pairs "
-        f"have their answer, {int((~train).sum())} are blank"
-    )
-    title = f"{operation.pretty} mod {p}: what is shown"
-    return describe(figure, name=name, title=title, caption=f"{text}.", alt=f"{text}.")
+    of, known = f"{operation.pretty} mod {p}", int(train.sum())
+    counted = f"{known} of {p * p} pairs have their answer, {p * p - known} are blank"
+    text = f"The table of {of} as the network sees it: {counted}."
+    figure = arrange(figure, height=480, t=30)
+    return describe(figure, name=name, title=f"{of}: what is shown", caption=text, alt=text)
 
 
 def _strongest(heights: Float[np.ndarray, " K"], letter: str) -> str:

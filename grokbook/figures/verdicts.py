@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
-import pandas as pd
 from IPython.display import HTML
 
-from grokbook.figures.groups import span
+from grokbook.figures.groups import NOT_YET_RUN, Row, as_table, span
 from grokbook.figures.tables import number_text, table
 from grokbook.paper.claims import Criterion, Judgement, Verdict, kept
 
 
-def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+@as_table
+def claims_table(judgements: Sequence[Judgement]) -> Iterator[Row]:
     """One row per claim. "Other limits": the verdict with limits moved to either side, where it is another one."""
-    return pd.DataFrame(
-        {
+    for judgement in judgements:
+        yield {
             "claim": judgement.claim.name,
             "verdict": judgement.verdict.value,
             "the paper says": judgement.claim.says,
@@ -25,33 +25,24 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
             "numbers kept": judgement.kept,
             "other limits": "; ".join(f"{name}: {other.value}" for name, other in judgement.elsewhere.items()) or "–",
         }
-        for judgement in judgements
-    )
 
 
-def criteria_table(judgement: Judgement) -> pd.DataFrame:
+@as_table
+def criteria_table(judgement: Judgement) -> Iterator[Row]:
     """One row per criterion of a claim: its numbers over seeds, the limit, and what a random start gives."""
-    return pd.DataFrame(
-        {
+    for criterion in judgement.criteria:
+        yield {
             "number": criterion.what,
-            "median": _number(criterion.median) if criterion.values else "not yet run",
+            "median": _number(criterion.median) if criterion.values else NOT_YET_RUN,
             "limit": criterion.limit,
             "before training": _start(criterion),
             "kept by": kept([criterion]),
             "range": _spread(criterion),
         }
-        for criterion in judgement.criteria
-    )
 
 
 def claim_section(judgement: Judgement, address: str, title: str) -> HTML:
-    """A claim with its verdict, its criteria, where its figures are, and how to run it again.
-
-    Args:
-        judgement: what became of the claim.
-        address: of its figures, for a link.
-        title: the link's words.
-    """
+    """A claim with its verdict, its criteria, a link to its figures, and how to run it again."""
     claim = judgement.claim
     judged = judgement.verdict is not Verdict.NOT_YET_RUN
     by = f" (by {judgement.seeds} seed{'s' * (judgement.n != (1, 1))})" if judged else ""

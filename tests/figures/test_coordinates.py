@@ -13,16 +13,6 @@ from grokbook.runs.initial import initial_weights
 
 
 @pytest.fixture
-def product_run(wave_run):
-    """A run on ab+a+b whose embedding is a wave of frequency 2 over log(x + 1); its other layer is a random start."""
-    config = replace(wave_run.config, operations=("ab+a+b",))
-    weights = initial_weights(config, {})
-    wave = 3 * fourier.multiplicative_basis(config.p)[3].roll(-1).float()
-    layer = torch.cat([torch.outer(wave, torch.eye(weights.W_E.shape[1])[0]), weights.W_E[config.p :]])
-    return replace(wave_run, config=config, kept_weights=weights._replace(W_E=layer))
-
-
-@pytest.fixture
 def on(product_run):
     """The same weights as those of a run on another operation."""
     return lambda operation: replace(product_run, config=replace(product_run.config, operations=(operation,)))

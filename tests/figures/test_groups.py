@@ -1,9 +1,23 @@
+import inspect
+from collections.abc import Iterator
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from grokbook import Operation, figures
-from grokbook.figures.groups import brief_outcome, budgets, by_operation, change, grok_or_best, outcome
+from grokbook.figures.groups import (
+    Row,
+    as_table,
+    brief_outcome,
+    budgets,
+    by_operation,
+    cell,
+    change,
+    each_run,
+    grok_or_best,
+    outcome,
+)
 
 
 def test_runs_are_grouped_by_operation_in_order(tiny, tiny_run, tiny_mixture, wave_run, grokked_run):
@@ -74,3 +88,22 @@ def test_two_tables_of_one_name_are_no_group(tiny_table, division):
     assert list(by_operation([tiny_table, tiny_table])) == ["ab+b, a/b"]
     with pytest.raises(ValueError, match="two different tables are called ab\\+b, a/b"):
         by_operation([tiny_table, namesake])
+
+
+def test_what_yields_rows_becomes_a_table():
+    @as_table
+    def squares(n: int) -> Iterator[Row]:
+        """The first squares."""
+        for i in range(n):
+            yield {"i": i, "square": i * i}
+
+    assert squares(3).to_dict("records") == [{"i": i, "square": i * i} for i in range(3)]
+    assert squares(n=0).empty
+    assert (squares.__name__, squares.__doc__) == ("squares", "The first squares.")
+    assert inspect.signature(squares).return_annotation is pd.DataFrame
+
+
+def test_rows_name_their_run_and_have_dashes_where_there_is_no_number(wave_run, tiny_run):
+    named = [cells for cells, _ in each_run({"waves": [wave_run], "two": [tiny_run, tiny_run]})]
+    assert named == [{"run": label, "seed": 0} for label in ("waves", "two", "two")]
+    assert (cell(None, ","), cell(12_345, ","), cell(0.125, ".1%"), cell(3)) == ("–", "12,345", "12.5%", "3")

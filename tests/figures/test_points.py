@@ -5,7 +5,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from grokbook import figures
-from grokbook.figures.points import Line, add_best, explain_marks, grokked_at
+from grokbook.figures.points import add_best, explain_marks, grokked_at
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def fraction(run):
 
 def test_lines_go_through_means_and_marks_are_runs(runs):
     figure = make_subplots(rows=1, cols=1)
-    add_best(figure, Line("some", "#144a94", "dash", runs[::-1]), fraction)
+    add_best(figure, "some", runs[::-1], fraction, line={"color": "#144a94", "dash": "dash"}, size=9)
     line, grokked, not_grokked = figure.data
     assert (list(line.x), list(line.y)) == ([0.4, 0.5, 0.6], [0.5, 0.75, 1])
     assert (sorted(grokked.x), list(grokked.y), grokked.marker.symbol) == ([0.5, 0.6], [1, 1], "circle")
@@ -40,8 +40,9 @@ def test_lines_go_through_means_and_marks_are_runs(runs):
 
 def test_without_runs_only_the_legend_is_drawn():
     figure = make_subplots(rows=1, cols=1)
-    add_best(figure, Line("none", "#144a94", "dash", []), fraction)
-    (line,) = figure.data
+    add_best(figure, "none", [], fraction, line={"color": "#144a94", "dash": "dash"}, size=9)
+    explain_marks(figure)
+    line, *_ = figure.data
     assert (line.name, list(line.x), line.showlegend) == ("none", [None], True)
 
 

@@ -10,8 +10,7 @@ import torch
 
 from grokbook import Operation, RunConfig, figures, paper
 from grokbook.analysis import restricted
-from grokbook.analysis.restricted import Ablations, decompose
-from grokbook.figures.restricted import Dissected
+from grokbook.analysis.restricted import Ablations, Dissected, decompose
 from grokbook.paper import results
 from grokbook.training.replay import weights_along
 
