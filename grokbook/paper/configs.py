@@ -71,6 +71,12 @@ class Transfer(NamedTuple):
         source, target = (str(Operation.parse(operation)) for operation in match.group(2, 3))
         return cls(source, target, MODULES[match[1]])
 
+    @classmethod
+    def of(cls, config: RunConfig) -> Transfer:
+        """That of a pre-grokked run on one operation."""
+        assert config.source is not None
+        return cls(str(config.source.operations[0]), str(config.operations[0]), config.transplant)
+
     @property
     def module(self) -> str:
         """PG-E or PG-T."""

@@ -57,7 +57,7 @@ def test_table_5_has_columns_with_a_module_and_all_of_them_grok():
         assert reported(paper.pre_grokked(Transfer.parse(text), fraction=fraction)).text == "groks"
     assert len(results.TABLE_5_PRE_GROKKED) == 6
     assert results.TABLE_1_PRE_GROKKED.keys() == {
-        Operation.parse(target).kind for _, _, target in results.TABLE_5_PRE_GROKKED
+        Operation.parse(transfer.target).kind for transfer in results.TABLE_5_PRE_GROKKED
     }
 
 
