@@ -14,6 +14,10 @@ MAX_TERMS: Final = 64
 MAX_SIZE: Final = 10**18  # of the sum of the absolute values of all coefficients
 MAX_NESTING: Final = 16
 
+_SUPERSCRIPTS: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_TO_SUPERSCRIPT: Final = str.maketrans("0123456789", _SUPERSCRIPTS)
+_FROM_SUPERSCRIPT: Final = str.maketrans(_SUPERSCRIPTS, "0123456789")
+
 Coefficients = dict[tuple[int, int], int]
 """Coefficients by exponents: {(2, 0): 1, (1, 1): -3} is a² - 3ab. No zero is stored."""
 
@@ -31,9 +35,6 @@ def clip(text: str, place: int, reach: int = 12) -> str:
     """`text` around `place`, quoted, control characters escaped."""
     start, stop = max(0, place - reach), place + reach + 1
     return repr("…" * (start > 0) + text[start:stop] + "…" * (stop < len(text)))
-
-
-# --- arithmetic -----------------------------------------------------------------------------------
 
 
 def add(f: Coefficients, g: Coefficients) -> Coefficients:
@@ -86,9 +87,6 @@ def _excess(total_degree: int, total_size: int) -> str:
     return f"coefficients add up to more than {MAX_SIZE}" if total_size > MAX_SIZE else ""
 
 
-# --- writing --------------------------------------------------------------------------------------
-
-
 class Summand(NamedTuple):
     """coefficient · Π base^power, as it is to be written."""
 
@@ -96,38 +94,20 @@ class Summand(NamedTuple):
     factors: tuple[tuple[str, int], ...]
 
 
-class Style(NamedTuple):
-    """How to write a minus sign and a power."""
-
-    minus: str
-    power: str  # a format of {base} and {exponent}
-    superscripts: bool = False
+def write(summands: Iterable[Summand]) -> str:
+    """The summands as one sum, in their order, without spaces, in ASCII."""
+    return "".join(map(_write_summand, summands)).removeprefix("+")
 
 
-TEXT: Final = Style("-", "{base}^{exponent}")
-LATEX: Final = Style("-", "{base}^{{{exponent}}}")
-UNICODE: Final = Style("−", "{base}{exponent}", superscripts=True)
-_TO_SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def write(summands: Iterable[Summand], style: Style) -> str:
-    """The summands as one sum, in their order, without spaces."""
-    text = "".join(("+" if s.coefficient > 0 else "-") + _write_summand(s, style) for s in summands)
-    return text.removeprefix("+").replace("-", style.minus)
-
-
-def _write_summand(summand: Summand, style: Style) -> str:
-    factors = "".join(_write_power(base, power, style) for base, power in summand.factors if power)
+def _write_summand(summand: Summand) -> str:
+    factors = "".join(base if power == 1 else f"{base}^{power}" for base, power in summand.factors if power)
     number = abs(summand.coefficient)
-    return factors if number == 1 and factors else f"{number}{factors}"
+    return ("+" if summand.coefficient > 0 else "-") + (factors if number == 1 and factors else f"{number}{factors}")
 
 
-def _write_power(base: str, power: int, style: Style) -> str:
-    exponent = str(power).translate(_TO_SUPERSCRIPT) if style.superscripts else str(power)
-    return base if power == 1 else style.power.format(base=base, exponent=exponent)
-
-
-# --- grammar --------------------------------------------------------------------------------------
+def to_unicode(text: str) -> str:
+    """The same sum with superscripts and a true minus sign: a³−2b for ``a^3-2b``."""
+    return re.sub(r"\^([0-9]+)", lambda match: match[1].translate(_TO_SUPERSCRIPT), text).replace("-", "−")
 
 
 class _Token(NamedTuple):
@@ -137,8 +117,9 @@ class _Token(NamedTuple):
 
 
 _SIGNS: Final = {"−": "-", "·": "*", "×": "*", "⋅": "*", "**": "^"} | {sign: sign for sign in "ab+-*^()"}
-_TOKEN: Final = re.compile(r"(?P<number>[0-9]+)|(?P<power>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(?P<sign>\*\*|[-ab+*^()−·×⋅])")
-_FROM_SUPERSCRIPT: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_TOKEN: Final = re.compile(
+    rf"(?P<number>[0-9]+)|(?P<power>[{_SUPERSCRIPTS}]+)|(?P<sign>\*\*|[-ab+*^()−·×⋅])|(?P<unknown>[^ \t])"
+)
 
 
 class _Parser:
@@ -162,16 +143,13 @@ class _Parser:
         raise ValueError(f"cannot read {clip(self.text, place)}: column {place + 1}: {problem}")
 
     def tokenise(self) -> list[_Token]:
-        tokens, place = [], 0
-        while place < len(self.text):
-            match = _TOKEN.match(self.text, place)
-            if match:
-                tokens.append(_Token(_SIGNS.get(match[0]) or str(match.lastgroup), match[0], place))
-            elif self.text[place] not in " \t":
-                why = ": a quotient is no polynomial, see Operation.from_table" if self.text[place] in "/÷:" else ""
-                self.fail(f"unexpected character {self.text[place]!r}{why}", place)
-            place = match.end() if match else place + 1
-        return [*tokens, _Token("end", "", place)]
+        tokens = []
+        for match in _TOKEN.finditer(self.text):
+            if match["unknown"]:
+                why = ": a quotient is no polynomial, see Operation.from_table" if match[0] in "/÷:" else ""
+                self.fail(f"unexpected character {match[0]!r}{why}", match.start())
+            tokens.append(_Token(_SIGNS.get(match[0]) or str(match.lastgroup), match[0], match.start()))
+        return [*tokens, _Token("end", "", len(self.text))]
 
     @property
     def next(self) -> _Token:

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from grokbook.data import polynomials, tables
-from grokbook.data.expressions import LATEX, UNICODE, Coefficients, clip, degree, read, write
+from grokbook.data.expressions import Coefficients, clip, degree, read, to_unicode
 from grokbook.data.operands import is_tensor, reduced
 from grokbook.data.polynomials import Kind, Term, sorted_terms
 
@@ -187,13 +187,8 @@ class Polynomial(Operation):
         return polynomials.name(self.terms)
 
     @property
-    def latex(self) -> str:
-        """The canonical form as LaTeX, without dollar signs: ``a^{2}+ab+b^{2}``."""
-        return write(polynomials.summands(self.terms), LATEX)
-
-    @property
     def pretty(self) -> str:
-        return "a·b" if self.coefficients == {(1, 1): 1} else write(polynomials.summands(self.terms), UNICODE)
+        return "a·b" if self.coefficients == {(1, 1): 1} else to_unicode(str(self))
 
     @property
     def plain(self) -> str:
@@ -212,11 +207,6 @@ class Polynomial(Operation):
     def degree(self) -> int:
         """Total degree: 3 for a³+ab and for a²b."""
         return degree(self.coefficients)
-
-    @property
-    def elementary(self) -> bool:
-        """Whether this is a+b, a-b or ab (in this order of the operands)."""
-        return self.kind is Kind.ELEMENTARY
 
     @property
     def linear(self) -> bool:

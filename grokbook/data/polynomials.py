@@ -10,7 +10,7 @@ from itertools import accumulate, repeat
 from operator import index
 from typing import Any, NamedTuple
 
-from grokbook.data.expressions import MAX_LENGTH, TEXT, Coefficients, Summand, add, degree, excess, power, scale, write
+from grokbook.data.expressions import MAX_LENGTH, Coefficients, Summand, add, degree, excess, power, scale, write
 
 
 class Kind(StrEnum):
@@ -145,7 +145,7 @@ def summands(terms: tuple[Term, ...]) -> list[Summand]:
 @lru_cache(maxsize=1024)
 def name(terms: tuple[Term, ...]) -> str:
     """The canonical form in ASCII."""
-    return write(summands(terms), TEXT)
+    return write(summands(terms))
 
 
 def _monomial(term: Term) -> Summand:

@@ -35,7 +35,7 @@ def terms(operation: Operation) -> tuple[str, ...]:
     """
     if not isinstance(operation, Polynomial):
         return ()
-    if operation.elementary:
+    if operation.kind is Kind.ELEMENTARY:
         return ("elementary",)
     words = {
         _DEGREES.get(operation.degree, f"degree {operation.degree}"): True,

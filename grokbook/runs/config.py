@@ -83,65 +83,55 @@ class RunConfig:
         registry.check(self.model, self.activation)
         weights = self.model_entry.weights
         for name in ("transplant", "frozen"):  # sets of names: one order, so that equal runs have equal hashes
-            unknown = [weight for weight in getattr(self, name) if weight not in weights]
-            if unknown:
+            chosen = getattr(self, name)
+            if unknown := [weight for weight in chosen if weight not in weights]:
                 raise ValueError(f"unknown weight {unknown[0]!r}; there are {', '.join(weights)}")
-            set_(self, name, tuple(weight for weight in weights if weight in getattr(self, name)))
+            set_(self, name, tuple(weight for weight in weights if weight in chosen))
         for field in fields(self):
             if field.type in _NUMBERS:
                 set_(self, field.name, _NUMBERS[field.type](field.name, getattr(self, field.name)))
         set_(self, "betas", tuple(_number("each of betas", beta) for beta in self.betas))
         if not isinstance(self.source, RunConfig | None):
             raise TypeError(f"source must be a RunConfig, got {self.source!r}")
-        self._check()
+        tokens.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
+        for problem in self._problems():
+            raise ValueError(problem)
 
     def __repr__(self) -> str:
         """The call that makes it, with what differs from the defaults."""
         return f"RunConfig({', '.join(f'{name}={value!r}' for name, value in self._told())})"
 
-    def _check(self) -> None:
-        tokens.check(self.parsed_operations, self.p, self.fraction, self.seed, self.operands)
-        for name in ("max_steps", "d_model", "n_heads", "d_mlp", "sustain", "tail", "eval_every"):
+    def _problems(self) -> Iterator[str]:
+        """What makes it no run, the first thing first."""
+        entry, source, sizes = self.model_entry, self.source, ("d_model", "n_heads", "d_mlp")
+        for name in ("max_steps", *sizes, "sustain", "tail", "eval_every"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model = {self.d_model} is not a multiple of n_heads = {self.n_heads}")
-        if not 0 < self.lr < math.inf:
-            raise ValueError(f"lr must be positive, got {self.lr}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
-        if not 0 < self.grok_accuracy <= 1:
-            raise ValueError(f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}")
-        if set(self.transplant) & set(self.frozen):
-            raise ValueError("transplanted weights are frozen already; name them in transplant only")
-        if len(self.frozen_weights) == len(self.model_entry.weights):
-            raise ValueError("with all weights frozen, nothing is left to train")
-        self._check_model()
-        self._check_source()
-
-    def _check_model(self) -> None:
-        """Refuse what this model has not."""
-        entry = self.model_entry
-        if len(self.operations) > 1 and not entry.mixtures:
-            raise ValueError(f"model {self.model!r} learns one operation: it reads no operation token")
-        if self.operands not in entry.operands:
-            raise ValueError(f"model {self.model!r} takes operands {' or '.join(entry.operands)}, not {self.operands}")
-        for name in ("d_model", "n_heads", "d_mlp"):
+                yield f"{name} must be at least 1, got {getattr(self, name)}"
+        pair = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        model, operands = f"model {self.model!r}", " or ".join(entry.operands)
+        twice = set(self.transplant) & set(self.frozen)
+        wrong = {
+            f"d_model = {self.d_model} is not a multiple of n_heads = {self.n_heads}": self.d_model % self.n_heads,
+            f"lr must be positive, got {self.lr}": not 0 < self.lr < math.inf,
+            f"weight_decay must not be negative, got {self.weight_decay}": not 0 <= self.weight_decay < math.inf,
+            f"betas must be two numbers in [0, 1), got {self.betas}": not pair,
+            f"grok_accuracy must lie in (0, 1], got {self.grok_accuracy}": not 0 < self.grok_accuracy <= 1,
+            "transplanted weights are frozen already; name them in transplant only": twice,
+            "with all weights frozen, nothing is left to train": self.frozen_weights == entry.weights,
+            f"{model} learns one operation: it reads no operation token": self.operations[1:] and not entry.mixtures,
+            f"{model} takes operands {operands}, not {self.operands}": self.operands not in entry.operands,
+            "source and transplant go together": (source is None) != (not self.transplant),
+        }
+        yield from (problem for problem, holds in wrong.items() if holds)
+        for name in sizes:
             if name not in entry.sizes and getattr(self, name) != getattr(RunConfig, name):
-                raise ValueError(f"model {self.model!r} has no {name}; its sizes are {', '.join(entry.sizes)}")
-
-    def _check_source(self) -> None:
-        if (self.source is None) != (not self.transplant):
-            raise ValueError("source and transplant go together")
-        if self.source is None:
-            return
-        for name in ("p", "model", "activation", "d_model", "n_heads", "d_mlp"):
-            if getattr(self.source, name) != getattr(self, name):
-                raise ValueError(f"the source run differs in {name}")
-        if self.source.d_vocab != self.d_vocab:
-            raise ValueError(f"the source run has {self.source.d_vocab} tokens, this run {self.d_vocab}")
+                yield f"{model} has no {name}; its sizes are {', '.join(entry.sizes)}"
+        if source is not None:
+            for name in ("p", "model", "activation", *sizes):
+                if getattr(source, name) != getattr(self, name):
+                    yield f"the source run differs in {name}"
+            if source.d_vocab != self.d_vocab:
+                yield f"the source run has {source.d_vocab} tokens, this run {self.d_vocab}"
 
     @cached_property
     def parsed_operations(self) -> tuple[Operation, ...]:
