@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from filelock import FileLock, Timeout
 
@@ -23,7 +23,7 @@ from grokbook import runs
 from grokbook.errors import DamagedRun
 from grokbook.runs import disk
 from grokbook.runs.config import ENDING, RunConfig, config_in, lacking
-from grokbook.runs.layout import CONFIG, PROVENANCE, STOPPED_BY_BUDGET, WEIGHTS
+from grokbook.runs.layout import PROVENANCE, STOPPED_BY_BUDGET, WEIGHTS
 
 STORE_VARIABLE = "GROKBOOK_STORE"
 """Environment variable that names the folder for new runs."""
@@ -32,6 +32,7 @@ STORED_ONLY_VARIABLE = "GROKBOOK_STORED_ONLY"
 RUN_BYTES = 4_000_000
 """Space for a run, or more, that must be free before one is trained."""
 PathLike = str | os.PathLike[str]
+_Folders = TypeVar("_Folders", bound="FolderStore")
 _WRITING, _REPLACED = ".writing-", ".replaced-"
 _LONG_DEAD_SECONDS = 3600.0  # writing a run takes a fraction of a second
 
@@ -81,34 +82,6 @@ class Store(Protocol):
         """
 
 
-class _End(NamedTuple):
-    """Where a stored run ended, by its JSON files."""
-
-    asked: dict[str, Any]
-    """The fields of :data:`grokbook.runs.config.ENDING`."""
-    by_budget: bool
-
-    @classmethod
-    def of(cls, folder: Path) -> _End:
-        values = json.loads((folder / CONFIG).read_text("utf8"))
-        stopped = json.loads((folder / PROVENANCE).read_text("utf8"))["stopped"]
-        return cls({name: values.get(name, getattr(RunConfig, name)) for name in ENDING}, stopped == STOPPED_BY_BUDGET)
-
-    def answers(self, config: RunConfig) -> bool | None:
-        """Whether it went as far as a config asks; None where only its history tells."""
-        if self.by_budget:
-            return config.max_steps <= self.asked["max_steps"] or None
-        same_rule = (self.asked["grok_accuracy"], self.asked["sustain"]) == config.rule
-        return (same_rule and config.tail <= self.asked["tail"]) or None
-
-    def is_that_of(self, config: RunConfig) -> bool | None:
-        """Whether it ended exactly where a config says; None where only its history tells."""
-        different = {name for name, value in self.asked.items() if value != getattr(config, name)}
-        if different == {"max_steps"} and not self.by_budget and config.max_steps > self.asked["max_steps"]:
-            return True  # it had grokked, and no budget ended it
-        return None if different else True
-
-
 class FolderStore:
     """Runs in a folder, and before it the published runs in folders that are only read.
 
@@ -145,9 +118,9 @@ class FolderStore:
         return (*self.published, self.path)
 
     @property
-    def sources(self) -> FolderStore:
+    def sources(self: _Folders) -> _Folders:
         """See :attr:`Store.sources`."""
-        return FolderStore(self.path, self.published, stored_only=self.stored_only, as_sources=True)
+        return type(self)(self.path, self.published, stored_only=self.stored_only, as_sources=True)
 
     # --- what is there --------------------------------------------------------------------------------
 
@@ -160,30 +133,36 @@ class FolderStore:
         if self._as_sources and not (folder / WEIGHTS).is_file():
             return False
         try:
-            end = _End.of(folder)
-            told = end.is_that_of(config) if self._as_sources else end.answers(config)
-            if told is not None:
-                return told
+            by_budget = json.loads((folder / PROVENANCE).read_text("utf8"))["stopped"] == STOPPED_BY_BUDGET
+            stored = config_in(folder)
+            if stored is None or self._is_told(stored, by_budget, config):
+                return True
             run = runs.read(folder)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedRun):
+        except (OSError, ValueError, KeyError, TypeError, DamagedRun):
             return True  # reading it says what is wrong with it
         return run.ends_like(config) if self._as_sources else run.covers(config)
+
+    def _is_told(self, stored: RunConfig, by_budget: bool, config: RunConfig) -> bool:
+        """Whether a stored run answers, by its config and by what ended it; if not, its history has to be asked."""
+        if self._as_sources:
+            changed = {name for name in ENDING if getattr(stored, name) != getattr(config, name)}
+            # One that had grokked was not ended by its budget, and would not be by a larger one.
+            return not changed or (changed == {"max_steps"} and not by_budget and config.max_steps > stored.max_steps)
+        if by_budget:
+            return config.max_steps <= stored.max_steps
+        return stored.rule == config.rule and config.tail <= stored.tail
 
     def __contains__(self, config: object) -> bool:
         return isinstance(config, RunConfig) and self.folder(config) is not None
 
     def folders(self) -> Iterator[Path]:
-        """The folders of all runs, each run once, sorted by name."""
+        """The folders of all runs, sorted by name; of two that hold one run, the one that went further."""
         found: dict[str, Path] = {}
-        for place in self.places:
-            for folder in place.iterdir() if place.is_dir() else ():
-                if not folder.is_dir() or folder.name.startswith("."):
-                    continue
-                if not self._as_sources or (folder / WEIGHTS).is_file():
-                    known = found.setdefault(folder.name, folder)
-                    config = config_in(folder)
-                    if config is not None and not self._answers(known, config):  # the further one of two
-                        found[folder.name] = folder
+        for folder in (folder for place in self.places for folder in place.glob("[!.]*") if folder.is_dir()):
+            if not self._as_sources or (folder / WEIGHTS).is_file():
+                known = found.setdefault(folder.name, folder)
+                if known != folder and (config := config_in(folder)) and not self._answers(known, config):
+                    found[folder.name] = folder
         return iter([found[name] for name in sorted(found)])
 
     def tables(self) -> list[Path]:

@@ -133,11 +133,6 @@ def _train(store: Store, missing: list[RunConfig], known: dict[RunConfig, Run], 
 class RunStore(FolderStore):
     """Run folders whose runs are read, written, and trained where they are missing."""
 
-    @property
-    def sources(self) -> RunStore:
-        """See :attr:`grokbook.runs.store.Store.sources`."""
-        return RunStore(self.path, self.published, stored_only=self.stored_only, as_sources=True)
-
     def ensure(self, configs: RunConfig | Iterable[RunConfig], device: str = "auto", **options: Any) -> list[Run]:
         """:func:`ensure` with this store: its runs in order, trained where they are missing."""
         return ensure(configs, device, store=self, **options)

@@ -2,6 +2,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from checkout import ROOT
 from grokbook import default_store
 from grokbook.model.weights import EMBEDDING
 from grokbook.runs import store as folders
+from grokbook.runs.config import config_in
 from grokbook.runs.store import FolderStore, default_folders
 
 
@@ -101,6 +103,20 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
     code = f"import sys, {module}; print(*sorted({SLOW} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_a_config_is_read_only_where_two_places_have_one_run(tmp_path, tiny, tiny_run, monkeypatch):
+    places = FolderStore(tmp_path / "mine", [tmp_path / "published"])
+    FolderStore(tmp_path / "published").put(tiny_run)
+    places.put(replace(tiny_run, config=tiny("a-b")))
+    read: list[Path] = []
+    monkeypatch.setattr(folders, "config_in", lambda folder: read.append(folder) or config_in(folder))
+    assert [folder.parent.name for folder in places.folders()] == ["published", "mine"]
+    assert not read
+    places.put(tiny_run)
+    assert len(list(places.folders())) == 2
+    assert read
+    assert {folder.name for folder in read} == {tiny_run.config.name}
 
 
 def test_published_folders_are_looked_in_first_and_in_order(tmp_path, tiny):
