@@ -56,17 +56,16 @@ class Checkpoints:
         Raises:
             DamagedRun: the file cannot be read or does not fit the config; the message says what to delete.
         """
-        for file in self._files(config):
-            if file.exists():
-                try:
-                    state = _read(file, config)
-                except DamagedRun as error:
-                    if file.name.startswith(_ENDED):  # a convenience: without it the run is trained from its start
-                        warnings.warn(f"not used: {error}", stacklevel=2)
-                        return None
+        for file in filter(Path.exists, self._files(config)):
+            try:
+                state = _read(file, config)
+            except DamagedRun as error:
+                if not file.name.startswith(_ENDED):
                     raise
-                if state.step <= runs.ending(config, state.record.grok_step):
-                    return state
+                warnings.warn(f"not used: {error}", stacklevel=2)  # without it the run is trained from its start
+                return None
+            if state.step <= runs.ending(config, state.record.grok_step):
+                return state
         return None
 
     def has_own(self, config: RunConfig) -> bool:
@@ -75,7 +74,22 @@ class Checkpoints:
 
     def save(self, config: RunConfig, step: int, tensors: dict[str, Tensor], record: Record) -> None:
         """Write the state of a run, atomically."""
-        _write(self._files(config)[0], step, tensors, record)
+        columns = {name: torch.tensor(values, dtype=torch.float64) for name, values in record.history.items()}
+        parts = {"": tensors, "history.": columns, "spectra.": record.to_spectra()._asdict()}
+        named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
+        origin = json.dumps({"facts": dict(record.facts), "earlier": record.earlier})
+        facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started, "origin": origin}
+        facts["sha256"] = _sha256(named, facts)
+        file, _ = self._files(config)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
+        try:
+            runs.save_tensors(named, temporary, facts)
+            disk.flush(temporary)
+            os.replace(temporary, file)
+            disk.flush(self.folder)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def close(self, config: RunConfig, step: int, *, keep: bool) -> None:
         """A run is stored that ended at ``step``: its state goes, or is kept for a config with a larger budget.
@@ -103,24 +117,6 @@ class Checkpoints:
 
     def _files(self, config: RunConfig) -> tuple[Path, Path]:
         return self.folder / f"{config.former_name}.safetensors", self.folder / f"{_ENDED}{config.hash}.safetensors"
-
-
-def _write(file: Path, step: int, tensors: dict[str, Tensor], record: Record) -> None:
-    columns = {name: torch.tensor(values, dtype=torch.float64) for name, values in record.history.items()}
-    parts = {"": tensors, "history.": columns, "spectra.": record.to_spectra()._asdict()}
-    named = {prefix + name: t for prefix, part in parts.items() for name, t in part.items()}
-    origin = json.dumps({"facts": dict(record.facts), "earlier": record.earlier})
-    facts = {"step": str(step), "seconds": repr(record.seconds), "started": record.started, "origin": origin}
-    facts["sha256"] = _sha256(named, facts)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
-    try:
-        runs.save_tensors(named, temporary, facts)
-        disk.flush(temporary)
-        os.replace(temporary, file)
-        disk.flush(file.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _step(file: Path) -> int:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from grokbook import model
-from grokbook.data import tokens as prompts
+from grokbook.data import tokens
 from grokbook.model.protocol import Matrices, Pass
 from grokbook.runs.config import RunConfig
 from grokbook.runs.pairs import dataset
@@ -57,9 +57,9 @@ class _Batch(NamedTuple):
 
 def stack_key(config: RunConfig) -> tuple[Any, ...]:
     """Configs with equal keys can be trained in one stack, whatever their operations, seeds and frozen weights."""
-    n_operands = prompts.n_operands(config.p, config.operands)
+    n_operands = tokens.n_operands(config.p, config.operands)
     return (
-        (config.p, n_operands, config.d_vocab, len(config.operations), prompts.n_train(n_operands**2, config.fraction)),
+        (config.p, n_operands, config.d_vocab, len(config.operations), tokens.n_train(n_operands**2, config.fraction)),
         (config.model, config.activation, config.d_model, config.n_heads, config.d_mlp),
         (config.lr, config.betas, config.weight_decay, config.eval_every),
     )
@@ -116,23 +116,22 @@ class Stack:
         self._flat, self._flat_gradient = flat, torch.zeros_like(flat)
         self.weights = _views(flat, first)
         # One vector per run: to AdamW each run is a parameter, with its own count of steps.
-        rows = [row.detach().requires_grad_() for row in flat]
+        self._rows = [row.detach().requires_grad_() for row in flat]
         self._optimiser = torch.optim.AdamW(
-            rows,
+            self._rows,
             lr=first.lr,
             betas=first.betas,
             weight_decay=first.weight_decay,
             fused=True,
             capturable=self.device.type == "cuda",
         )
-        for row, gradient in zip(rows, self._flat_gradient, strict=True):
+        for row, gradient in zip(self._rows, self._flat_gradient, strict=True):
             row.grad = gradient
             self._optimiser.state[row] = {
                 "step": torch.zeros((), dtype=torch.float32, device=self.device),
                 "exp_avg": torch.zeros_like(row.detach()),
                 "exp_avg_sq": torch.zeros_like(row.detach()),
             }
-        self._rows = rows
         self._start = flat.clone()
         self._freeze()
 
@@ -145,13 +144,11 @@ class Stack:
                 view[run] = name in config.frozen_weights
         self._frozen = frozen if frozen.any() else None
         self._flat_gradient.zero_()
-        size = len(self.configs) // len(self._data)
         self._batches = []
         for i, part in enumerate(self._data):
-            runs = slice(i * size, (i + 1) * size)
-            trained = frozenset(
-                n for c in self.configs[runs] for n in c.model_entry.weights if n not in c.frozen_weights
-            )
+            runs = slice(None) if self._shared else slice(i, i + 1)
+            everywhere = set.intersection(*(set(config.frozen_weights) for config in self.configs[runs]))
+            trained = frozenset(first.model_entry.weights) - everywhere
             views = _views(self._flat[runs], first), _views(self._flat_gradient[runs], first)
             self._batches.append(_Batch(part, *views, trained))
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -194,18 +191,15 @@ class Stack:
             self._advance(steps)
         self.steps = [step + max(steps, 0) for step in self.steps]
 
-    def _advance(self, left: int) -> None:
-        while left > 0:
-            if self._graph is not None:
-                self._graph.replay()
-                left -= 1
-            elif self._to_warm_up:
-                made = min(left, self._to_warm_up)
-                self._warm_up(made)
-                left -= made
-            else:
+    def _advance(self, steps: int) -> None:
+        first = min(steps, self._to_warm_up)
+        if first > 0:
+            self._warm_up(first)
+        for _ in range(steps - first):
+            if self._graph is None:
                 self._update()
-                left -= 1
+            else:
+                self._graph.replay()
 
     def _update(self) -> None:
         for batch in self._batches:
@@ -260,12 +254,8 @@ class Stack:
         correct = (logits.argmax(-1) == labels).double()
         train = mine.train[places].unsqueeze(1).double()  # [run, 1, pair]
 
-        def mean(values: Tensor, part: Tensor) -> Tensor:
-            return (values * part).sum(-1) / part.sum(-1)
-
-        return Evaluation(
-            mean(loss, train), mean(loss, 1 - train), mean(correct, train), mean(correct, 1 - train), logits
-        )
+        parts = [(values, part) for values in (loss, correct) for part in (train, 1 - train)]
+        return Evaluation._make([*((values * part).sum(-1) / part.sum(-1) for values, part in parts), logits])
 
     def weights_of(self, run: int) -> Matrices:
         """The present weights of a run, as tensors of their own on the CPU."""
@@ -273,18 +263,18 @@ class Stack:
 
     def state(self, run: int) -> dict[str, Tensor]:
         """Everything that the next step of a run depends on, as named CPU tensors of their own."""
-        optimiser = {f"optimiser.{name}": value for name, value in self._optimiser.state[self._rows[run]].items()}
-        parts = {"weights": self._flat[run], **optimiser}
+        parts = {"weights": self._flat[run]}
+        parts |= {f"optimiser.{name}": value for name, value in self._optimiser.state[self._rows[run]].items()}
         return {name: value.cpu().clone() for name, value in parts.items()}
 
     @torch.no_grad()
     def load_state(self, run: int, state: dict[str, Tensor], step: int) -> None:
         """Continue a run from :meth:`state` as taken after ``step`` updates."""
         weights = state["weights"].to(self.device)
-        if self._frozen is not None and not torch.equal(
-            weights[self._frozen[run]], self._start[run][self._frozen[run]]
-        ):
-            raise RuntimeError("its frozen weights are not those that the run starts from")
+        if self._frozen is not None:
+            frozen = self._frozen[run]
+            if not torch.equal(weights[frozen], self._start[run][frozen]):
+                raise RuntimeError("its frozen weights are not those that the run starts from")
         self._flat[run] = weights
         for name, value in self._optimiser.state[self._rows[run]].items():
             value.copy_(state[f"optimiser.{name}"])

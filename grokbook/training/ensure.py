@@ -58,7 +58,7 @@ def ensure(
     store = default_store() if store is None else store
     wanted = [configs] if isinstance(configs, RunConfig) else list(configs)
     resolved = resolve_device(device)
-    there = [config for config in wanted if config in store]
+    there = dict.fromkeys(config for config in wanted if config in store)
     distinct = list(dict.fromkeys([*there, *merged(config for config in wanted if config not in there)]))
     left = lacking(distinct, store, store.sources)
     known = _stored(store, distinct, left)

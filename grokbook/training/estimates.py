@@ -35,10 +35,7 @@ class Estimate(NamedTuple):
 def estimate(left: Iterable[RunConfig], device: str) -> list[Estimate]:
     """Time a few steps and an evaluation of each kind of run on this machine, on one thread, and multiply.
 
-    Workers that compute at the same time may slow each other down; that is not in it.
-
-    Raises:
-        ValueError: a run does not fit into memory.
+    Workers that slow each other down are not in it. ``ValueError``: a run does not fit into memory.
     """
     resolved = resolve_device(device)
     with cpu_threads(1):

@@ -38,9 +38,8 @@ class RunLocks:
             lock.release()
 
     def give_all_back(self) -> None:
-        for lock in self._held.values():
-            lock.release()
-        self._held.clear()
+        while self._held:
+            self._held.popitem()[1].release()
 
     def __enter__(self) -> RunLocks:
         return self

@@ -19,10 +19,9 @@ class _Lines:
 
     def write(self, text: str) -> None:
         if text.strip():
-            print(text.strip(), file=sys.stderr)
+            print(text.strip(), file=sys.stderr, flush=True)
 
-    def flush(self) -> None:
-        sys.stderr.flush()
+    def flush(self) -> None: ...
 
 
 class Progress(tqdm):  # type: ignore[type-arg] # generic for type checkers alone

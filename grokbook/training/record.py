@@ -28,13 +28,13 @@ from torch import Tensor
 
 from grokbook import fourier, model, runs
 from grokbook.errors import TrainingDiverged
-from grokbook.fourier import layers, measures
+from grokbook.fourier import layers
 from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices
 from grokbook.runs import grokking
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run, Spectra
-from grokbook.training.engine import Evaluation, Stack
+from grokbook.training.engine import Stack
 
 
 class Observation(NamedTuple):
@@ -56,21 +56,12 @@ def observe(stack: Stack, chosen: Sequence[int]) -> list[Observation]:
     first = stack.configs[0]
     spectra = [rows.cpu() for rows in layers.spectra(model.of(first), weights, first.p).values()]
     norms = torch.stack([w.double().square().flatten(1).sum(1) for w in weights]).sum(0).sqrt().tolist()
-    outcomes = _outcomes([stack.configs[run] for run in chosen], evaluation)
+    outcomes: list[dict[str, float]] = []
+    for run, values in zip(chosen, torch.stack(evaluation[:4], dim=1).tolist(), strict=True):  # [name][operation]
+        outcomes.append({})
+        for column, each in zip(runs.OUTCOMES, values, strict=True):
+            outcomes[-1] |= runs.outcome_columns(stack.configs[run], column, each)
     return [Observation(*parts) for parts in zip(outcomes, *spectra, norms, evaluation.logits, strict=True)]
-
-
-def _outcomes(configs: Sequence[RunConfig], evaluation: Evaluation) -> list[dict[str, float]]:
-    """The loss and accuracy columns of each run."""
-    values = torch.stack(evaluation[:4], dim=1).tolist()  # [run][name][operation]
-    return [
-        {
-            name: value
-            for column, each in zip(runs.OUTCOMES, of_run, strict=True)
-            for name, value in runs.outcome_columns(config, column, each).items()
-        }
-        for config, of_run in zip(configs, values, strict=True)
-    ]
 
 
 class Record:
@@ -132,8 +123,8 @@ class Record:
                 f"(last finite at step {max(self.step, 0)}): {self.config.to_dict()}"
             )
         row = {"step": float(step), **seen.outcome, "weight_norm": seen.weight_norm}
-        found = {layer: measures.recorded(Spectrum.of_rows(getattr(seen, layer))) for layer in layers.LAYERS}
-        row |= {column: found[layer][measure.name] for column, (measure, layer) in runs.measured().items()}
+        spectra = {layer: Spectrum.of_rows(getattr(seen, layer)) for layer in layers.LAYERS}
+        row |= {column: measure.of(spectra[layer]) for column, (measure, layer) in runs.measured().items()}
         for name, values in self.history.items():
             values.append(row[name])
         if grokking.records_spectra(step, self.config.max_steps):
@@ -155,10 +146,8 @@ class Record:
         self.maps.append((step, torch.stack([fourier.spectrum_2d(one) for one in logits]).float().cpu()))
 
     def to_spectra(self) -> Spectra:
-        steps, embedding, neuron_logit = zip(*self.spectra, strict=True)
-        map_steps, maps = zip(*self.maps, strict=True)
-        over_time = torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit)
-        return Spectra(*over_time, torch.tensor(map_steps), torch.stack(maps))
+        columns = (*zip(*self.spectra, strict=True), *zip(*self.maps, strict=True))
+        return Spectra(*(torch.stack([torch.as_tensor(each) for each in column]) for column in columns))
 
     def to_history(self) -> pd.DataFrame:
         """One row per evaluation. A measure that is younger than every row is left out."""
@@ -168,6 +157,8 @@ class Record:
 
     def to_run(self, weights: Matrices, facts: Mapping[str, Any]) -> Run:
         """The finished run; ``facts`` go into its provenance, besides what the record knows."""
+        stopped = runs.STOPPED_BY_BUDGET if self.cut_short else "tail after grokking"
+        times = {"started": self.started, "wall_seconds": round(self.seconds, 1), "stopped": stopped}
         spectra = self.to_spectra()
         if spectra.logits.max() <= torch.finfo(torch.float16).max:  # norms grow with p; half the bytes where they fit
             spectra = spectra._replace(logits=spectra.logits.half())
@@ -176,14 +167,7 @@ class Record:
             history=self.to_history(),
             spectra=spectra,
             kept_weights=weights,
-            provenance={
-                **self.facts,
-                **facts,
-                **({"earlier": self.earlier} if self.earlier else {}),
-                "started": self.started,
-                "wall_seconds": round(self.seconds, 1),
-                "stopped": runs.STOPPED_BY_BUDGET if self.cut_short else "tail after grokking",
-            },
+            provenance={**self.facts, **facts, **times, **({"earlier": self.earlier} if self.earlier else {})},
         )
 
 
@@ -198,12 +182,12 @@ class Moment(NamedTuple):
 
     def glance(self) -> Run:
         """The run so far, for drawing: without weights and maps of the logits, and quickly made."""
-        record, config = self.record, self.record.config
-        recorded, now = record.spectra, (record.step, self.seen.embedding, self.seen.neuron_logit)
-        steps, embedding, neuron_logit = zip(*recorded, *([now] if recorded[-1][0] != record.step else []), strict=True)
-        no_maps = torch.empty(0, dtype=torch.int64), torch.empty(0, len(config.operations), config.p, config.p)
-        spectra = Spectra(torch.tensor(steps), torch.stack(embedding), torch.stack(neuron_logit), *no_maps)
-        return Run(config=config, history=record.to_history(), spectra=spectra, kept_weights=None, provenance={})
+        record = self._copied()
+        record.maps = [(record.step, torch.empty_like(record.maps[0][1]))]  # that of now takes the transform of a table
+        record.add_final(record.step, self.seen)
+        history, spectra = record.to_history(), record.to_spectra()
+        spectra = spectra._replace(logits_step=spectra.logits_step[:0], logits=spectra.logits[:0])
+        return Run(config=record.config, history=history, spectra=spectra, kept_weights=None, provenance={})
 
     def run(self) -> Run:
         """The run so far, whole: it is the one whose step budget ends here, and that is what its config says.
@@ -211,8 +195,12 @@ class Moment(NamedTuple):
         Raises:
             ValueError: the run is at its start; no budget ends there.
         """
-        ended = copy(self.record)
+        ended = self._copied()
         ended.config = replace(ended.config, max_steps=ended.step)
-        ended.spectra, ended.maps, ended.earlier = [*ended.spectra], [*ended.maps], [*ended.earlier]
         ended.add_final(ended.step, self.seen)
         return ended.to_run(self.weights(), {})
+
+    def _copied(self) -> Record:
+        copied = copy(self.record)
+        copied.spectra, copied.maps, copied.earlier = [*copied.spectra], [*copied.maps], [*copied.earlier]
+        return copied

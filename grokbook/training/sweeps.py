@@ -91,7 +91,9 @@ class Sweep:
                     if settings.device == "auto" and at_a_time:
                         settings = settings._replace(device=executor.submit(device_of_worker).result())
                     self._hand_out(executor, settings, at_a_time)
-                    ended = self._wait()
+                    if not self._running:  # for want of workers
+                        time.sleep(WAIT_SECONDS)
+                    ended = wait(self._running, WAIT_SECONDS, FIRST_COMPLETED).done
                     intact = self._take_in(ended)
                     self._tell(bool(ended), at_a_time)
                     if not intact:
@@ -151,12 +153,11 @@ class Sweep:
         first_ones = [config for config in ready if not self._at_last(config)]
         if any(self._at_last(config) for task in self._running.values() for config in task):
             return []
+        task = [] if self._running else ready[:1]
         if first_ones:
             group = engine.stackable(first_ones)[0]
             share = min(memory.MAX_SLOTS, math.ceil(len(group) / at_a_time)) if device.startswith("cuda") else 1
             task = group[:share]
-        else:
-            task = [] if self._running else ready[:1]
         self.left = [config for config in self.left if config not in task]
         return task
 
@@ -173,12 +174,6 @@ class Sweep:
             except DamagedRun as error:
                 self.failed[config] = f"its source is damaged: {error}"
         return sources
-
-    def _wait(self) -> Collection[Future[list[Done]]]:
-        """Wait a little for a task to end; for workers, if nothing runs for want of them."""
-        if not self._running:
-            time.sleep(WAIT_SECONDS)
-        return wait(self._running, WAIT_SECONDS, FIRST_COMPLETED).done
 
     def _take_in(self, ended: Collection[Future[list[Done]]]) -> bool:
         """Note what became of tasks that have ended. False if workers died, and then it is the end of all tasks."""
