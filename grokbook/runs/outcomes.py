@@ -107,12 +107,9 @@ class Outcome:
             if row[name] != value:
                 raise ValueError(f"its config has {name} {value}")
         measures = [name for name in _measures_in(row) if row[f"final_{name}"] is not None]
-        return cls(
-            config=config,
-            **{name: row[name] for name in _RESULTS},
-            final={name: row[f"final_{name}"] for name in (*FINAL, *measures)},
-            facts={name: row[name] for name in FACTS},
-        )
+        final = {name: row[f"final_{name}"] for name in (*FINAL, *measures)}
+        facts = {name: row[name] for name in FACTS}
+        return cls(config=config, **{name: row[name] for name in _RESULTS}, final=final, facts=facts)
 
     def same_training(self, other: Outcome) -> bool:
         """Whether the two tell of one training of a run, perhaps up to different ends, and not of two trainings."""
@@ -129,9 +126,6 @@ def _names(config: RunConfig) -> dict[str, Any]:
     """What a row says of its config in columns of their own."""
     texts = {"operation": config.learned, "source": None if config.source is None else config.source.learned}
     return {name: texts[name] if name in texts else getattr(config, name) for name in _OF_CONFIG}
-
-
-# --- checks ---------------------------------------------------------------------------------------
 
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
@@ -153,16 +147,11 @@ def problems(outcome: Outcome) -> list[str]:
         found.append("the best test accuracy is below the last one")
     if outcome.steps != (end := ending(config, grok_step)):
         found.append(f"the run ends at step {outcome.steps}, not at {end}")
-    if grok_step is None:
-        return found
-    if outcome.fit_step is None or outcome.fit_step > grok_step:
+    if grok_step is not None and (outcome.fit_step is None or outcome.fit_step > grok_step):
         found.append("it groks before it knows its train set")
-    if np.float32(outcome.best_test_accuracy) < np.float32(config.grok_accuracy):
+    if grok_step is not None and np.float32(outcome.best_test_accuracy) < np.float32(config.grok_accuracy):
         found.append("it groks, and its test accuracy never gets there")
     return found
-
-
-# --- files ----------------------------------------------------------------------------------------
 
 
 def read(path: Path) -> list[Outcome]:
@@ -235,9 +224,6 @@ def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return sorted(outcomes, key=lambda outcome: (outcome.config.name, str(outcome.facts["started"])))
 
 
-# --- from a store ---------------------------------------------------------------------------------
-
-
 def table_path(folder: Path, name: str) -> Path:
     """Where the table of an experiment is in a folder of runs."""
     return folder / f"{name}.parquet"
@@ -284,10 +270,8 @@ def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunC
 
     An outcome tells of a run if that has grokked or had at least as many steps.
     """
-    told = defaultdict[tuple[str, object], float](float)
+    told = defaultdict[tuple[str, object], list[float]](lambda: [0])
     for each in known:
-        key = each.config.hash, each.config.rule
         steps = math.inf if each.grok_step is not None else each.config.max_steps
-        told[key] = max(told[key], steps)
-    distinct = dict.fromkeys(configs)
-    return [config for config in distinct if told[config.hash, config.rule] < config.max_steps]
+        told[each.config.hash, each.config.rule].append(steps)
+    return [config for config in dict.fromkeys(configs) if max(told[config.hash, config.rule]) < config.max_steps]

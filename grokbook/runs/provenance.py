@@ -39,15 +39,11 @@ def version() -> str:
 
 def here() -> dict[str, Any]:
     """What is worth knowing about this process, its machine and the time; plain values."""
-    facts = describe(torch.device("cpu"))
+    facts = describe(torch.device("cpu")) | {"cores": os.cpu_count()}
     del facts["threads"]  # of whoever asks: a notebook that was executed from here had its own
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {
-        **facts,
-        "cores": os.cpu_count(),
-        **({"gpus": gpus} if gpus else {}),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    if gpus := [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]:
+        facts["gpus"] = gpus
+    return facts | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def hardware(facts: Mapping[str, Any]) -> str:
@@ -78,16 +74,14 @@ def device_name(device: torch.device) -> str:
 
 def commit() -> str | None:
     """The commit of the checkout this code runs from, with "+changes" if the library differs; None outside one."""
-    package = Path(__file__).parents[1]
 
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], cwd=package, capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
+    def git(*arguments: str) -> str:
+        options: dict[str, Any] = {"cwd": Path(__file__).parents[1], "capture_output": True, "text": True}
+        return subprocess.run(["git", *arguments], check=True, **options).stdout.strip()
 
-    head = git("rev-parse", "--short=12", "HEAD")
-    if head is None or git("ls-files", "--error-unmatch", __file__) is None:
+    try:
+        head = git("rev-parse", "--short=12", "HEAD")
+        git("ls-files", "--error-unmatch", __file__)
+        return head + ("+changes" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+changes" if git("status", "--porcelain", ".") else "")

@@ -1,16 +1,4 @@
-"""A finished training run, and the files that hold it.
-
-A run is a folder of some of these files:
-
-    config.json           the canonical config; its hash names the folder
-    history.parquet       one row per evaluation
-    spectra.parquet       Fourier spectra of both layers at log-spaced steps
-    maps.parquet          the logits in two dimensions at some of these; some published runs come without
-    weights.safetensors   final weights, float32; some published runs come without
-    answers.parquet       what the final model answers to each pair, in some published runs that come without
-    provenance.json       versions, device, times, and the SHA-256 of all of this
-
-Until December 2026 spectra and maps were in one ``spectra.safetensors``; such folders are read, too.
+"""A finished training run, and the folder that holds it; :mod:`grokbook.runs.layout` says which files are there.
 
 Only plain formats are read: nothing in a run folder can execute code.
 """
@@ -274,8 +262,8 @@ def read(folder: Path) -> Run:
         raise DamagedRun(f"{folder}: runs are named by another rule now; grokbook runs rename gives it its name")
     if config.name != folder.name:
         raise _damaged(folder, CONFIG, f"the folder should be named {config.name}")
-    parts: dict[str, Any] = {"history": history, "spectra": spectra, "provenance": provenance}
-    run = Run(config=config, kept_weights=weights, kept_answers=answers, **parts)
+    kept: dict[str, Any] = {"kept_weights": weights, "kept_answers": answers}
+    run = Run(config=config, history=history, spectra=spectra, provenance=provenance, **kept)
     for file, problem in _misfits(run):
         raise _damaged(folder, file if file in files else OLD_SPECTRA, problem)
     return run

@@ -7,7 +7,7 @@ accuracies nothing is left but the checksums, and in a run that was published wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float64, Int
@@ -23,7 +23,7 @@ from grokbook.runs.history import measured, outcome_columns
 from grokbook.runs.pairs import dataset
 from grokbook.runs.run import Run
 
-TOLERANCES: Mapping[str, float] = {"accuracy": 1e-3, "loss": 1e-2, "norm": 1e-4}
+TOLERANCES = {"accuracy": 1e-3, "loss": 1e-2, "norm": 1e-4}
 """How far a recomputed value may be off on another machine; measures have tolerances of their own. A rounding error
 can move a pair over the decision boundary. Losses and norms are compared as ratios."""
 
@@ -69,12 +69,10 @@ def problems(run: Run) -> list[str]:
 def _of_weights(run: Run) -> Iterator[str]:
     if not run.has_weights:
         return
-    last, of_measures = run.history.iloc[-1], measured()
+    last = run.history.iloc[-1]
+    tolerances = TOLERANCES | {name: measure.tolerance for name, (measure, _) in measured().items()}
     for name, value in recompute(run).items():
-        if name in of_measures:
-            tolerance = of_measures[name][0].tolerance
-        else:
-            tolerance = next(limit for kind, limit in TOLERANCES.items() if kind in name)
+        tolerance = next(limit for kind, limit in tolerances.items() if kind in name)
         recorded = float(last[name])
         if "loss" in name or "norm" in name:
             tolerance *= value
