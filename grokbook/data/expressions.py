@@ -57,14 +57,6 @@ def multiply(f: Coefficients, g: Coefficients) -> Coefficients:
     return {key: coefficient for key, coefficient in product.items() if coefficient}
 
 
-def power(f: Coefficients, exponent: int) -> Coefficients:
-    """Power f^exponent, expanded; 1 for exponent 0, whatever f."""
-    result: Coefficients = {(0, 0): 1}
-    for _ in range(exponent):
-        result = multiply(result, f)
-    return result
-
-
 def degree(f: Coefficients) -> int:
     """Total degree; 0 for the zero polynomial."""
     return max((i + j for i, j in f), default=0)

@@ -10,7 +10,7 @@ from itertools import accumulate, repeat
 from operator import index
 from typing import Any, NamedTuple
 
-from grokbook.data.expressions import MAX_LENGTH, Coefficients, Summand, add, degree, excess, power, scale, write
+from grokbook.data.expressions import MAX_LENGTH, Coefficients, Summand, add, degree, excess, multiply, write
 
 
 class Kind(StrEnum):
@@ -32,6 +32,11 @@ class Kind(StrEnum):
     """Any other polynomial with a cross term: a²+ab+b², a³+ab."""
     TABLE = "table"
     """No formula at all, but a table; the paper has none of these."""
+
+    @property
+    def words(self) -> str:
+        """How texts call it: "power sum"."""
+        return self.value.replace("_", " ")
 
 
 ELEMENTARY: tuple[Coefficients, ...] = ({(1, 0): 1, (0, 1): 1}, {(1, 0): 1, (0, 1): -1}, {(1, 1): 1})
@@ -100,8 +105,8 @@ def outer(f: Coefficients) -> tuple[int, dict[int, int]] | None:
     g = {i: coefficient for (i, j), coefficient in f.items() if j == 0}  # the coefficients of f(a, 0)
     for sign in (1, -1):
         expanded: Coefficients = {}
-        for k, coefficient in g.items():
-            expanded = add(expanded, scale(power({(1, 0): 1, (0, 1): sign}, k), coefficient))
+        for k in range(max(g, default=0), -1, -1):  # Horner's rule
+            expanded = add(multiply(expanded, {(1, 0): 1, (0, 1): sign}), {(0, 0): g.get(k, 0)})
         if expanded == f:
             return sign, g
     return None

@@ -83,29 +83,20 @@ def check(operations: Any, p: Any, fraction: Any, seed: Any = 0, operands: Any =
             raise ValueError(f"operations must be Operation objects, not {type(operation).__name__}")
         if str(operation) in map(str, operations[:k]):
             raise ValueError(f"operation {operation} is given twice")
-    check_modulus(p)
+    if not _is_int(p) or not 3 <= p <= MAX_MODULUS:
+        raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
+    if not is_prime(p):
+        raise ValueError(f"p must be prime, {p} is not")
     if operands not in OPERANDS:
         raise ValueError(f"operands must be one of {', '.join(OPERANDS)}, not {operands!r}")
     for operation in operations:
         operation.check(p, operands)
     if not _is_int(seed) or seed < 0:
         raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
-    check_fraction(fraction, n_operands(p, operands) ** 2)
-
-
-def check_modulus(p: Any) -> None:
-    """Raise ValueError unless p is a prime from 3 to 10,007."""
-    if not _is_int(p) or not 3 <= p <= MAX_MODULUS:
-        raise ValueError(f"p must be a prime from 3 to {MAX_MODULUS}, not {p!r}")
-    if not is_prime(p):
-        raise ValueError(f"p must be prime, {p} is not")
-
-
-def check_fraction(fraction: Any, n_pairs: int) -> None:
-    """Raise ValueError unless 0 < fraction < 1 leaves a pair to train on (one to test on always stays)."""
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise ValueError(f"fraction must lie strictly between 0 and 1, not {fraction!r}")
-    if n_train(n_pairs, fraction) == 0:
+    n_pairs = n_operands(p, operands) ** 2
+    if n_train(n_pairs, fraction) == 0:  # one to test on always stays
         raise ValueError(f"fraction {fraction} of {n_pairs} pairs leaves the train set empty")
 
 

@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float, Float64, Int64, Real
 from torch import Tensor
 
+from grokbook.data.tokens import is_prime
+
 # A norm below this many machine epsilons of the whole is what rounding leaves behind, not a coefficient.
 ROUNDING_UNITS = 16
 
@@ -169,9 +171,9 @@ def primitive_root(p: int) -> int:
         ValueError: p is not an odd prime.
     """
     _check_odd(p)
-    if _prime_factors(p) != {p}:
+    if not is_prime(p):
         raise ValueError(f"p must be an odd prime, not {p}")
-    exponents = [(p - 1) // factor for factor in _prime_factors(p - 1)]
+    exponents = [(p - 1) // factor for factor in range(2, p) if (p - 1) % factor == 0 and is_prime(factor)]
     return next(g for g in range(2, p) if all(pow(g, exponent, p) != 1 for exponent in exponents))
 
 
@@ -231,14 +233,3 @@ def _cached_basis(p: int, dtype: torch.dtype, device: torch.device) -> Float[Ten
 def _check_odd(p: int) -> None:
     if p < 3 or p % 2 == 0:
         raise ValueError(f"p must be odd and at least 3, not {p}")
-
-
-def _prime_factors(n: int) -> set[int]:
-    """The distinct prime factors of n >= 1, by trial division."""
-    factors, divisor = set(), 2
-    while divisor * divisor <= n:
-        while n % divisor == 0:
-            factors.add(divisor)
-            n //= divisor
-        divisor += 1
-    return factors | ({n} if n > 1 else set())

@@ -8,17 +8,16 @@ operation token is not read, so one model learns one operation; the logits cover
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from grokbook.model.protocol import ACTIVATIONS, Model, Sizes
+from grokbook.model.weights import drawn
 
 
 class MLPWeights(NamedTuple):
@@ -46,13 +45,7 @@ class MLP(Model):
 
     def initialise(self, sizes: Sizes, rng: np.random.Generator) -> MLPWeights:
         """W_a and W_b ~ N(0, 1/p), as embeddings of the transformer start, and W_out ~ N(0, 1/d_mlp)."""
-        variances = (sizes.p, sizes.p, sizes.d_mlp)
-        return MLPWeights(
-            *(
-                torch.from_numpy((rng.standard_normal(shape) / math.sqrt(variance)).astype(np.float32))
-                for shape, variance in zip(self.shapes(sizes), variances, strict=True)
-            )
-        )
+        return MLPWeights(*drawn(self.shapes(sizes), (sizes.p, sizes.p, sizes.d_mlp), rng))
 
     def logits(self, weights: MLPWeights, tokens: Int[Tensor, "row 3"]) -> Float[Tensor, "row p"]:
         pre = F.embedding(tokens[:, 0], weights.W_a) + F.embedding(tokens[:, 2], weights.W_b)

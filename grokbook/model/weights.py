@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,10 +47,6 @@ class Weights(NamedTuple):
         """Apply ``function`` to each matrix."""
         return Weights(*map(function, self))
 
-    def unstack(self) -> list[Weights]:
-        """The single models of a stack."""
-        return [Weights(*matrices) for matrices in zip(*(w.unbind(0) for w in self), strict=True)]
-
 
 def stack(models: Sequence[Weights]) -> Weights:
     """Put single models of equal shapes behind a leading run axis."""
@@ -77,10 +73,10 @@ def initialise(
 
     The numbers are drawn by numpy, in the order of the fields, so a seed means the same model on every device.
     """
-    variances = (d_vocab, *[d_model] * 7)
-    return Weights(
-        *(
-            torch.from_numpy((rng.standard_normal(shape) / math.sqrt(variance)).astype(np.float32))
-            for shape, variance in zip(shapes(d_vocab, d_model, n_heads, d_mlp), variances, strict=True)
-        )
-    )
+    return Weights(*drawn(shapes(d_vocab, d_model, n_heads, d_mlp), (d_vocab, *[d_model] * 7), rng))
+
+
+def drawn(shapes: Sequence[Sequence[int]], sizes: Sequence[int], rng: np.random.Generator) -> Iterator[Tensor]:
+    """Matrices of normal numbers in float32, drawn one after the other, each with the variance 1 / size."""
+    for shape, size in zip(shapes, sizes, strict=True):
+        yield torch.from_numpy((rng.standard_normal(shape) / math.sqrt(size)).astype(np.float32))

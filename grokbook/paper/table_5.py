@@ -36,8 +36,7 @@ class Group(NamedTuple):
 
     @property
     def label(self) -> str:
-        name = self.kind.value.replace("_", " ")
-        return name if self.module is None else f"{name}, {self.module}"
+        return self.kind.words if self.module is None else f"{self.kind.words}, {self.module}"
 
     @property
     def marked(self) -> bool | None:
@@ -151,9 +150,6 @@ def _place(cell: Cell) -> tuple[int, int, str, str, float]:
     of_kind = CATALOGUE.get(cell.operation.kind, ())
     place = of_kind.index(cell.operation) if cell.operation in of_kind else len(of_kind)
     return _KINDS.index(cell.operation.kind), place, str(cell.operation), cell.group.module or "", cell.fraction
-
-
-# --- counting -------------------------------------------------------------------------------------
 
 
 class Count(NamedTuple):

@@ -58,7 +58,7 @@ def verdict(operation: Operation) -> str:
     found = columns(operation)
     if not found:
         return "not in the paper"
-    wrong = ", ".join(_name(kind) for kind in found if kind is not operation.kind)
+    wrong = ", ".join(kind.words for kind in found if kind is not operation.kind)
     if operation.kind not in found:
         return f"differs: no {wrong}"
     agrees = "agrees; group reconstructed" if operation.kind in RECONSTRUCTED_COLUMNS else "agrees"
@@ -95,24 +95,13 @@ def standings(operations: Iterable[Operation], fraction: float) -> list[Standing
     if fraction not in FRACTIONS:
         raise ValueError(f"Table 5 has the fractions {', '.join(map(str, FRACTIONS))}, not {fraction}")
     rows = {operation: TABLE_5[str(operation)] for operation in operations if str(operation) in TABLE_5}
-    found = []
+    at, found = FRACTIONS.index(fraction), []
     for kind in CATALOGUE:
         of_kind = {operation: row for operation, row in rows.items() if operation.kind is kind}
-        if not of_kind:
-            continue
-        at = FRACTIONS.index(fraction)
-        ticks = [all(row[k] is None for row in of_kind.values()) for k in range(len(FRACTIONS))]
-        found.append(
-            Standing(
-                kind=kind,
-                marked=TABLE_1[kind],
-                grok=tuple(operation for operation, row in of_kind.items() if row[at] is None),
-                fail=tuple(operation for operation, row in of_kind.items() if row[at] is not None),
-                all_from=next((FRACTIONS[k] for k, tick in enumerate(ticks) if tick), None),
-            )
-        )
+        if of_kind:
+            grok = tuple(operation for operation, row in of_kind.items() if row[at] is None)
+            fail = tuple(operation for operation in of_kind if operation not in grok)
+            at_all = zip(FRACTIONS, zip(*of_kind.values(), strict=True), strict=True)
+            all_from = next((r for r, values in at_all if set(values) == {None}), None)
+            found.append(Standing(kind, TABLE_1[kind], grok, fail, all_from))
     return found
-
-
-def _name(kind: Kind) -> str:
-    return kind.value.replace("_", " ")

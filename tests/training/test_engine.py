@@ -81,7 +81,7 @@ def test_frozen_weights_keep_every_bit(tiny):
     before = initial_weights(config, {})
     stack = Stack([config], [before], CPU)
     stack.advance(10)
-    for name, value in stack.weights.unstack()[0]._asdict().items():
+    for name, value in stack.weights_of(0)._asdict().items():
         assert torch.equal(value, getattr(before, name)) == (name in config.frozen), name
 
 
@@ -98,10 +98,10 @@ def test_a_stacked_run_equals_the_run_alone(tiny, shared):
     together = stack_of(*configs, shared=shared)
     together.advance(20)
     evaluation = together.evaluate()
-    for run, (config, found) in enumerate(zip(configs, together.weights.unstack(), strict=True)):
+    for run, config in enumerate(configs):
         alone = stack_of(config)
         alone.advance(20)
-        assert_close(found, alone.weights.unstack()[0].map(torch.Tensor.detach), 1e-8)
+        assert_close(together.weights_of(run), alone.weights_of(0), 1e-8)
         for stacked, single in zip(evaluation, alone.evaluate(), strict=True):
             torch.testing.assert_close(stacked[run], single[0], rtol=1e-7, atol=1e-7)
 
@@ -130,7 +130,7 @@ def test_evaluate_is_what_the_logits_say(tiny, operations, changes):
     stack = stack_of(config)
     stack.advance(4)
     found = stack.evaluate()
-    weights = stack.weights.unstack()[0]
+    weights = stack.weights_of(0)
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
     n_pairs = (config.p + 5 if config.operands == "vocab" else config.p) ** 2
     assert found.logits.shape == (1, len(operations), n_pairs, config.d_vocab)
@@ -235,7 +235,7 @@ def mixed(tiny, tiny_run):
 def assert_as_if_alone(stack, run, config, start, steps, tolerance=1e-8):
     alone = Stack([config], [start], CPU)
     alone.advance(steps)
-    assert_close(stack.weights.unstack()[run], alone.weights.unstack()[0].map(torch.Tensor.detach), tolerance)
+    assert_close(stack.weights_of(run), alone.weights_of(0), tolerance)
     for stacked, single in zip(stack.evaluate([run]), alone.evaluate(), strict=True):
         torch.testing.assert_close(stacked, single, rtol=1e-7, atol=1e-7)
 
