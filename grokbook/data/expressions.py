@@ -25,8 +25,7 @@ Coefficients = dict[tuple[int, int], int]
 def read(text: str) -> Coefficients:
     """The coefficients of the polynomial that `text` spells, zero and constants included.
 
-    Raises:
-        ValueError: `text` does not read or exceeds a limit of this module; the message names the column.
+    ``ValueError``: `text` does not read or exceeds a limit of this module; the message names the column.
     """
     return _Parser(text).parse()
 

@@ -45,12 +45,9 @@ class Operation(ABC):
     def parse(text: Any) -> Polynomial:
         """Read an expression such as ``2a - 3b``, ``a*b+b``, ``(a-b)**4``, ``a² − 2·a×b``.
 
-        Numbers, a, b, ``+ - *``, powers ``^`` or ``**`` or superscripts, parentheses, and products without a
-        sign (``2ab``, ``(a+b)(a-b)``). A power takes a plain number from 0 to 32.
-
-        Raises:
-            ValueError: `text` is no string, does not read, or is too large (see the limits of this module);
-                the message names the column (counted from 1).
+        Numbers, a, b, ``+ - *``, powers from 0 to 32 (``^``, ``**`` or superscripts), parentheses, and products
+        without a sign (``2ab``, ``(a+b)(a-b)``). ``ValueError``: `text` is no string, does not read, or is too
+        large; the message names the column, from 1.
         """
         if not isinstance(text, str):
             raise ValueError(f"an operation is read from a string, not from {type(text).__name__}")
@@ -60,9 +57,7 @@ class Operation(ABC):
     def from_coefficients(coefficients: Mapping[tuple[int, int], int]) -> Polynomial:
         """The operation Σ coefficients[i, j] · aⁱ · bʲ; zeros may be given.
 
-        Raises:
-            TypeError: a coefficient is no integer.
-            ValueError: the polynomial is constant, has negative powers or exceeds a limit.
+        ``TypeError``: a coefficient is no integer. ``ValueError``: it is constant, has negative powers or is too large.
         """
         return Polynomial(terms=sorted_terms(coefficients))
 
@@ -85,8 +80,7 @@ class Operation(ABC):
     def from_function(name: str, function: Callable[[int, int], int], p: int) -> Table:
         """The operation whose label at residues a and b is ``function(a, b)``, an integer in 0..p-1; see `from_table`.
 
-        Raises:
-            ValueError: as `from_table`, or the function fails; the message names the first wrong pair.
+        ``ValueError``: as there, or the function fails; the message names the first wrong pair.
         """
         tables.check_name(name)
         return Operation.from_table(name, tables.filled(name, function, p))
@@ -95,8 +89,7 @@ class Operation(ABC):
     def of(value: Any) -> Operation:
         """An operation as it is, read from an expression, or from its own :attr:`plain` form.
 
-        Raises:
-            ValueError: as `parse` and `from_table`; or the labels of a plain form are not those of its SHA-256.
+        ``ValueError``: as `parse` and `from_table`; or the labels of a plain form are not those of its SHA-256.
         """
         if isinstance(value, Operation):
             return value
@@ -119,9 +112,7 @@ class Operation(ABC):
         Returns:
             An int for two integers, else int64 of the broadcast shape.
 
-        Raises:
-            TypeError: an operand or p is not integer.
-            ValueError: p is out of range, or not that of the table.
+        ``TypeError``: an operand or p is not integer. ``ValueError``: p is out of range, or not that of the table.
         """
         return self._evaluate(*reduced(a, b, p))
 

@@ -58,8 +58,7 @@ def checked(name: str, table: Any) -> Int64[np.ndarray, "p p"]:
 def filled(name: str, function: Callable[[int, int], int], p: int) -> list[list[int]]:
     """The values of a function of two integers, at each pair of residues.
 
-    Raises:
-        ValueError: the function fails, or returns no integer, at a pair that the message names.
+    ``ValueError``: the function fails, or returns no integer, at a pair that the message names.
     """
 
     def value(a: int, b: int) -> int:
@@ -108,9 +107,7 @@ def _dtype(p: int) -> str:
 def read(path: Path) -> np.ndarray:
     """The numbers in a file: a NumPy array (``.npy``), or lines of numbers with commas between them.
 
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it holds anything else; the message names the file.
+    ``OSError``: it cannot be read. ``ValueError``: it holds anything else; the message names the file.
     """
     try:
         with warnings.catch_warnings(action="error"):  # that there are no numbers

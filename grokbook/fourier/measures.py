@@ -6,11 +6,10 @@ of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measur
     FFS(η) = 1/(2K) Σ_k ( 1[‖u_k‖ > η max_i ‖u_i‖] + 1[‖v_k‖ > η max_i ‖v_i‖] )
     FCR    = 1/K Σ_k min( ‖u_k‖ / ‖v_k‖ , ‖v_k‖ / ‖u_k‖ )
 
-A low FFS means few key frequencies, a low FCR a bias to cosines or to sines. Both are free of scale and blind
-to the constant. FCR counts all frequencies alike, also those that carry next to nothing; beside it stands a variant
-of this book, `weighted_fcr`, in which a frequency counts as much as it carries. Norms that are pure rounding
-noise count as zero (see `fourier.spectrum`). NaN or infinity anywhere in a layer gives NaN, never a number that
-looks like a result.
+A low FFS means few key frequencies, a low FCR a bias to cosines or to sines. Both are free of scale and blind to the
+constant. FCR counts all frequencies alike, also those that carry next to nothing; beside it stands a variant of this
+book, `weighted_fcr`, in which a frequency counts as much as it carries. Norms that are pure rounding noise count as
+zero (see `fourier.spectrum`). NaN or infinity anywhere in a layer gives NaN, never a number that looks like a result.
 
 Every measure takes the spectrum of one layer at one time, as in ``ffs(gb.fourier.spectrum(matrix))``. A matrix raises
 ``TypeError``, the spectra of several layers or times ``ValueError``.
@@ -55,11 +54,8 @@ def _of_one_layer(
 def ffs(spectrum: Spectrum, eta: float = 0.5) -> float:
     """Fourier Frequency Sparsity: the share of cosines and sines whose norm exceeds η times the largest of their kind.
 
-    Cosines and sines have separate maxima, and the inequality is strict, so a kind that is absent counts
-    nothing: the FFS of a constant layer is 0.
-
-    Raises:
-        ValueError: eta lies outside [0, 1).
+    Cosines and sines have separate maxima, and the inequality is strict, so a kind that is absent counts nothing:
+    the FFS of a constant layer is 0. ``ValueError``: eta lies outside [0, 1).
     """
     if not 0 <= eta < 1:
         raise ValueError(f"eta must be in [0, 1), not {eta}")

@@ -67,9 +67,7 @@ def basis(p: int) -> Float64[Tensor, "{p} {p}"]:
     """Orthonormal rows over the residues 0..p-1: constant, then cos(2πkx/p) and sin(2πkx/p) for k = 1..p//2.
 
     Row 2k - 1 is the cosine, row 2k the sine of frequency k. The result is a fresh tensor each time.
-
-    Raises:
-        ValueError: p is even or below 3.
+    ``ValueError``: p is even or below 3.
     """
     _check_odd(p)
     residues = torch.arange(p)
@@ -87,9 +85,7 @@ def coefficients(matrix: Matrix) -> Float[Tensor, "p *n"]:
     """Signed Fourier coefficients along the first (residue) axis, one row per row of `basis(p)`.
 
     Computed in the dtype of `matrix`, but never below float32. Differentiable; works under `torch.func.vmap`.
-
-    Raises:
-        ValueError: the first axis has an even length, or fewer than 3 entries.
+    ``ValueError``: the first axis has an even length, or fewer than 3 entries.
     """
     matrix = torch.as_tensor(matrix)
     p = matrix.shape[0]
@@ -101,11 +97,9 @@ def coefficients(matrix: Matrix) -> Float[Tensor, "p *n"]:
 def spectrum(matrix: Matrix) -> Spectrum:
     """Transform along the residue axis, then take the L2 norm over every other axis (paper, section 5.1).
 
-    Norms that are pure rounding noise, below 16 machine epsilons of the norm of the whole matrix, come back
-    as exact zeros: a measure that divides one norm by another must not read structure into them.
-
-    Raises:
-        ValueError: the first axis has an even length, or fewer than 3 entries.
+    Norms that are pure rounding noise, below 16 machine epsilons of the norm of the whole matrix, come back as
+    exact zeros: a measure that divides one norm by another must not read structure into them. ``ValueError``: the
+    first axis has an even length, or fewer than 3 entries.
     """
     transformed = coefficients(matrix)
     norms = torch.linalg.vector_norm(transformed.reshape(len(transformed), -1), dim=1)
@@ -152,12 +146,9 @@ def spectrum_2d(logits: Real[Tensor, "a b n_out"] | Real[Tensor, "pairs n_out"])
 def key_frequencies(spectrum: Spectrum, eta: float = 0.5) -> tuple[int, ...]:
     """Frequencies k (counted from 1) with √(‖u_k‖² + ‖v_k‖²) > η · max, in increasing order.
 
-    The paper's threshold for "key" is lost from its text. This rule, and η = 0.5 by analogy with FFS, is a
-    choice of this book, so whatever is built on it should be shown for other η too. A spectrum without any
-    frequency has no key frequency.
-
-    Raises:
-        ValueError: these are the spectra of several layers or times.
+    The paper's threshold for "key" is lost from its text. This rule, and η = 0.5 by analogy with FFS, is a choice
+    of this book, so whatever is built on it should be shown for other η too. A spectrum without any frequency has
+    no key frequency. ``ValueError``: these are the spectra of several layers or times.
     """
     spectrum.check_single()
     combined = spectrum.combined
@@ -165,11 +156,7 @@ def key_frequencies(spectrum: Spectrum, eta: float = 0.5) -> tuple[int, ...]:
 
 
 def primitive_root(p: int) -> int:
-    """The smallest generator of the multiplicative group of residues mod p.
-
-    Raises:
-        ValueError: p is not an odd prime.
-    """
+    """The smallest generator of the multiplicative group of residues mod p. ``ValueError``: p is not an odd prime."""
     _check_odd(p)
     if not is_prime(p):
         raise ValueError(f"p must be an odd prime, not {p}")
@@ -180,8 +167,7 @@ def primitive_root(p: int) -> int:
 def discrete_logs(p: int) -> Int64[Tensor, " {p}-1"]:
     """The exponents l with g^l = x (mod p), g = `primitive_root(p)`, for the nonzero residues x = 1..p-1.
 
-    Raises:
-        ValueError: p is not an odd prime.
+    ``ValueError``: p is not an odd prime.
     """
     root, power = primitive_root(p), 1
     logs = torch.empty(p - 1, dtype=torch.int64)
@@ -194,12 +180,9 @@ def discrete_logs(p: int) -> Int64[Tensor, " {p}-1"]:
 def multiplicative_basis(p: int) -> Float64[Tensor, "{p}-1 {p}"]:
     """Real and imaginary parts of the multiplicative characters: orthonormal rows over 1..p-1, zero at residue 0.
 
-    In multiplicative coordinates a·b is an addition: log(a·b) = log a + log b (mod p - 1). The rows are waves
-    in that logarithm: constant, cos 1, sin 1, ..., up to frequency (p-1)/2 - 1, and last the Nyquist row
-    (-1)^log x, which is the Legendre symbol of x.
-
-    Raises:
-        ValueError: p is not an odd prime.
+    In multiplicative coordinates a·b is an addition: log(a·b) = log a + log b (mod p - 1). The rows are waves in
+    that logarithm: constant, cos 1, sin 1, ..., up to frequency (p-1)/2 - 1, and last the Nyquist row (-1)^log x,
+    which is the Legendre symbol of x. ``ValueError``: p is not an odd prime.
     """
     logs = discrete_logs(p)
     order = p - 1

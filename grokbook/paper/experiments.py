@@ -171,10 +171,8 @@ def in_the_paper(config: RunConfig) -> bool:
 def sweep_command(name: str, configs: Iterable[RunConfig]) -> str:
     """The command that trains these runs of an experiment, and those of its other tasks at the same settings.
 
-    Settings are named where they are not all of the experiment's own.
-
-    Raises:
-        ValueError: it has no such task, or the runs differ in their budgets where these are not its own.
+    Settings are named where they are not all of the experiment's own. ``ValueError``: it has no such task, or the
+    runs differ in their budgets where these are not its own.
     """
     chosen, wanted = experiment(name), list(configs)
     foreign = next((config for config in wanted if not chosen.covers(config)), None)

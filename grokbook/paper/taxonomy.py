@@ -89,8 +89,7 @@ class Standing(NamedTuple):
 def standings(operations: Iterable[Operation], fraction: float) -> list[Standing]:
     """One entry for each kind there is among the operations of Table 5, by `Operation.kind`, in Table 5's order.
 
-    Raises:
-        ValueError: Table 5 has no such fraction.
+    ``ValueError``: Table 5 has no such fraction.
     """
     if fraction not in FRACTIONS:
         raise ValueError(f"Table 5 has the fractions {', '.join(map(str, FRACTIONS))}, not {fraction}")

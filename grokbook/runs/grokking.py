@@ -87,14 +87,11 @@ def first_sustained(
 ) -> int | None:
     """The first evaluated step from which a run has grokked, or None while the record does not show it.
 
-    A step counts when (1) train accuracy has reached `threshold` there or earlier, (2) test accuracy is at
-    least `threshold` at this and every evaluation up to `sustain` steps later, and (3) the record reaches
-    that far. Evaluations may be irregularly spaced. A record that grows can turn None into a step, but never
-    moves a step or takes it back, so one rule stops a run and judges a finished history. NaN is below any
-    threshold.
-
-    Raises:
-        ValueError: the three records differ in length, the steps do not increase, or sustain is negative.
+    A step counts when (1) train accuracy has reached `threshold` there or earlier, (2) test accuracy is at least
+    `threshold` at this and every evaluation up to `sustain` steps later, and (3) the record reaches that far.
+    Evaluations may be irregularly spaced. A record that grows can turn None into a step, but never moves a step or
+    takes it back, so one rule stops a run and judges a finished history. NaN is below any threshold.
+    ``ValueError``: the three records differ in length, the steps do not increase, or sustain is negative.
     """
     step = np.asarray(steps, dtype=np.int64)
     train, test = (np.asarray(accuracy, dtype=np.float64) for accuracy in (train_accuracy, test_accuracy))

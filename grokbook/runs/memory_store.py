@@ -12,7 +12,7 @@ from grokbook.runs.store import Lock
 
 
 class MemoryStore:
-    """Runs kept in memory for as long as the process lives, without files and states."""
+    """Runs kept in memory for as long as the process lives, without files and states; see :class:`Store`."""
 
     states = None
     stored_only = False
@@ -24,7 +24,6 @@ class MemoryStore:
 
     @property
     def sources(self) -> MemoryStore:
-        """See :attr:`Store.sources`."""
         view = MemoryStore()
         view._runs, view._locks, view._as_sources = self._runs, self._locks, True
         return view
@@ -35,19 +34,16 @@ class MemoryStore:
         return run.has_weights and run.ends_like(config) if self._as_sources else run.covers(config)
 
     def get(self, config: RunConfig) -> Run:
-        """See :meth:`Store.get`."""
         if config not in self:
             raise KeyError(f"no stored run of {config.label} ({config.name})")
         return self._runs[config.name].judged_by(config)
 
     def put(self, run: Run) -> None:
-        """See :meth:`Store.put`."""
         known = self._runs.get(run.config.name)
         if known is None or known.steps < run.steps:
             self._runs[run.config.name] = run
 
     def lock(self, config: RunConfig) -> Lock | None:
-        """See :meth:`Store.lock`."""
         lock = self._locks[config.hash]
         return lock if lock.acquire(blocking=False) else None
 

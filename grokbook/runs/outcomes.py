@@ -157,10 +157,8 @@ def problems(outcome: Outcome) -> list[str]:
 def read(path: Path) -> list[Outcome]:
     """The rows of a table, sorted by name; a file that is not there has none.
 
-    A config has one row, and in a table of repeats one per training.
-
-    Raises:
-        DamagedRun: it is no such table, its checksums or types are wrong, or a row is not what its config is.
+    A config has one row, and in a table of repeats one per training. ``DamagedRun``: it is no such table, its
+    checksums or types are wrong, or a row is not what its config is.
     """
     if not path.exists():
         return []
@@ -195,11 +193,9 @@ def write(outcomes: Iterable[Outcome], path: Path) -> None:
 def merge(known: Iterable[Outcome], found: Iterable[Outcome]) -> list[Outcome]:
     """Add outcomes to those that are known, sorted by name: one of each run.
 
-    Of two trainings the known one stays, unless the other had more steps and does not contradict it: to choose among
-    trainings by how they ended would favour grokking (:mod:`grokbook.runs.repeats`).
-
-    Raises:
-        ValueError: two outcomes tell of one training, equally long, and differ; the message names the run.
+    Of two trainings the known one stays, unless the other had more steps and does not contradict it: to choose
+    among trainings by how they ended would favour grokking (:mod:`grokbook.runs.repeats`). ``ValueError``: two
+    outcomes tell of one training, equally long, and differ; the message names the run.
     """
     rows: dict[str, Outcome] = {}
     for outcome in (*known, *found):
@@ -245,8 +241,7 @@ def published(folders: FolderStore, name: str) -> list[Outcome]:
 def stored(folders: FolderStore, configs: Iterable[RunConfig]) -> Iterator[Outcome]:
     """Outcomes of the stored runs that are like one of these configs but for seed and end, judged by its rule.
 
-    Raises:
-        DamagedRun: a folder cannot be read.
+    ``DamagedRun``: a folder cannot be read.
     """
     wanted = {config.with_seed(0).hash: config for config in configs}
     for folder in folders.folders():

@@ -40,9 +40,8 @@ def trimmed(run: Run, *, maps: Maps = "last", weights: bool = False, answers: bo
 def publish(run: Run, to: Path, *, maps: Maps = "last", weights: bool = False, answers: bool = False) -> Path:
     """Write a trimmed copy of a run into a folder of published ones, and return where it is.
 
-    Raises:
-        FileExistsError: the run is published already. Published data is not replaced.
-        OSError: it cannot be written.
+    ``FileExistsError``: the run is published already. Published data is not replaced. ``OSError``: it cannot be
+    written.
     """
     if (to / run.config.name).exists():
         raise FileExistsError(f"{run.config.label} is published already, in {to / run.config.name}")

@@ -28,9 +28,8 @@ def read(folders: FolderStore) -> list[Outcome]:
 def keep(run: Run, place: Path) -> Path:
     """Add how a run ended to the table of repeats in a folder of runs.
 
-    Raises:
-        ValueError: that training has a row already.
-        DamagedRun, OSError: the table cannot be read, or not be written.
+    ``ValueError``: that training has a row already. ``DamagedRun`` or ``OSError``: the table cannot be read, or not
+    be written.
     """
     path, new = outcomes.table_path(place, REPEATS), Outcome.of(run)
     with table_lock(path):

@@ -86,11 +86,7 @@ class Run:
 
     @property
     def weights(self) -> Matrices:
-        """The final weights.
-
-        Raises:
-            WeightsMissing: the run was published without.
-        """
+        """The final weights. ``WeightsMissing``: the run was published without."""
         if self.kept_weights is None:
             again = repr(self.config).replace("RunConfig(", "gb.RunConfig(")
             raise WeightsMissing(
@@ -108,8 +104,7 @@ class Run:
     def answers(self) -> Int[Tensor, "operation pair"]:
         """What the final model answers to each pair of the table, for each operation.
 
-        Raises:
-            WeightsMissing: the run was published with neither weights nor answers.
+        ``WeightsMissing``: the run was published with neither weights nor answers.
         """
         if self.kept_answers is not None:
             return self.kept_answers

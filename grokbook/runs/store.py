@@ -176,9 +176,7 @@ class FolderStore:
     def get(self, config: RunConfig) -> runs.Run:
         """Read a run, judged by the config's rule of grokking; it may go on beyond what the config asks for.
 
-        Raises:
-            KeyError: it is not stored.
-            DamagedRun: it is, but a file is missing, altered or unreadable.
+        ``KeyError``: it is not stored. ``DamagedRun``: it is, but a file is missing, altered or unreadable.
         """
         folder = self.folder(config)
         if folder is None:
@@ -194,8 +192,7 @@ class FolderStore:
     def put(self, run: runs.Run) -> Path:
         """Store a run by one atomic rename; one that is there already stays, unless it had fewer steps.
 
-        Raises:
-            OSError: it cannot be written, for want of space, say; the store is as it was before.
+        ``OSError``: it cannot be written, for want of space, say; the store is as it was before.
         """
         final = self.path / run.config.name
         if _went_as_far(final, run):

@@ -52,9 +52,7 @@ class Checkpoints:
         """The state to go on from: the run's own, else that of the same run with a smaller budget; None if none.
 
         One that has come further than this config would is none: a run must not depend on what else was trained.
-
-        Raises:
-            DamagedRun: the file cannot be read or does not fit the config; the message says what to delete.
+        ``DamagedRun``: the file cannot be read or does not fit the config; the message says what to delete.
         """
         for file in filter(Path.exists, self._files(config)):
             try:

@@ -16,9 +16,7 @@ CONNECT_SECONDS = 10.0
 def dask_executor(scheduler: str) -> Iterator[tuple[Callable[[], Executor], Callable[[], int]]]:
     """An executor on the workers of a Dask scheduler like ``tcp://host:8786``, and how many there are at the moment.
 
-    Raises:
-        ValueError: that is no address.
-        OSError: no scheduler answers there.
+    ``ValueError``: that is no address. ``OSError``: no scheduler answers there.
     """
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)

@@ -40,9 +40,9 @@ def ensure(
 
     Args:
         configs: the runs, or one.
-        device: see :func:`grokbook.training.devices.resolve_device`.
+        device: this and what follows the store are as :func:`grokbook.training.train.train` has them.
         store: where runs are read and kept; by default :func:`default_store`.
-        slots: how many runs are trained together; here and below as :func:`grokbook.training.train.train` has it.
+        slots: how many runs are trained together.
         threads: CPU threads.
         progress: whether to report to standard error.
         on_evaluation: called after each evaluation of a run that goes on.

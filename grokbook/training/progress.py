@@ -27,9 +27,8 @@ class _Lines:
 class Progress(tqdm):  # type: ignore[type-arg] # generic for type checkers alone
     """Shows on standard error how far something is, a word on it, its rate, and the time left; a context manager.
 
-    A terminal, or a notebook's output, gets a bar that redraws itself; anything else, a line every
-    :data:`LOG_SECONDS`, so that log files stay readable. Time left is up to the step budget: a run that groks stops
-    earlier.
+    A terminal, or a notebook's output, gets a bar that redraws itself; anything else, a line every :data:`LOG_SECONDS`,
+    so that log files stay readable. Time left is up to the step budget: a run that groks stops earlier.
     """
 
     monitor_interval = 0  # no thread that redraws bars: they are updated often enough

@@ -114,8 +114,7 @@ class Record:
     def add(self, step: int, seen: Observation) -> None:
         """Write down an evaluation, and the spectra where the schedule asks for them.
 
-        Raises:
-            TrainingDiverged: a loss is not finite; nothing is written down.
+        ``TrainingDiverged``: a loss is not finite; nothing is written down.
         """
         if not all(math.isfinite(seen.outcome[name]) for name in ("train_loss", "test_loss")):
             raise TrainingDiverged(
@@ -192,8 +191,7 @@ class Moment(NamedTuple):
     def run(self) -> Run:
         """The run so far, whole: it is the one whose step budget ends here, and that is what its config says.
 
-        Raises:
-            ValueError: the run is at its start; no budget ends there.
+        ``ValueError``: the run is at its start; no budget ends there.
         """
         ended = self._copied()
         ended.config = replace(ended.config, max_steps=ended.step)
