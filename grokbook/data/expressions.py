@@ -1,11 +1,10 @@
-"""Text of integer polynomials in a and b: reading it into coefficients, arithmetic, limits, and writing.
+"""Text of integer polynomials in a and b: reading it into coefficients, arithmetic, and limits.
 
 Written for text from anywhere. Nothing is evaluated, and no expansion starts before its result is known to be
 small, so the longest admissible text is read, or refused, in milliseconds.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final, NamedTuple, NoReturn
 
 MAX_LENGTH: Final = 200  # characters of an expression, and of a canonical name: it is part of file names
@@ -78,26 +77,8 @@ def _excess(total_degree: int, total_size: int) -> str:
     return f"coefficients add up to more than {MAX_SIZE}" if total_size > MAX_SIZE else ""
 
 
-class Summand(NamedTuple):
-    """coefficient · Π base^power, as it is to be written."""
-
-    coefficient: int
-    factors: tuple[tuple[str, int], ...]
-
-
-def write(summands: Iterable[Summand]) -> str:
-    """The summands as one sum, in their order, without spaces, in ASCII."""
-    return "".join(map(_write_summand, summands)).removeprefix("+")
-
-
-def _write_summand(summand: Summand) -> str:
-    factors = "".join(base if power == 1 else f"{base}^{power}" for base, power in summand.factors if power)
-    number = abs(summand.coefficient)
-    return ("+" if summand.coefficient > 0 else "-") + (factors if number == 1 and factors else f"{number}{factors}")
-
-
 def to_unicode(text: str) -> str:
-    """The same sum with superscripts and a true minus sign: a³−2b for ``a^3-2b``."""
+    """What a name in ASCII is with superscripts and a true minus sign: a³−2b for ``a^3-2b``."""
     return re.sub(r"\^([0-9]+)", lambda match: match[1].translate(_TO_SUPERSCRIPT), text).replace("-", "−")
 
 

@@ -10,7 +10,7 @@ from itertools import accumulate, repeat
 from operator import index
 from typing import Any, NamedTuple
 
-from grokbook.data.expressions import MAX_LENGTH, Coefficients, Summand, add, degree, excess, multiply, write
+from grokbook.data.expressions import MAX_LENGTH, Coefficients, add, degree, excess, multiply
 
 
 class Kind(StrEnum):
@@ -135,23 +135,28 @@ def kind_of(f: Coefficients) -> Kind:
     return Kind.CROSS if all(i + j <= 1 or (i, j) == (1, 1) for i, j in f) else Kind.CROSS_HIGH
 
 
-def summands(terms: tuple[Term, ...]) -> list[Summand]:
-    """What the canonical form of a polynomial is a sum of, in order: see `Polynomial` in the module of operations."""
+@lru_cache(maxsize=1024)
+def name(terms: tuple[Term, ...]) -> str:
+    """The canonical form in ASCII, without spaces: see `Polynomial` in the module of operations."""
+    text = ""
+    for coefficient, product in _summands(terms):
+        number = "" if abs(coefficient) == 1 and product else abs(coefficient)
+        text += f"{'+' if coefficient > 0 else '-'}{number}{product}"
+    return text.removeprefix("+")
+
+
+def _summands(terms: tuple[Term, ...]) -> list[tuple[int, str]]:
+    """What the canonical form is a sum of, in order: numbers, and what each of them multiplies."""
     inner = outer({(term.a, term.b): term.coefficient for term in terms})
     if inner is None:
         lead = next((term for term in terms if term.coefficient > 0), terms[0])
         return [_monomial(lead), *(_monomial(term) for term in terms if term is not lead)]
     sign, g = inner
     base = "(a+b)" if sign > 0 else "(a-b)"
-    high = [Summand(g[k], ((base, k),)) for k in sorted(g, reverse=True) if k > 1]
+    high = [(g[k], f"{base}^{k}") for k in sorted(g, reverse=True) if k > 1]
     return high + [_monomial(term) for term in terms if term.a + term.b <= 1]
 
 
-@lru_cache(maxsize=1024)
-def name(terms: tuple[Term, ...]) -> str:
-    """The canonical form in ASCII."""
-    return write(summands(terms))
-
-
-def _monomial(term: Term) -> Summand:
-    return Summand(term.coefficient, (("a", term.a), ("b", term.b)))
+def _monomial(term: Term) -> tuple[int, str]:
+    powers = (("a", term.a), ("b", term.b))
+    return term.coefficient, "".join(base if power == 1 else f"{base}^{power}" for base, power in powers if power)

@@ -18,11 +18,7 @@ from grokbook.model.weights import Weights
 class FoldedPass:
     """See :class:`grokbook.model.protocol.Pass`. Pairs are n² in row-major order, and b is their fast axis.
 
-    Args:
-        tokens: the tables of the runs.
-        train: which pairs are trained on, as many in each run.
-        n_heads: attention heads.
-        d_vocab: size of the vocabulary.
+    Each run has a table of tokens, and as many pairs to train on as any other.
     """
 
     def __init__(

@@ -82,8 +82,7 @@ class Pass(Protocol):
 class Model(ABC):
     """A kind of network: what shapes its weights have, where they start, and which logits they give.
 
-    Args:
-        activation: see :data:`grokbook.model.registry.ACTIVATIONS`.
+    Its activation is one of :data:`grokbook.model.registry.ACTIVATIONS`.
     """
 
     weights: ClassVar[Callable[..., Matrices]]

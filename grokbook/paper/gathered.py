@@ -43,8 +43,7 @@ def gather(store: Store, configs: Iterable[RunConfig], device: str = "auto", *, 
         store: where runs are read from, and written to.
         configs: the runs; one that comes twice counts once.
         device: see :func:`grokbook.training.ensure.ensure`.
-        train: what is trained if it is not stored. None: runs that are none of the paper's own, which are those of a
-            reader's parameters; True: all; False: nothing.
+        train: what is not stored. None: runs that are none of the paper's own, but a reader's; True: all; False: none.
 
     Raises:
         RunsMissing: the store is ``stored_only``, and something is to be trained.

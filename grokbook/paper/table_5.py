@@ -129,9 +129,8 @@ class Cell:
 def cells(configs: Iterable[RunConfig], outcomes: Iterable[Outcome]) -> list[Cell]:
     """Every cell that there is among some runs, in the order of Table 5: by kind, a module below its counterpart.
 
-    Args:
-        configs: the runs that the cells ask for, of one operation each.
-        outcomes: what was run; what no cell asks for is left out.
+    Cells ask for ``configs``, of one operation each. Of ``outcomes`` that were run, those that no cell asks for are
+    left out.
     """
     chosen = {outcome.config.hash: outcome for outcome in merge([], outcomes)}
     wanted: dict[str, dict[int, RunConfig]] = {}

@@ -38,11 +38,7 @@ def write(columns: Mapping[str, np.ndarray], path: Path) -> None:
 def write_over_time(step: np.ndarray, arrays: Mapping[str, np.ndarray], axes: Mapping[str, int], path: Path) -> None:
     """Write arrays [time, *axes] as a table with a row for each number: its place, its step, and the arrays there.
 
-    Args:
-        step: of each time, rising.
-        arrays: all of one shape.
-        axes: what the axes but the first are called, and how long they are; places are counted from 0.
-        path: of the file.
+    Steps rise. ``axes`` are the names and lengths of all axes but that of time; places are counted from 0.
     """
     # Times last: a number changes little from one to the next, and packs better beside itself.
     columns = {name: np.moveaxis(array, 0, -1).reshape(-1) for name, array in arrays.items()}

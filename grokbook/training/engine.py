@@ -76,17 +76,10 @@ def stackable(configs: Iterable[RunConfig]) -> list[list[RunConfig]]:
 class Stack:
     """Runs that are trained together, each with a count of steps of its own.
 
-    On CUDA all runs share each operation. On a CPU, where that saves nothing, each run has operations of its own, and
-    so the very numbers that it has when trained alone.
+    On CUDA all runs share each operation (``shared``). On a CPU, where that saves nothing, each run has operations of
+    its own, and so the very numbers that it has when trained alone: batched products round in another order.
 
-    Args:
-        configs: one per run, all with the same :func:`stack_key`.
-        starts: the weights each run starts from, after any transplant.
-        device: where everything lives.
-        shared: whether the runs share each operation, if not by the device. Batched products round in another order.
-
-    Raises:
-        ValueError: the configs do not stack.
+    Each run starts from weights after any transplant. ``ValueError``: the configs differ in their :func:`stack_key`.
     """
 
     def __init__(

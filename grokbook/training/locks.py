@@ -11,9 +11,7 @@ from grokbook.runs.store import Lock
 class RunLocks:
     """The runs this process may train; a context manager that gives all of them back.
 
-    Args:
-        lock: takes the lock on a run without waiting, see :meth:`grokbook.runs.store.Store.lock`.
-        done: whether a run needs no training any more; asked once its lock is held.
+    ``lock`` is :meth:`grokbook.runs.store.Store.lock`. Whether a run is ``done`` is asked once its lock is held.
     """
 
     def __init__(

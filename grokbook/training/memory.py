@@ -22,18 +22,18 @@ EVALUATED_TOGETHER = 16
 
 def bytes_needed(config: RunConfig) -> tuple[int, int]:
     """Roughly what one run needs in memory: while it trains, and besides while it is evaluated."""
-    pairs = tokens.n_operands(config.p, config.operands) ** 2
-    rows = tokens.n_train(pairs, config.fraction) * len(config.operations)
-    n_ctx = tokens.n_operands(config.p, config.operands) * len(config.operations)
+    n, n_operations = tokens.n_operands(config.p, config.operands), len(config.operations)
+    rows = tokens.n_train(n * n, config.fraction) * n_operations
+    n_ctx = n * n_operations
     out, terms = config.d_mlp + padded(config.d_vocab), 2 * config.n_heads + 1
     # Per row: activations and logits, their float64 values and softmax, a gradient, indices and weights of the terms.
     training = rows * (4 * out + 16 * config.d_vocab + 4 * config.d_mlp + 48 * terms)
     tables = 4 * (config.n_heads * (config.d_vocab + n_ctx) + n_ctx) * out
-    evaluation = pairs * len(config.operations) * (2 * 4 * out + (4 + 3 * 8) * config.d_vocab)
+    evaluation = n * n_ctx * (2 * 4 * out + (4 + 3 * 8) * config.d_vocab)
     if config.activation != "relu" and "d_model" in config.model_entry.sizes:
         # The textbook pass: embeddings, keys and values of three tokens for every row, and what softmax and MLP keep.
         per_row = 4 * (16 * config.d_model + 2 * config.d_mlp)
-        training, evaluation = training + rows * per_row, evaluation + pairs * len(config.operations) * per_row
+        training, evaluation = training + rows * per_row, evaluation + n * n_ctx * per_row
     return training + 6 * tables, evaluation
 
 

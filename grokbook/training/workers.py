@@ -73,11 +73,8 @@ def train_task(
 ) -> list[Done]:
     """Train runs that stack; executed by workers. Never raises for what is wrong with a run.
 
-    Args:
-        configs: the runs.
-        sources: what they start from, by their own configs.
-        settings: of the sweep.
-        starts: those of the runs that others start from: a stored run that went further does for no one.
+    They start from ``sources``, by their own configs. Others start from some of them, their ``starts``: of such a run,
+    a stored one that went further does for no one.
     """
     store = RunStore(settings.store)
     file = store.states / settings.token

@@ -6,26 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from grokbook.paper.claims import learning, spectral, transfers
-from grokbook.paper.claims.criteria import SEEDS, Criterion, Evidence, Verdict, kept, verdict
-from grokbook.paper.claims.declared import SubClaim, declared
-from grokbook.paper.claims.judging import Claim, Judgement
+from grokbook.paper.claims.criteria import SEEDS, Evidence
+from grokbook.paper.claims.criteria import Criterion as Criterion
+from grokbook.paper.claims.criteria import Verdict as Verdict
+from grokbook.paper.claims.criteria import kept as kept
+from grokbook.paper.claims.criteria import verdict as verdict
+from grokbook.paper.claims.judging import Claim as Claim
+from grokbook.paper.claims.judging import Judgement as Judgement
 from grokbook.training.ensure import RunStore
-
-__all__ = [
-    "CLAIMS",
-    "Claim",
-    "Criterion",
-    "Evidence",
-    "Judgement",
-    "SubClaim",
-    "Verdict",
-    "count",
-    "counted",
-    "declared",
-    "judge",
-    "kept",
-    "verdict",
-]
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(

@@ -150,12 +150,7 @@ def mixed(operations: Sequence[str], fraction: float = 0.3) -> Configs:
 
 
 class Evidence:
-    """The stored runs, each read once.
-
-    Args:
-        store: where they are looked for. Nothing is trained.
-        seeds: the seeds that count.
-    """
+    """The stored runs of some seeds, each read once; nothing is trained."""
 
     def __init__(self, store: RunStore, seeds: Iterable[int] = SEEDS) -> None:
         self.store, self.seeds = store, tuple(seeds)
@@ -181,16 +176,9 @@ class Evidence:
     ) -> Criterion:
         """A criterion over all seeds whose runs are stored.
 
-        Args:
-            what: see :class:`Criterion`.
-            configs: the runs of a seed that the number is computed from.
-            value: the number, given these runs in order.
-            start: the same before training.
-            null: see :class:`Criterion`.
-            weights: whether the number needs the weights of the runs; runs published without do not count then.
-            of_grokked: whether the sentence is about models that have grokked; if one of the runs has not, its seed
-                has no number.
-            limit: see :class:`Criterion`.
+        The number of a seed is the ``value`` of its runs, given in the order of ``configs``, and before training
+        ``start`` of them. If it needs ``weights``, runs that were published without do not count. If the sentence is
+        about models that have grokked (``of_grokked``), a seed of which one run has not has no number.
         """
         values = []
         for seed in self.seeds:
