@@ -45,6 +45,14 @@ def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
     assert (found - expected).abs().max() <= 1e-10 * expected.abs().max()
 
 
+TEXTBOOK_CASES = [
+    (("a+b",), {}),
+    (("a-b", "ab+b"), {"p": 5, "weight_decay": 0.3, "betas": (0.8, 0.9)}),
+    (("a*b",), {"operands": "vocab", "fraction": 0.3}),
+    (("a+b",), {"frozen": ("W_E", "W_O")}),
+]
+"""Operations and changes of a tiny config on which the textbook's step is compared with others."""
+
 CASES = {
     "addition": [(("a+b",), {})],
     "polynomial": [(("a^2+ab+b^2",), {})],

@@ -1,4 +1,6 @@
-"""Stacks that are watched, or stopped, as they move on."""
+"""Stacks that are watched, or stopped, as they move on; and methods that fail when they are called again."""
+
+from itertools import count
 
 from grokbook.training.engine import Stack
 
@@ -15,6 +17,18 @@ def interrupt_at(monkeypatch, step: int, *, midway: bool = False) -> None:
         advance(self, steps)
 
     monkeypatch.setattr(Stack, "advance", interrupted)
+
+
+def fail_at_call(monkeypatch, owner: type, method: str, call: int, error: type[BaseException]) -> None:
+    """Let a method raise at one of its calls, counted from 1."""
+    original, calls = getattr(owner, method), count(1)
+
+    def failing(self, *arguments):
+        if next(calls) == call:
+            raise error
+        return original(self, *arguments)
+
+    monkeypatch.setattr(owner, method, failing)
 
 
 def begins(monkeypatch) -> list[int]:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small_models import textbook_loss
+from small_models import TEXTBOOK_CASES, textbook_loss
 
 from grokbook import data, model
 from grokbook.model.protocol import Matrices
@@ -48,10 +48,7 @@ def assert_close(found: Matrices, expected: Matrices, tolerance: float) -> None:
 @pytest.mark.parametrize(
     ("operations", "changes"),
     [
-        (("a+b",), {}),
-        (("a-b", "ab+b"), {"p": 5, "weight_decay": 0.3, "betas": (0.8, 0.9)}),
-        (("a*b",), {"operands": "vocab", "fraction": 0.3}),
-        (("a+b",), {"frozen": ("W_E", "W_O")}),
+        *TEXTBOOK_CASES,
         (("a-b", "ab+b"), {"model": "separate"}),
         (("a+b",), {"activation": "quadratic", "frozen": ("W_U",)}),
         (("a*b",), {"model": "mlp", "d_model": 128, "n_heads": 4}),

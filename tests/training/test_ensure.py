@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from same import assert_same_run, fingerprint
-from stacks import interrupt_at
+from stacks import fail_at_call, interrupt_at
 
 from grokbook import DamagedRun, RunStore
 from grokbook.errors import RunsMissing
@@ -368,15 +368,7 @@ def test_a_process_that_dies_while_a_run_gives_way_to_itself_loses_nothing(empty
     empty.put(tiny_run)
     further = train([tiny(max_steps=40)], "cpu", progress=False)[0]
     with monkeypatch.context() as context:
-        rename, seen = Path.rename, []
-
-        def dies(path, target):
-            seen.append(path)
-            if len(seen) == 2:
-                raise SystemExit
-            return rename(path, target)
-
-        context.setattr(Path, "rename", dies)
+        fail_at_call(context, Path, "rename", 2, SystemExit)
         with pytest.raises(SystemExit):
             empty.put(further)
     assert tiny() not in empty

@@ -1,5 +1,6 @@
 """Runs as they are seen while they train; what histories and spectra hold is tested with training."""
 
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -7,8 +8,10 @@ import pytest
 import torch
 from same import assert_same_run
 
-from grokbook import train
-from grokbook.training.record import Moment, Record
+from grokbook import TrainingDiverged, train
+from grokbook.runs.initial import initial_weights
+from grokbook.training.engine import Stack
+from grokbook.training.record import Moment, Record, observe
 
 
 @pytest.fixture
@@ -58,6 +61,19 @@ def test_a_glance_has_the_history_and_the_spectra_up_to_now(moments):
             for name in ("step", "embedding", "neuron_logit"):
                 assert torch.equal(getattr(glance.spectra, name), getattr(so_far.spectra, name))
             assert glance.config == run.config
+
+
+@pytest.mark.parametrize("loss", ["train_loss", "test_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_of_either_part_that_is_not_finite_ends_the_record(tiny, loss, value):
+    config = tiny()
+    (seen,) = observe(Stack([config], [initial_weights(config, {})], torch.device("cpu")), [0])
+    record = Record(config)
+    with pytest.raises(TrainingDiverged, match=f"{loss.replace('_', ' ')} {value}"):
+        record.add(0, seen._replace(outcome={**seen.outcome, loss: value}))
+    assert record.step == -1, "nothing is written down"
+    record.add(0, seen)
+    assert record.step == 0
 
 
 def test_a_record_of_unknown_origin_comes_from_elsewhere(tiny):

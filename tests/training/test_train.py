@@ -8,8 +8,8 @@ import pytest
 import torch
 from same import assert_same_run
 from schedule import walk
-from small_models import textbook_loss
-from stacks import begins, interrupt_at
+from small_models import TEXTBOOK_CASES, textbook_loss
+from stacks import begins, fail_at_call, interrupt_at
 
 from grokbook import Operation, RunStore, TrainingDiverged, data, fourier, model, runs, train
 from grokbook.fourier import measures
@@ -40,15 +40,7 @@ def trained(*configs, **options):
 # --- the textbook's step --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("operations", "changes"),
-    [
-        (("a+b",), {}),
-        (("a-b", "ab+b"), {"p": 5, "weight_decay": 0.3, "betas": (0.8, 0.9)}),
-        (("a*b",), {"operands": "vocab", "fraction": 0.3}),
-        (("a+b",), {"frozen": ("W_E", "W_O")}),
-    ],
-)
+@pytest.mark.parametrize(("operations", "changes"), TEXTBOOK_CASES)
 def test_a_textbook_step_is_one_of_pytorch_s_adamw_on_the_loss(tiny, operations, changes):
     config = tiny(*operations, **changes)
     table = data.make(config.parsed_operations, config.p, config.fraction, config.seed, config.operands)
@@ -556,15 +548,7 @@ def test_one_of_a_stack_may_diverge(tiny, monkeypatch, shared):
 
 def test_a_stack_that_is_interrupted_goes_on(mixture, tmp_path, monkeypatch, shared, saves_often):
     with monkeypatch.context() as context:
-        advance, calls = Stack.advance, []
-
-        def interrupted(self, steps):
-            calls.append(steps)
-            if len(calls) == 25:
-                raise KeyboardInterrupt
-            advance(self, steps)
-
-        context.setattr(Stack, "advance", interrupted)
+        fail_at_call(context, Stack, "advance", 25, KeyboardInterrupt)
         done = []
         with pytest.raises(KeyboardInterrupt):
             trained(*mixture, slots=3, checkpoints=tmp_path, on_finish=done.append)
