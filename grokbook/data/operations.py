@@ -65,12 +65,10 @@ class Operation(ABC):
     def from_table(name: str, table: Any) -> Table:
         """The operation whose labels stand in a table, such as the multiplication table of a group of p elements.
 
-        Args:
-            name: how it is called, in up to 30 printable characters that do not read as a polynomial.
-            table: p × p whole numbers in 0..p-1, a along the rows: an array, a tensor or nested lists.
+        A name has up to 30 printable characters and does not read as a polynomial. A table is an array, a tensor or
+        nested lists: p × p whole numbers in 0..p-1, a along the rows.
 
-        Raises:
-            ValueError: it is no such table, or has one label only; the message names the first wrong place.
+        ``ValueError``: it is no such table, or has one label only; the message names the first wrong place.
         """
         tables.check_name(name)
         labels = tables.checked(name, table)

@@ -94,7 +94,7 @@ class Outcome:
         """Plain values for the columns of :func:`schema`."""
         results = {name: getattr(self, name) for name in _RESULTS}
         final = {f"final_{name}": value for name, value in self.final.items()}
-        return {**_names(self.config), **results, **final, **self.facts, "config": canonical(self.config.to_dict())}
+        return {**_names(self.config), **results, **final, **self.facts}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Outcome:
@@ -103,7 +103,7 @@ class Outcome:
             config = RunConfig.from_dict(json.loads(row["config"]))
         except (TypeError, AttributeError) as error:
             raise ValueError(f"unreadable config ({error})") from error
-        for name, value in {**_names(config), "config": canonical(config.to_dict())}.items():
+        for name, value in _names(config).items():
             if row[name] != value:
                 raise ValueError(f"its config has {name} {value}")
         measures = [name for name in _measures_in(row) if row[f"final_{name}"] is not None]
@@ -117,15 +117,15 @@ class Outcome:
 
 
 def _measures_in(columns: Iterable[str]) -> list[str]:
-    """The measures of layers among the columns of a table, in their order."""
     final = (name.removeprefix("final_") for name in columns if name.startswith("final_"))
     return [name for name in final if name not in FINAL]
 
 
 def _names(config: RunConfig) -> dict[str, Any]:
-    """What a row says of its config in columns of their own."""
+    """What a row says of its config, in columns of its own besides the whole of it."""
     texts = {"operation": config.learned, "source": None if config.source is None else config.source.learned}
-    return {name: texts[name] if name in texts else getattr(config, name) for name in _OF_CONFIG}
+    texts["config"] = canonical(config.to_dict())
+    return {name: texts[name] if name in texts else getattr(config, name) for name in (*_OF_CONFIG, "config")}
 
 
 def differences(one: Outcome, other: Outcome) -> list[str]:

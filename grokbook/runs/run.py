@@ -162,9 +162,8 @@ class Run:
     def spectrum(self, layer: str, time: int | slice | Sequence[int] | Tensor = -1) -> Spectrum:
         """The norms of a layer in the Fourier basis, in float32, at recorded times: by default at the end.
 
-        Args:
-            layer: one of :data:`grokbook.fourier.layers.LAYERS`.
-            time: an index into ``spectra.step``, or several: then the norms are [time, frequency].
+        A layer is one of :data:`grokbook.fourier.layers.LAYERS`, a time an index into ``spectra.step``; of several
+        times the norms are [time, frequency].
         """
         return Spectrum.of_rows(getattr(self.spectra, layer)[time].float())
 

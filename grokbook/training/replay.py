@@ -21,16 +21,10 @@ def weights_along(
     """Train a run anew and yield its weights, on the CPU, at the steps at which its spectra were recorded.
 
     On the same kind of machine, with as many threads and the same code, these are the weights of the stored run to the
-    last bit. Otherwise rounding errors grow, and it becomes a twin; :func:`deviation` says how near.
+    last bit. Otherwise rounding errors grow, and it becomes a twin; :func:`deviation` says how near. Among ``sources``
+    is the run that a pre-grokked one takes modules from, with its weights.
 
-    Args:
-        run: what to train anew.
-        sources: the run that it takes modules from, with its weights, if it is a pre-grokked one.
-        device: see :func:`grokbook.training.devices.resolve_device`.
-        progress: whether to report to standard error.
-
-    Raises:
-        ValueError: the device is unknown, or the run does not fit into memory.
+    ``ValueError``: the device is unknown, or the run does not fit into memory.
     """
     config, resolved = run.config, resolve_device(device)
     memory.check(config, resolved)

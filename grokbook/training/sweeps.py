@@ -32,15 +32,10 @@ WAIT_SECONDS = 5.0
 
 @dataclass
 class Sweep:
-    """Trains runs on an executor, and keeps the books.
-
-    Args:
-        left: what is to be trained, see :meth:`grokbook.runs.store.FolderStore.missing`. Runs leave the list as they
-            begin.
-        store: where they go.
-    """
+    """Trains runs on an executor, and keeps the books."""
 
     left: list[RunConfig]
+    """What is to be trained, see :meth:`grokbook.runs.store.FolderStore.missing`; runs leave it as they begin."""
     store: RunStore
     report: Callable[[str], None] = lambda line: None
     """Called with a line on how far it is, whenever a task ends."""

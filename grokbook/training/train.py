@@ -57,15 +57,8 @@ def textbook_step(config: RunConfig, table: Dataset, state: TextbookState) -> Te
     """One full-batch step of AdamW on the cross-entropy of the training pairs, from data to updated weights.
 
     Weight decay acts on the weights and not through the gradient (Loshchilov and Hutter 2019, algorithm 2). It is what
-    :mod:`grokbook.training.engine` must agree with, and slow.
-
-    Args:
-        config: the run, for its optimiser and its frozen weights.
-        table: its data, see :func:`grokbook.data.make`.
-        state: where it is, starting from ``TextbookState.start(initial_weights(config, sources))``.
-
-    Returns:
-        The state after the step.
+    :mod:`grokbook.training.engine` must agree with, and slow. The ``table`` is that of :func:`grokbook.data.make`, and
+    the first state ``TextbookState.start(initial_weights(config, sources))``.
     """
     weights = state.weights.map(lambda w: w.detach().requires_grad_())
     tokens, labels = table.tokens[:, table.train].flatten(0, 1), table.labels[:, table.train].flatten()
