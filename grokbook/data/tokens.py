@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain, count
 from typing import Any, Final
 
 from grokbook.data.operations import Operation
@@ -42,14 +43,9 @@ def n_numbers(p: int, own_tokens_of_b: bool = False) -> int:
 def op_tokens(operations: Sequence[Operation], p: int, own_tokens_of_b: bool = False) -> tuple[int, ...]:
     """The op token of each operation, in order; see the head of this module."""
     first = n_numbers(p, own_tokens_of_b)
-    tokens, polynomials = [], 0
-    for operation in operations:
-        if operation in _OWN_SIGN:
-            tokens.append(first + SPECIAL_TOKENS.index(_OWN_SIGN[operation]))
-        else:
-            tokens.append(first + (len(SPECIAL_TOKENS) - 1 + polynomials if polynomials else 0))
-            polynomials += 1
-    return tuple(tokens)
+    own = {operation: SPECIAL_TOKENS.index(sign) for operation, sign in _OWN_SIGN.items()}
+    others = chain([SPECIAL_TOKENS.index("=")], count(len(SPECIAL_TOKENS)))
+    return tuple(first + (own[each] if each in own else next(others)) for each in operations)
 
 
 def d_vocab(operations: Sequence[Operation], p: int, own_tokens_of_b: bool = False) -> int:

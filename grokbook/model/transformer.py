@@ -65,12 +65,10 @@ class Transformer(Model):
         return shapes(sizes.d_vocab, sizes.d_model, sizes.n_heads, sizes.d_mlp)
 
     def initialise(self, sizes: Sizes, rng: np.random.Generator) -> Weights:
-        """See :func:`grokbook.model.weights.initialise`."""
         of_layer = {"d_model": sizes.d_model, "n_heads": sizes.n_heads, "d_mlp": sizes.d_mlp}
         return initialise(sizes.d_vocab, **of_layer, rng=rng)
 
     def logits(self, weights: Weights, tokens: Int[Tensor, "row 3"]) -> Float[Tensor, "row vocab"]:
-        """See :func:`textbook_logits`."""
         return textbook_logits(weights, tokens, self.activation)[0]
 
     def layers(self, weights: Weights, p: int) -> dict[str, Float[Tensor, "p n"]]:

@@ -65,9 +65,8 @@ class Transfer(NamedTuple):
         """Read ``"PG-E a+b -> 2a+b"``: module, source, target. Anything else raises ``ValueError``."""
         match = re.fullmatch(r"\s*(\S+)\s+(.+?)\s*->\s*(.+?)\s*", text)
         if match is None or match[1] not in MODULES:
-            raise ValueError(
-                f"a transfer is written like 'PG-E a+b -> 2a+b' (modules: {', '.join(MODULES)}), not {text!r}"
-            )
+            modules = ", ".join(MODULES)
+            raise ValueError(f"a transfer is written like 'PG-E a+b -> 2a+b' (modules: {modules}), not {text!r}")
         source, target = (str(Operation.parse(operation)) for operation in match.group(2, 3))
         return cls(source, target, MODULES[match[1]])
 

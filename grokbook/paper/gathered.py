@@ -39,11 +39,8 @@ def gather(store: Store, configs: Iterable[RunConfig], device: str = "auto", *, 
     The paper's own runs (:func:`grokbook.paper.experiments.in_the_paper`) take up to hours each, hundreds of them
     altogether. A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
 
-    Args:
-        store: where runs are read from, and written to.
-        configs: the runs; one that comes twice counts once.
-        device: see :func:`grokbook.training.ensure.ensure`.
-        train: what is not stored. None: runs that are none of the paper's own, but a reader's; True: all; False: none.
+    So what is not stored is trained if it is none of the paper's own runs, but one of a reader's parameters; with
+    ``train=True`` all of it is, with ``train=False`` nothing. A run that is asked for twice counts once.
 
     Raises:
         RunsMissing: the store is ``stored_only``, and something is to be trained.

@@ -289,9 +289,8 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 def _whole(name: str, value: Any) -> int:
     """A whole number as an int, whatever type it has; 97.0 counts, True does not."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
+    is_whole = value.is_integer() if isinstance(value, float) else isinstance(value, Integral)
+    if is_whole and not isinstance(value, bool):
         return int(value)
     raise TypeError(f"{name} must be a whole number, got {value!r}")
 

@@ -15,10 +15,8 @@ def rename(place: Path) -> Iterator[tuple[Path, Path | None]]:
     Yields:
         The former path and the new one; None where that is taken, by the same run with another end: both stay.
     """
-    read = [(folder, config_in(folder)) for folder in (sorted(place.iterdir()) if place.is_dir() else ())]
-    former = [
-        (folder, config) for folder, config in read if config and folder.name == config.former_name != config.name
-    ]
+    read = [(folder, config) for folder in sorted(place.glob("*")) if (config := config_in(folder)) is not None]
+    former = [(folder, config) for folder, config in read if folder.name == config.former_name != config.name]
     for folder, config in sorted(former, key=lambda pair: -pair[1].max_steps):  # of two ends, the further has the name
         new = place / config.name
         if new.exists():

@@ -124,13 +124,11 @@ def _of_spectra(run: Run) -> Iterator[str]:
         name: set(before["step"][before[name].isna().cummin()]) if name in before else set(rows_at)
         for name in measured()
     }
-    for layer in layers.LAYERS:
+    for name, (measure, layer) in measured().items():
         recorded_spectra = zip(run.spectra.step.tolist(), getattr(run.spectra, layer), strict=True)
         for step, rows in [*recorded_spectra][: -1 if run.has_weights else None]:
-            for measure, value in measures.recorded(Spectrum.of_rows(rows)).items():
-                name = f"{measure}_{layer}"
-                if step in lacking[name]:
-                    continue
+            if step not in lacking[name]:
+                value = measure.of(Spectrum.of_rows(rows))
                 recorded = float(rows_at.get(step, {}).get(name, math.nan))
                 if not abs(value - recorded) <= 1e-5:
                     yield f"{name} at step {step} is {value:.4g} from the spectra, {recorded:.4g} in the history"

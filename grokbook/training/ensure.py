@@ -38,14 +38,7 @@ def ensure(
     state where that is kept. So does one that was interrupted. A run that another process is training is left to it
     and waited for.
 
-    Args:
-        configs: the runs, or one.
-        device: this and what follows the store are as :func:`grokbook.training.train.train` has them.
-        store: where runs are read and kept; by default :func:`default_store`.
-        slots: how many runs are trained together.
-        threads: CPU threads.
-        progress: whether to report to standard error.
-        on_evaluation: called after each evaluation of a run that goes on.
+    The store is by default :func:`default_store`. Further arguments are those of :func:`grokbook.training.train.train`.
 
     Raises:
         RunsMissing: the store is ``stored_only`` and lacks some.
@@ -64,10 +57,8 @@ def ensure(
     known = _stored(store, distinct, left)
     missing = [config for config in distinct if config not in known]
     if missing and store.stored_only:
-        raise RunsMissing(
-            f"training is off ({STORED_ONLY_VARIABLE}) and not stored in {store}: "
-            + "; ".join(config.label for config in missing)
-        )
+        labels = "; ".join(config.label for config in missing)
+        raise RunsMissing(f"training is off ({STORED_ONLY_VARIABLE}) and not stored in {store}: {labels}")
     if missing:
         starts = {config.source for config in left}
         store.check(config for config in left if config in starts)

@@ -48,7 +48,6 @@ def _estimate(group: list[RunConfig], device: torch.device) -> Estimate:
     plain = replace(first, source=None, transplant=())
     slots = min(memory.slots(first, device), len(group))
     stack = engine.Stack([plain] * slots, [initial_weights(plain, {})] * slots, device)
-    chosen = list(range(slots))
 
     def seconds(work: Callable[[], object]) -> float:
         for _ in range(2):  # the first time pays for what the second one finds ready
@@ -60,7 +59,7 @@ def _estimate(group: list[RunConfig], device: torch.device) -> Estimate:
 
     stack.advance(engine.WARM_UP)
     per_step = seconds(lambda: stack.advance(MEASURED_STEPS)) / MEASURED_STEPS
-    per_step += seconds(lambda: observe(stack, chosen)) / first.eval_every
+    per_step += seconds(lambda: observe(stack, range(slots))) / first.eval_every
     steps = sum(config.max_steps for config in group)
     return Estimate(first.p, first.fraction, len(first.operations), len(group), steps, per_step / slots)
 

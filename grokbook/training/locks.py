@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from grokbook.runs.config import RunConfig
 from grokbook.runs.store import Lock
 
 
-class RunLocks:
+class RunLocks(AbstractContextManager["RunLocks"]):
     """The runs this process may train; a context manager that gives all of them back.
 
     ``lock`` is :meth:`grokbook.runs.store.Store.lock`. Whether a run is ``done`` is asked once its lock is held.
@@ -38,9 +39,6 @@ class RunLocks:
     def give_all_back(self) -> None:
         while self._held:
             self._held.popitem()[1].release()
-
-    def __enter__(self) -> RunLocks:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.give_all_back()

@@ -106,7 +106,6 @@ def c13(evidence: Evidence) -> Iterator[Criterion]:
 def c19(evidence: Evidence) -> Iterator[Criterion]:
     """Mixing in a²+b² and (a+b)² helps a²+ab+b²; mixtures of cubics rise, then stall."""
     quadratics, first, second = EXPERIMENTS["mixture-polynomials"].mixtures[1:]
-
     cubics = ((first, "a^3+ab"), (second, "a^3+ab^2+b"))
 
     def both(mixture: Sequence[str], operation: str) -> Configs:
