@@ -172,22 +172,23 @@ class Sweep:
 
     def _take_in(self, ended: Collection[Future[list[Done]]]) -> bool:
         """Note what became of tasks that have ended. False if workers died, and then it is the end of all tasks."""
-        intact = True
-        for future in ended:
+        lost = []
+        for future in [each for each in self._running if each in ended]:
             task = self._running.pop(future)
             try:
                 told = future.result()
             except BrokenExecutor:
-                intact = False
-                self._retry(task)
+                lost.append(task)
                 continue
             except Exception as error:  # Dask's way of saying that workers died over it
                 told = [Done(config, error=f"{type(error).__name__}: {error}") for config in task]
             for done in told:
                 self._note(done)
-        if not intact:  # the others end in a moment, or were done just before
+        for task in reversed(lost):  # each goes to the front: they come back in their order
+            self._retry(task)
+        if lost:  # the others end in a moment, or were done just before
             self._take_in(wait(self._running).done)
-        return intact
+        return not lost
 
     def _retry(self, task: list[RunConfig]) -> None:
         """Put a task back whose worker died, unless it has been tried often enough."""
