@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich import box
@@ -17,10 +17,18 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
+from grokbook.errors import nearest
+from grokbook.model.names import EMBEDDING
+from grokbook.runs.config import RunConfig
+
 if TYPE_CHECKING:
     from grokbook.runs.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Any field of gb.RunConfig, like model=mlp; repeatable."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -99,7 +107,8 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     table = Table("", *titles, title=f"measures at step {run.steps}")
     for name, layer in LAYERS.items():
         values = [final.get(f"{measure.name}_{name}") for measure in MEASURES]
-        table.add_row(f"{layer.title} {layer.symbol}", *("–" if x is None else f"{x:.3f}" for x in values))
+        symbol = f" {layer.symbol}" if EMBEDDING[0] in run.config.model_entry.weights else ""  # those of the paper's
+        table.add_row(layer.title + symbol, *("–" if x is None else f"{x:.3f}" for x in values))
     console.print(table)
     for part in ("train", "test"):
         console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")
@@ -120,3 +129,40 @@ def origin(provenance: Mapping[str, Any]) -> str:
 
     when = " ".join(told(started="trained", wall_seconds="in", device="on"))
     return ", ".join(filter(None, [when, *told(torch="torch", commit="commit", stopped="stopped:")]))
+
+
+def fields_in(texts: Iterable[str], refused: Mapping[str, str]) -> dict[str, Any]:
+    """What ``--set`` says: FIELD=VALUE, with commas between several values of a field.
+
+    Args:
+        texts: what was given.
+        refused: fields that cannot be set here, each with the reason.
+
+    Raises:
+        ValueError: a text is nothing of the kind, or its field cannot be set; the message names it.
+    """
+    kinds = get_type_hints(RunConfig)
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes FIELD=VALUE, like --set model=mlp, not {text!r}")
+        if name not in kinds:
+            raise ValueError(f"--set {text}: there is no field {name!r}; the nearest is {nearest(name, kinds)!r}")
+        if name in refused:
+            raise ValueError(f"--set {text}: {refused[name]}")
+        if name in found:
+            raise ValueError(f"--set {text}: {name} is given twice")
+        found[name] = _read(text, value, kinds[name])
+    return found
+
+
+def _read(text: str, value: str, kind: Any) -> Any:
+    """A value of one kind of field: str, int, float, or a tuple of one of them."""
+    if parts := getattr(kind, "__args__", ()):
+        return tuple(_read(text, part.strip(), parts[0]) for part in value.split(",") if part.strip())
+    try:
+        return kind(value)
+    except ValueError:
+        wanted = "whole number" if kind is int else "number"
+        raise ValueError(f"--set {text}: {value!r} is not a {wanted}") from None

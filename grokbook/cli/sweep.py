@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokbook.cli.common import Device, extra, print_table
+from grokbook.cli.common import Device, Fields, extra, fields_in, print_table
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig, merged
 from grokbook.runs.store import FolderStore, default_folders
@@ -19,6 +19,13 @@ from grokbook.training.progress import duration
 
 if TYPE_CHECKING:
     from grokbook.training.sweeps import Sweep
+
+_ELSEWHERE = {
+    **dict.fromkeys(("p", "fraction", "seed", "max_steps"), "not here; it has an option of its own"),
+    **dict.fromkeys(
+        ("operations", "operands", "source", "transplant", "frozen"), "not here; it is what the experiment is about"
+    ),
+}
 
 
 def sweep(
@@ -30,6 +37,7 @@ def sweep(
     fraction: Annotated[list[float] | None, typer.Option(help="The same for fractions.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="The same for seeds.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Step budget in place of each operation's own.")] = None,
+    set_: Fields = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core, on CUDA one.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, like tcp://host:8786.")] = None,
     device: Device = "auto",
@@ -45,9 +53,10 @@ def sweep(
         return
     if not everything and not names:
         raise ValueError("name an experiment, or --all; grokbook sweep --list shows them")
+    fields = fields_in(set_ or [], _ELSEWHERE)
     changes: dict[str, Any] = {"moduli": p or (), "fractions": fraction or (), "seeds": seed or ()}
     chosen = list(experiments.EXPERIMENTS) if everything else names or []
-    found = {name: experiments.experiment(name).configs(**changes, max_steps=max_steps) for name in chosen}
+    found = {name: experiments.experiment(name).configs(**changes, max_steps=max_steps, **fields) for name in chosen}
     configs = list(dict.fromkeys(chain.from_iterable(found.values())))
     if not configs:
         from grokbook.book import pages

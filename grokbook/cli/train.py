@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
-from grokbook.cli.common import Device, Json, print_run
+from grokbook.cli.common import Device, Fields, Json, fields_in, print_run
 from grokbook.data import tables
 from grokbook.data.operations import Operation, Table
-from grokbook.errors import nearest
 from grokbook.model.names import EMBEDDING
 from grokbook.runs.config import RunConfig
 
 _ELSEWHERE = {
-    "operations": "they are arguments",
-    "source": "a pre-grokked run is trained by grokbook sweep, or in Python",
+    "operations": "not here; they are arguments",
+    "source": "not here; a pre-grokked run is trained by grokbook sweep, or in Python",
 }
 
 
@@ -35,10 +34,7 @@ def train(
     max_steps: Annotated[int, typer.Option(help="Step budget; a run that groks stops earlier.")] = 300_000,
     operands: Annotated[str, typer.Option(help='"residues" (paper) or "vocab" (released code).')] = "residues",
     random_embedding: Annotated[bool, typer.Option(help="Freeze the embedding at its random start.")] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Any field of gb.RunConfig, like model=mlp; repeatable."),
-    ] = None,
+    set_: Fields = None,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads. Last bits depend on it; two runs do more with one.")
     ] = 1,
@@ -56,7 +52,9 @@ def train(
         "operands": operands,
         "frozen": EMBEDDING if random_embedding else (),
     }
-    config = RunConfig(operations=learned, **_with_fields(options, set_ or []))
+    given = (name for name, value in options.items() if value != getattr(RunConfig, name))
+    fields = fields_in(set_ or [], {name: f"{name} is given twice" for name in given} | _ELSEWHERE)
+    config = RunConfig(operations=learned, **{**options, **fields})
     from grokbook.training.ensure import default_store
 
     store = default_store()
@@ -81,32 +79,3 @@ def _operations(texts: list[str], table: Path | None, name: str | None) -> tuple
         return tuple(map(Operation.parse, texts))
     given = Operation.from_table(table.stem if name is None else name, tables.read(table))
     return *map(Operation.parse, texts), given
-
-
-def _with_fields(options: dict[str, Any], texts: list[str]) -> dict[str, Any]:
-    """The options and what ``--set`` says besides: FIELD=VALUE, with commas between several values of a field."""
-    kinds = get_type_hints(RunConfig)
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes FIELD=VALUE, like --set model=mlp, not {text!r}")
-        if name not in kinds:
-            raise ValueError(f"--set {text}: there is no field {name!r}; the nearest is {nearest(name, kinds)!r}")
-        if name in _ELSEWHERE:
-            raise ValueError(f"--set {text}: not here; {_ELSEWHERE[name]}")
-        if name in found or options.get(name, getattr(RunConfig, name)) != getattr(RunConfig, name):
-            raise ValueError(f"--set {text}: {name} is given twice")
-        found[name] = _read(text, value, kinds[name])
-    return {**options, **found}
-
-
-def _read(text: str, value: str, kind: Any) -> Any:
-    """A value of one kind of field: str, int, float, or a tuple of one of them."""
-    if parts := getattr(kind, "__args__", ()):
-        return tuple(_read(text, part.strip(), parts[0]) for part in value.split(",") if part.strip())
-    try:
-        return kind(value)
-    except ValueError:
-        wanted = "whole number" if kind is int else "number"
-        raise ValueError(f"--set {text}: {value!r} is not a {wanted}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -60,8 +61,12 @@ class Experiment(NamedTuple):
         seeds: Sequence[int] = (),
         *,
         max_steps: int | None = None,
+        **fields: Any,
     ) -> list[RunConfig]:
-        """The runs, one seed of everything first; what is given replaces the experiment's own."""
+        """The runs, one seed of everything first; what is given replaces the experiment's own.
+
+        Further fields, such as the model, are those of every run and of what it starts from.
+        """
         found: list[RunConfig] = []
         for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
             at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
@@ -72,7 +77,7 @@ class Experiment(NamedTuple):
             found += [pre_grokked(transfer, **at) for transfer in self.transfers]
             found += [single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding]
             found += [single(operation, **at, operands="vocab") for operation in self.all_tokens]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(_with(config, fields) for config in found))
 
     def includes(self, config: RunConfig) -> bool:
         """Whether it is one of the runs, with its own moduli, fractions and seeds and no smaller budget."""
@@ -85,6 +90,12 @@ class Experiment(NamedTuple):
 
     def _own(self, config: RunConfig) -> Mapping[str, int]:
         return _budgets(self, config.p, config.fraction, config.seed)
+
+
+def _with(config: RunConfig, fields: Mapping[str, Any]) -> RunConfig:
+    """A run with other fields, as have all that it starts from."""
+    source = None if config.source is None else _with(config.source, fields)
+    return replace(config, **fields, source=source) if fields else config
 
 
 @lru_cache(maxsize=1024)  # asked for every run of a chapter, at a few places

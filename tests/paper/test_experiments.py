@@ -45,6 +45,13 @@ def test_what_is_given_replaces_the_experiment_s_own():
     assert found == expected
 
 
+def test_further_fields_are_those_of_runs_and_of_what_they_start_from():
+    found = EXPERIMENTS["pregrokked-elementary"].configs(seeds=[0], model="separate", weight_decay=0.5)
+    assert len(found) == len(EXPERIMENTS["pregrokked-elementary"].configs(seeds=[0]))
+    for config in (*found, *(config.source for config in found if config.source is not None)):
+        assert (config.model, config.weight_decay) == ("separate", 0.5)
+
+
 def test_the_grid_has_the_columns_of_table_5():
     grid = EXPERIMENTS["summary-grid"].configs(seeds=[0], fractions=[0.3])
     scratch = [config for config in grid if config.source is None]

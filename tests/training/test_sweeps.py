@@ -11,6 +11,7 @@ from processes import SERVER, Child
 from same import assert_same_run
 
 from grokbook import RunConfig, RunStore
+from grokbook.cli import sweep
 from grokbook.errors import RunsMissing
 from grokbook.model.weights import EMBEDDING
 from grokbook.paper import experiments
@@ -596,6 +597,31 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(mine, monkeypatch):
     assert [row[:5] for row in rows] == [["5", "0.5", "1", "18", "18,000"], ["7", "0.5", "1", "18", "18,000"]]
     assert last.startswith("about ")
     assert last.endswith("with 2 workers on cpu if no run groks, 72 MB")
+    assert not mine.path.exists()
+
+
+def test_a_sweep_takes_fields_of_its_configs(mine, monkeypatch):
+    monkeypatch.setattr(workers, "LocalExecutor", no_executor)
+    asked: list[RunConfig] = []
+    monkeypatch.setattr(sweep, "_print_estimate", lambda left, *_: asked.extend(left))
+    at = ("--p", "5", "--fraction", "0.5", "--seed", "0", "--max-steps", "100", "--dry-run")
+    result = grokbook("sweep", "pregrokked-elementary", *at, "--set", "model=separate", "--set", "lr=0.01")
+    assert result.exit_code == 0, result.output
+    assert len(asked) == 24  # three sources with their budgets, three from scratch, and 2 × 9 transfers
+    for config in (*asked, *(config.source for config in asked if config.source is not None)):
+        assert (config.model, config.lr) == ("separate", 0.01)
+
+
+def test_sweep_refuses_fields_that_it_cannot_set(mine):
+    for text, message in {
+        "seed=3": "--set seed=3: not here; it has an option of its own",
+        "frozen=W_E": "--set frozen=W_E: not here; it is what the experiment is about",
+        "model=mpl": "unknown model 'mpl'; the nearest is 'mlp'",
+        "modle=mlp": "no field 'modle'; the nearest is 'model'",
+    }.items():
+        assert_short_error(grokbook("sweep", "elementary", "--set", text), 2, message)
+    mixed = grokbook("sweep", "mixture-elementary", "--set", "model=mlp")
+    assert_short_error(mixed, 2, "model 'mlp' learns one operation")
     assert not mine.path.exists()
 
 
