@@ -323,6 +323,7 @@ def drawn_bars(page: Page, side: int) -> str:
 
 def test_the_explorer_opens_with_two_runs_and_its_slider_moves_both(chromium: Browser):
     with explorer(chromium) as page:
+        assert "null" not in page.locator(".grokbook-explorer").inner_text()
         before = [drawn_bars(page, side) for side in (0, 1)]
         assert before[0] != before[1]
         page.get_by_label("Step", exact=True).focus()

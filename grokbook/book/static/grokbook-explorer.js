@@ -122,7 +122,6 @@
 
   const panes = [pane("left"), pane("right")];
   root.replaceChildren(
-    root.querySelector("script"),
     element(
       "div", { className: "grokbook-explorer-bar" }, labelled("Layer", layer), labelled("One scale for both", same),
       element("span", {}, link),
