@@ -240,7 +240,13 @@ def test_the_library_is_found_from_the_folder_around_the_clone(tmp_path: Path) -
 
 
 def test_git_ignores_what_the_readme_s_commands_leave() -> None:
-    for name in ("out.ipynb", "pre_grokked.out.ipynb", ".grokbook/runs"):
+    for name in (
+        "out.ipynb",
+        "pre_grokked.out.ipynb",
+        "workshop_1.student.ipynb",
+        "workshop_1.solutions.ipynb",
+        ".grokbook/runs",
+    ):
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
         assert ignored.returncode in (0, 128), name  # 128: no git repository
 
