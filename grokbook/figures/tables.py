@@ -29,7 +29,12 @@ def table(frame: pd.DataFrame) -> HTML:
     shown = frame.to_html(index=False, border=0, justify="left")
     shown = re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown)
     shown = re.sub(r"<td>(?=[^<]{15})(?=[^<]*[,;:] )", '<td class="list">', shown)
-    return HTML(re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", shown))
+    return HTML(subscripted(shown))
+
+
+def subscripted(text: str) -> str:
+    """HTML text with subscripts in the names of layers: W_E, W_L, W_U."""
+    return re.sub(r"\bW_([ELU])\b", r"W<sub>\1</sub>", text)
 
 
 def markdown(text: str) -> Markdown:

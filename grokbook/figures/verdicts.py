@@ -9,7 +9,7 @@ from html import escape
 from IPython.display import HTML
 
 from grokbook.figures.groups import NOT_YET_RUN, Row, as_table, span
-from grokbook.figures.tables import number_text, table
+from grokbook.figures.tables import number_text, subscripted, table
 from grokbook.paper.claims import Criterion, Judgement, Verdict, kept
 
 
@@ -53,7 +53,7 @@ def claim_section(judgement: Judgement, address: str, title: str) -> HTML:
         f"<h3>{claim.name}: {judgement.verdict.value}{by}</h3>"
         f"<p>{escape(claim.says)} <em>({escape(claim.where)})</em></p>"
         f'<div class="pst-scrollable-table-container">{table(criteria_table(judgement)).data}</div>'
-        + "".join(f"<p>{escape(note)}</p>" for note in notes)
+        + "".join(f"<p>{subscripted(escape(note))}</p>" for note in notes)
         + f'<p>Figures: <a href="{escape(address)}">{escape(title)}</a>. '
         f"To train what is missing of its runs: <code>{escape(claim.rerun)}</code></p></section>"
     )

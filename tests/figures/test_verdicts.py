@@ -62,4 +62,6 @@ def test_a_section_says_what_it_hangs_on_and_how_to_run_it_again(judgements):
     assert '<a href="page.html#heading">this &amp; that</a>' in whole
     assert "disagree" not in whole
     assert "Seeds disagree on: w." in split
+    symbol = Judgement(claim=CLAIMS[1], criteria=(criterion("norms of W_L", 0.5, 1.1),))
+    assert "Seeds disagree on: norms of W<sub>L</sub>." in section(symbol)
     assert "With more lenient limits: reproduced." in split
