@@ -1,11 +1,11 @@
 """Restricted, ablated and excluded loss: which parts of the logits a run's answers rest on (paper, Appendix E).
 
-For an operation c₁a + c₂b (+ c₀) mod p the logits over all p² inputs are projected, class by class, on the directions
+For an operation c₁a + c₂b (+ c₀) mod p the logits over all p² inputs are projected, class by class, on the directions::
 
     cos(w_k(c₁a + c₂b)),  sin(w_k(c₁a + c₂b)),  w_k = 2πk/p,  k = 1..K,  K = p // 2.
 
 An offset c₀ turns cosine into sine and leaves their plane as it is; all other operations are refused. The logits are
-then the sum of four parts that are orthogonal over the inputs:
+then the sum of four parts that are orthogonal over the inputs::
 
     key        the waves of the key frequencies
     non_key    the waves of all other frequencies

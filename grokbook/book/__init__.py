@@ -1,5 +1,7 @@
 """The book: from notebooks and prose pages to a static site that needs no server and no network.
 
+Notebooks are executed, then the pages are built::
+
     notebooks/*.md --execute--> book/notebooks/*.ipynb --build--> book/_build/html/index.html
 
     grokbook.book.pair         keeps the output-free `notebooks/*.ipynb` equal to their `.md` source

@@ -1,6 +1,6 @@
 """The numbers behind a figure as CSV, read from the figure itself: what is drawn is what is handed out.
 
-One row per point, with the columns
+One row per point, with the columns::
 
     frame    where a slider moves the figure: the step of its position; left out in figures without a slider
     panel    which of several plots: its heading, or its number from the top left; left out where there is one

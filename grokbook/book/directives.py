@@ -1,5 +1,7 @@
 """What pages of the book may ask for beside notebooks' outputs: the explorer, the opening figure, verdicts.
 
+They are written::
+
     ```{explorer}
     ```                   every published run, to be looked at by layer and step (see ``explorer``)
     ```{opening} a+b

@@ -4,7 +4,7 @@ Every figure carries ``layout.meta`` with a ``name``, a ``caption`` that says wh
 the runs, and ``alt``, a text for readers who do not see it. Colours are safe for colour-blind readers, and nothing is
 told by colour alone. Backgrounds and text colours are left to the page.
 
-What is where; a module imports only from those above it:
+What is where; a module imports only from those above it::
 
     style     colours, dashes, names of layers and operations, the step axis
     layout    stacked plots, legends, sizes, texts in ``layout.meta``, sliders

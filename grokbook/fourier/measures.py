@@ -1,7 +1,7 @@
 """Progress measures: how sparse and how balanced a layer's spectrum is.
 
 Shapes: `p` residues, `K = p // 2` frequencies, `n` anything. With u_k, v_k the cosine and sine coefficients
-of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measures (section 7) are
+of a layer at frequency k (`grokbook.fourier.transform`), the paper's two measures (section 7) are::
 
     FFS(η) = 1/(2K) Σ_k ( 1[‖u_k‖ > η max_i ‖u_i‖] + 1[‖v_k‖ > η max_i ‖v_i‖] )
     FCR    = 1/K Σ_k min( ‖u_k‖ / ‖v_k‖ , ‖v_k‖ / ‖u_k‖ )

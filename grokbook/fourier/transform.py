@@ -116,7 +116,7 @@ def coefficients_2d(
     Entry (i, j) belongs to basis row i over a and basis row j over b. The logits come as [p, p, n_out]
     (indexed a, b) or as [p·p, n_out] in row-major order, a slow and b fast.
 
-    With w = 2πk/p, a function of the sum and one of the difference differ by one sign at (k, k):
+    With w = 2πk/p, a function of the sum and one of the difference differ by one sign at (k, k)::
 
         cos w(a+b) = cos wa cos wb - sin wa sin wb        cos w(a-b) = cos wa cos wb + sin wa sin wb
 

@@ -1,6 +1,6 @@
 """The folded forward pass and its gradient: the same function as the textbook one, at a fraction of the work.
 
-Axis legend, used in the annotations of this module:
+Axis legend, used in the annotations of this module::
 
     run      one training run of a stack (the leading axis of everything that is trained together)
     head     attention head             n_heads = 4
@@ -12,7 +12,7 @@ Axis legend, used in the annotations of this module:
 Only the last position is read, there is no positional embedding, LayerNorm or bias, and there are only d_vocab
 different tokens. So whatever depends on one token, or on one context, is computed once per token or context and
 not once per row. Per head, a row (a, c = (op, b)) attends with weight α to a, and with 1 − α to a mixture C[c] of
-op and b that depends on the context alone:
+op and b that depends on the context alone::
 
     Σ_j A_j W_V x_j = α V[a] + (1 − α) C[c],      α = sigmoid(s_a − logsumexp(s_op, s_b))
 

@@ -1,5 +1,7 @@
 """The field's other standard model: a two-layer perceptron on a and b, each one-hot (as in Gromov, arXiv 2301.02679).
 
+Its function is::
+
     logits = W_out · act(W_a[a] + W_b[b])
 
 W_a and W_b are the halves of one matrix that reads both one-hot vectors, put side by side. There is no bias. The
