@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
+
+import numpy as np
 
 from grokbook.analysis.coordinates import natural
 from grokbook.data.operations import Operation
@@ -26,11 +29,17 @@ class SpeedUp(NamedTuple):
     """Whether it may be less, since the run with the module does not."""
 
 
+def told(run: Run) -> int:
+    """Up to which step a run without a grok step tells that it has none: its end, unless it may grok there by now."""
+    low = np.flatnonzero(run.history["test_accuracy"].to_numpy() < np.float32(run.config.grok_accuracy))
+    return int(run.history["step"].iloc[min(low[-1] + 1, len(run.history) - 1)]) if len(low) else 0
+
+
 def speed_up(scratch: Run, heir: Run) -> SpeedUp:
-    """The ratio of the grok steps of a run from scratch and of one with a module; steps count where there is none."""
+    """The ratio of the grok steps of a run from scratch and of one with a module; where there is none, :func:`told`."""
     if scratch.grok_step is None and heir.grok_step is None:
         return SpeedUp(math.nan, False, False)
-    slow, fast = (run.steps if run.grok_step is None else run.grok_step for run in (scratch, heir))
+    slow, fast = (told(run) if run.grok_step is None else run.grok_step for run in (scratch, heir))
     return SpeedUp(slow / max(fast, 1), scratch.grok_step is None, heir.grok_step is None)
 
 
@@ -83,9 +92,9 @@ def fate(scratch: Run | None, heir: Run) -> Fate:
     if heir.grok_step is None:
         if scratch.grok_step is None:
             return Fate.NEITHER
-        return Fate.LATER if heir.steps >= scratch.grok_step else Fate.UNKNOWN
+        return Fate.LATER if told(heir) >= scratch.grok_step else Fate.UNKNOWN
     if scratch.grok_step is None:
-        return Fate.SOONER if heir.grok_step < scratch.steps else Fate.UNKNOWN
+        return Fate.SOONER if heir.grok_step < told(scratch) else Fate.UNKNOWN
     return Fate.SOONER if heir.grok_step < scratch.grok_step else Fate.LATER
 
 
@@ -99,9 +108,9 @@ def gains(scratch: Run | None, heir: Run) -> bool:
 
 
 def from_scratch(heir: Run, candidates: Iterable[Run]) -> Run | None:
-    """The run without a module on the same operation and with the same seed; None if it is not there."""
-    key = (heir.config.operations, heir.config.seed)
-    return next((run for run in candidates if (run.config.operations, run.config.seed) == key), None)
+    """The same run without a module, whatever its budget; None if it is not there."""
+    alone = replace(heir.config, source=None, transplant=())
+    return next((run for run in candidates if run.config.hash == alone.hash), None)
 
 
 def share_coordinate(source: Operation, target: Operation) -> bool:

@@ -52,7 +52,8 @@ def train(
         "operands": operands,
         "frozen": EMBEDDING if random_embedding else (),
     }
-    given = (name for name, value in options.items() if value != getattr(RunConfig, name))
+    given = [name for name, value in options.items() if value != getattr(RunConfig, name) and name != "p"]
+    given += [] if p is None else ["p"]
     fields = fields_in(set_ or [], {name: f"{name} is given twice" for name in given} | _ELSEWHERE)
     config = RunConfig(operations=learned, **{**options, **fields})
     from grokbook.training.ensure import default_store

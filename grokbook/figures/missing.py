@@ -51,8 +51,10 @@ def in_words(configs: Iterable[RunConfig]) -> str:
 def _task(config: RunConfig) -> str:
     label = ", ".join(map(pretty, config.operations))
     if len(config.operations) > 1:
-        return f"{{{label}}}"
-    return label if config.source is None else f"{config.module} {pretty(config.source.operations[0])} → {label}"
+        label = f"{{{label}}}"
+    elif config.source is not None:
+        label = f"{config.module} {pretty(config.source.operations[0])} → {label}"
+    return f"{label} [{', '.join(config.unusual)}]" if config.unusual else label
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ SPECTRAL = {"FFS": measures.ffs, "FCR": measures.fcr, "weighted FCR": measures.w
 def table(frame: pd.DataFrame) -> HTML:
     """A data frame as the book shows tables: no index, W_E with a subscript. Only long cells and lists wrap."""
     if frame.empty:
-        return HTML("<p>Nothing to show yet: none of the runs it would be about is stored.</p>")
+        return HTML("<p>Nothing to show: no stored run is a row of this table.</p>")
     shown = frame.to_html(index=False, border=0, justify="left")
     shown = re.sub(r"<td>(?=[^<]{28})", '<td class="words">', shown)
     shown = re.sub(r"<td>(?=[^<]{15})(?=[^<]*[,;:] )", '<td class="list">', shown)

@@ -148,9 +148,11 @@ def key_frequencies(spectrum: Spectrum, eta: float = 0.5) -> tuple[int, ...]:
 
     The paper's threshold for "key" is lost from its text. This rule, and η = 0.5 by analogy with FFS, is a choice
     of this book, so whatever is built on it should be shown for other η too. A spectrum without any frequency has
-    no key frequency. ``ValueError``: these are the spectra of several layers or times.
+    no key frequency. ``ValueError``: these are the spectra of several layers or times, or η is not in [0, 1).
     """
     spectrum.check_single()
+    if not 0 <= eta < 1:
+        raise ValueError(f"eta must be in [0, 1), not {eta}")
     combined = spectrum.combined
     return tuple(int(index) + 1 for index in torch.nonzero(combined > eta * combined.max()).flatten())
 

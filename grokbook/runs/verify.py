@@ -70,12 +70,12 @@ def _of_weights(run: Run) -> Iterator[str]:
     if not run.has_weights:
         return
     last = run.history.iloc[-1]
-    tolerances = TOLERANCES | {name: measure.tolerance for name, (measure, _) in measured().items()}
+    of_measures = {name: measure.tolerance for name, (measure, _) in measured().items()}
     for name, value in recompute(run).items():
-        tolerance = next(limit for kind, limit in tolerances.items() if kind in name)
         recorded = float(last[name])
-        if "loss" in name or "norm" in name:
-            tolerance *= value
+        if (tolerance := of_measures.get(name)) is None:
+            tolerance = next(limit for kind, limit in TOLERANCES.items() if kind in name)
+            tolerance *= value if "loss" in name or "norm" in name else 1.0
         if not abs(value - recorded) <= tolerance:  # also catches NaN
             yield f"{name} is {value:.4g} from the weights, {recorded:.4g} in the history"
     network, p = model.of(run.config), run.config.p

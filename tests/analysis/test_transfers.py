@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from endings import ending
+from endings import ending, with_history
 
 from grokbook.analysis import transfers
 from grokbook.analysis.transfers import Fate
@@ -66,6 +66,25 @@ def test_a_speed_up_says_what_it_bounds(tiny_run):
     assert math.isnan(transfers.speed_up(never, never).times)
 
 
+def test_a_run_that_ends_high_may_have_grokked_since_it_got_there(tiny_run):
+    def evaluated(*accuracies):
+        steps = range(0, 1000 * len(accuracies), 1000)
+        return with_history(tiny_run, step=steps, train_accuracy=[1.0] * len(accuracies), test_accuracy=accuracies)
+
+    long = replace(tiny_run.config, sustain=2500)
+    high, low, dipped = (
+        replace(run, config=long)
+        for run in (evaluated(0, 0.5, 0.995, 0.999), evaluated(0, 0.5, 0.5, 0.9), evaluated(0, 0.995, 0.5, 0.995))
+    )
+    assert [transfers.told(run) for run in (high, low, dipped)] == [2000, 3000, 3000]
+    at_2500 = ending(tiny_run, 2500, 0)
+    assert transfers.fate(at_2500, high) is Fate.UNKNOWN
+    assert transfers.fate(at_2500, low) is Fate.LATER
+    assert transfers.fate(high, at_2500) is Fate.UNKNOWN
+    assert transfers.fate(low, at_2500) is Fate.SOONER
+    assert transfers.speed_up(high, ending(tiny_run, 1000, 0)) == (2.0, True, False)
+
+
 @pytest.mark.parametrize(
     ("scratch", "heir", "fate"),
     [
@@ -96,6 +115,8 @@ def test_the_run_from_scratch_has_the_operation_and_the_seed(tiny_run, tiny_tran
     other = replace(target, config=replace(target.config, seed=9))
     assert transfers.from_scratch(tiny_transfer, [tiny_run, other, target]) is target
     assert transfers.from_scratch(tiny_transfer, [tiny_run, other]) is None
+    fraction = replace(target, config=replace(target.config, fraction=0.77))
+    assert transfers.from_scratch(tiny_transfer, [tiny_transfer, fraction]) is None
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,8 @@ def test_what_is_no_table_is_one_line(mine, tmp_path, content, options, parts):
         (("a+b", "--set", "lr=-1"), ("lr must be positive, got -1.0",)),
         (("a+b", "--set", "lr=1", "--set", "lr=2"), ("--set lr=2: lr is given twice",)),
         (("a+b", "--p", "7", "--set", "p=11"), ("--set p=11: p is given twice",)),
+        (("a+b", "--p", "97", "--set", "p=11"), ("--set p=11: p is given twice",)),
+        (("a+b", "--random-embedding", "--set", "frozen=W_U"), ("--set frozen=W_U: frozen is given twice",)),
         (("a+b", "--set", "source=x"), ("--set source=x: not here", "grokbook sweep")),
         (("a+b", "--set", "operations=a"), ("--set operations=a: not here",)),
         (("a+b", "a-b", "--set", "model=mlp"), ("model 'mlp' learns one operation",)),

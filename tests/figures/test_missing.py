@@ -61,6 +61,11 @@ def test_a_module_is_part_of_the_task():
     assert in_words([paper.single("2a+b"), transfer]) == "2a+b; PG-T a·b → 2a+b: p = 97, r = 0.3, seed 0"
 
 
+def test_what_is_unusual_of_a_run_is_part_of_its_task():
+    alike = [paper.single("a+b"), paper.single("a+b", model="mlp"), paper.single("a+b", frozen=EMBEDDING)]
+    assert in_words(alike) == ("a+b; a+b [two-layer MLP]; a+b [frozen random embedding]: p = 97, r = 0.3, seed 0")
+
+
 def test_of_many_tasks_the_first_are_named():
     told = in_words(paper.single(f"{k}a+b") for k in range(1, 31))
     assert told.startswith("a+b; 2a+b; ")

@@ -150,7 +150,7 @@ def test_the_spectra_table_measures_the_last_spectra(wave_run):
 
 
 def test_an_empty_table_says_so():
-    assert "Nothing to show yet" in figures.table(pd.DataFrame()).data
+    assert "Nothing to show: no stored run is a row of this table." in figures.table(pd.DataFrame()).data
 
 
 def test_the_twin_table_has_a_row_for_each_run(grokked_run, tiny_run):

@@ -221,6 +221,9 @@ def test_key_frequencies_combine_cosine_and_sine_and_need_more_than_eta() -> Non
     assert fourier.key_frequencies(found) == (1, 2, 3)  # norms 5, 2.6, 2.6 and exactly half: not above
     assert fourier.key_frequencies(found, eta=0.9) == (1,)
     assert fourier.key_frequencies(found, eta=0.1) == (1, 2, 3, 4)
+    for eta in (-0.1, 1.0, 2.0):
+        with pytest.raises(ValueError, match=r"eta must be in \[0, 1\)"):
+            fourier.key_frequencies(found, eta=eta)
 
 
 @pytest.mark.parametrize("p", PRIMES)

@@ -2,6 +2,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,16 @@ def grok_step_by_definition(steps: list[int], train: list[float], test: list[flo
         if learned and min(window) >= 0.99 and steps[-1] >= step + sustain:
             return step
     return None
+
+
+def test_the_worst_operation_of_a_mixture_counts(tiny) -> None:
+    config = tiny("a+b", "ab", max_steps=5000)
+    steps = [0, 1000, 2000, 3000]
+    history = {"step": steps, "train_accuracy": [1.0] * 4, "test_accuracy": [0, 1, 1, 1]}
+    history |= {name: [1.0] * 4 for name in grokking.per_operation(config, "train_accuracy")}
+    first, second = grokking.per_operation(config, "test_accuracy")
+    history |= {first: [0, 1, 1, 1], second: [0, 0.985, 1, 1]}
+    assert grokking.grok_step(config, pd.DataFrame(history)) == 2000
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,17 @@ def test_what_is_recomputed_is_what_the_history_says(every_run):
             assert value == pytest.approx(run.history[name].iloc[-1], rel=1e-4, abs=1e-6), name
 
 
+def test_a_measure_has_its_own_tolerance_whatever_its_name_holds(grokked_run, monkeypatch):
+    name, (measure, layer) = next(iter(verify.measured().items()))
+    longer = f"norm_{name}"
+    known, found = verify.measured(), verify.recompute(grokked_run)
+    strict = replace(measure, tolerance=1e-9)
+    monkeypatch.setattr(verify, "measured", lambda: known | {longer: (strict, layer)})
+    monkeypatch.setattr(verify, "recompute", lambda run: found | {longer: found[name]})
+    history = grokked_run.history.assign(**{longer: found[name] + 1e-6})
+    assert f"{longer} is" in " ".join(verify.problems(replace(grokked_run, history=history)))
+
+
 def write_altered(run, folder, alter) -> runs.Run:
     """Store the run, alter a file of it, redo its checksum, read it back."""
     path = folder / run.config.name

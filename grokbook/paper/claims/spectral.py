@@ -156,14 +156,15 @@ def c11(evidence: Evidence) -> Iterator[Criterion]:
 def c12(evidence: Evidence) -> Iterator[Criterion]:
     """ab+a+b looks like a·b, but with sine components.
 
-    Seeds of a·b differ in their bias to cosines, so ab+a+b is compared with all that are stored.
+    Seeds of a·b differ in their bias to cosines, so ab+a+b is compared with the mean of those that are judged.
     """
     yield from dense(evidence, "ab+a+b", *LAYERS)
     products = [paper.single("a*b", seed=seed) for seed in evidence.seeds]
     stored = [config for config in products if evidence.get(config) is not None] or products
 
     def share_over(both: Run, *of_product: Run, layer: str, time: int = -1) -> float:
-        return cosine_share(both.spectrum(layer, time)) / fmean(cosine_share(run.spectrum(layer)) for run in of_product)
+        shares = (cosine_share(run.spectrum(layer, time)) for run in of_product)
+        return cosine_share(both.spectrum(layer, time)) / fmean(shares)
 
     for layer in LAYERS:
         yield evidence.criterion(
