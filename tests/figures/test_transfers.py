@@ -146,7 +146,7 @@ def test_embeddings_are_told_apart_by_the_coordinates_of_both_operations(on, tin
     }
     scratch = {
         "a*b": [on(tiny_run, "a*b", 0.2)],
-        "a-b": [on(tiny_run, "a-b", 0.2)],
+        "a-b": [on(grokked_run, "a-b", 0.2)],
         "(a+b)^2": [on(tiny_run, "(a+b)^2", 0.2)],
         "a^2+ab+b^2": [on(tiny_run, "a^2+ab+b^2", 0.2)],
     }
@@ -159,7 +159,8 @@ def test_embeddings_are_told_apart_by_the_coordinates_of_both_operations(on, tin
     assert table["from scratch"].tolist() == ["20.0%", "not yet run", "20.0%", "20.0%", "20.0%", "20.0%"]
     same, other = figures.coordinate_transfer_counts(scratch, transfers).to_dict("records")
     assert (same["coordinate"], other["coordinate"]) == ("the same", "another")
-    assert (same["runs"], same["neither groks"], same["nothing to compare with"], same["gains"]) == (4, 2, 2, 1)
+    assert (same["runs"], same["groks sooner"], same["neither groks"], same["gains"]) == (4, 1, 2, 1)
+    assert same["nothing to compare with"] == 1
     assert (other["runs"], other["neither groks"], other["gains"]) == (2, 2, 1)
 
 
