@@ -59,9 +59,10 @@ class Trainer:
     def train(self, configs: Iterable[RunConfig]) -> None:
         """Train what is not finished, sources before their heirs.
 
-        ``TrainingDiverged`` or ``DamagedRun``: after all others were trained, the first failure, with the
-        number of further ones. ``OSError``: a run could not be kept; nothing more is trained, and states of
-        runs in progress are saved.
+        Raises:
+            TrainingDiverged, DamagedRun: after all others were trained, the first failure, with the number of further
+                ones.
+            OSError: a run could not be kept; nothing more is trained, and states of runs in progress are saved.
         """
         left = lacking(configs, self.finished)
         for config in left:
