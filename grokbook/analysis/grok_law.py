@@ -1,0 +1,117 @@
+"""Whether and when a run groks, as a law of three numbers: the correlation ρ, the share r of pairs, and p.
+
+A residue stands in about r·p train pairs, and a wave explains a share ρ² of what they say; in a random table some wave
+explains a share of about 1/(r·p) of as many pairs, too. The law says that noise over signal, 1/(ρ² r p), sets the
+logarithm of the grok step T, up to a normal error::
+
+    log T = intercept + noise / (ρ² r p) + fraction · log r + spread · ε.
+
+So the probability to grok within a budget of B steps is Φ((log B - median of log T) / spread). The law is fitted by
+maximum likelihood to runs that have grokked, and to those that have not by their end (censored regression). None of
+this is in the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from grokbook.data.operations import Polynomial
+from grokbook.runs.config import RunConfig
+from grokbook.runs.outcomes import Outcome
+
+SHARE: Final = 0.8
+"""The share of runs whose grok steps an interval holds."""
+RIDGE: Final = 1e-3
+"""Weight of the squared coefficients beside the log-likelihood, so that there is one best fit."""
+
+
+class Case(NamedTuple):
+    """A run, as the law sees it."""
+
+    rho: float
+    """Correlation with the best wave that the model can make: ρ_sym with one embedding, ρ with two."""
+    p: int
+    fraction: float
+    steps: int
+    """Its grok step, or the steps it had without grokking."""
+    grokked: bool
+
+
+class Law(NamedTuple):
+    """A fitted law of the grok step."""
+
+    intercept: float
+    noise: float
+    fraction: float
+    spread: float
+    """Standard deviation of the logarithm of the grok step, in nats."""
+
+    def steps(self, rho: float, p: int, fraction: float) -> float:
+        """The median grok step, however large; infinite where ρ = 0."""
+        exponent = self.intercept + self.noise / max(rho**2 * fraction * p, 1e-9) + self.fraction * math.log(fraction)
+        return math.exp(exponent) if exponent < 700 else math.inf
+
+    def probability(self, rho: float, p: int, fraction: float, budget: int) -> float:
+        """The probability to grok by the step ``budget``, 0 to 1."""
+        steps = self.steps(rho, p, fraction)
+        return float(norm.cdf((math.log(budget) - math.log(steps)) / self.spread)) if steps < math.inf else 0.0
+
+    def interval(self, rho: float, p: int, fraction: float) -> tuple[float, float]:
+        """Between which steps :data:`SHARE` of such runs grok."""
+        factor = math.exp(self.spread * norm.ppf((1 + SHARE) / 2))
+        steps = self.steps(rho, p, fraction)
+        return steps / factor, steps * factor
+
+
+def fit(cases: Sequence[Case]) -> Law:
+    """The law that makes these runs most probable.
+
+    Raises:
+        ValueError: none of them has grokked, or all have.
+    """
+    if len({case.grokked for case in cases}) < 2:
+        raise ValueError("a law needs runs that grokked and runs that did not")
+    rho, p, fraction, steps = (np.array(values, float) for values in list(zip(*cases, strict=True))[:4])
+    columns = np.column_stack([np.ones(len(cases)), 1 / (rho**2 * fraction * p), np.log(fraction)])
+    return Law(*_censored(columns, np.log(steps), np.array([case.grokked for case in cases])))
+
+
+def _censored(
+    columns: Float64[np.ndarray, "n k"], logs: Float64[np.ndarray, " n"], seen: Bool[np.ndarray, " n"]
+) -> list[float]:
+    """Coefficients and spread of a linear regression whose outcome is known to be larger where it was not seen."""
+
+    def loss(x: Float64[np.ndarray, " unknowns"]) -> float:
+        z = (logs - columns @ x[:-1]) / np.exp(x[-1])
+        return float(-np.where(seen, norm.logpdf(z) - x[-1], norm.logsf(z)).sum() + RIDGE * (x**2).sum())
+
+    found = minimize(loss, np.zeros(columns.shape[1] + 1), method="L-BFGS-B", options={"maxiter": 10_000}).x
+    return [*map(float, found[:-1]), math.exp(found[-1])]
+
+
+def cases(outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]) -> list[tuple[Polynomial, Case]]:
+    """The runs a law is fitted on, with their operations: one polynomial from scratch, trained as the paper trains.
+
+    Args:
+        outcomes: others among them are passed over.
+        rho: the correlation of an operation modulo p.
+    """
+    found = []
+    for outcome in outcomes:
+        config = outcome.config
+        (operation, *others) = config.parsed_operations
+        if others or not isinstance(operation, Polynomial):
+            continue
+        plain = RunConfig(operations=(operation,), p=config.p, fraction=config.fraction, seed=config.seed)
+        if plain.hash == config.hash:
+            steps = outcome.steps if outcome.grok_step is None else outcome.grok_step
+            known = Case(rho(operation, config.p), config.p, config.fraction, steps, outcome.grok_step is not None)
+            found.append((operation, known))
+    return found
