@@ -22,7 +22,6 @@ from jaxtyping import Bool, Complex, Float64, Int64
 
 from grokbook.data.operations import Operation
 
-STARTS: Final = 64
 STAGES: Final = ((64, 20), (16, 60), (4, 2000))
 """From how many starts, the best so far, to climb on, and for how many steps at the most."""
 TOLERANCE: Final = 1e-8
@@ -155,11 +154,12 @@ def _normalised(waves: Complex[np.ndarray, "n p"]) -> Complex[np.ndarray, "n p"]
 
 
 def _climb(table: _Table, generator: np.random.Generator, one_wave: bool) -> Optimum:
-    """The highest correlation from :data:`STARTS` random starts, of which fewer and fewer go on."""
-    normal = generator.standard_normal((4, STARTS, table.p))
+    """The highest correlation from random starts, of which fewer and fewer go on."""
+    starts, _ = STAGES[0]
+    normal = generator.standard_normal((4, starts, table.p))
     u = _normalised(normal[0] + 1j * normal[1]).astype(np.complex64)
     v = u if one_wave else _normalised(normal[2] + 1j * normal[3]).astype(np.complex64)
-    values = np.zeros(STARTS)
+    values = np.zeros(starts)
     given_up: list[float] = []
     for count, steps in STAGES:
         if count < len(u):
@@ -177,4 +177,4 @@ def _climb(table: _Table, generator: np.random.Generator, one_wave: bool) -> Opt
     w, values = table.best_w(u, v)
     best = int(values.argmax())
     reached = int((np.array([*given_up, *values]) > values[best] - SAME).sum())
-    return Optimum(float(values[best]), u[best], v[best], w[best], STARTS, reached, bool(arrived[best]))
+    return Optimum(float(values[best]), u[best], v[best], w[best], starts, reached, bool(arrived[best]))

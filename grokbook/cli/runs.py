@@ -56,9 +56,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: config, outcome, measures, provenance."""
+    from grokbook.runs.run import read
+
     folder = _find(name)
-    (run,) = _read([folder.name])
-    print_run(run, folder, as_json)
+    print_run(read(folder), folder, as_json)
 
 
 @app.command()

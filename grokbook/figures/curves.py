@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -110,14 +111,7 @@ def _stacked(groups: Group, columns: Mapping[str, str]) -> go.Figure:
     for label, run, look in _styled(groups):
         for (column, title), place in in_rows(columns.items()):
             value = "%{y:.1%}" if column == "test_accuracy" else "%{y:.3f}"
-            figure.add_scatter(
-                **curve(run, column),
-                line=look | {"width": 1.8},
-                name=label,
-                legendgroup=label,
-                hovertemplate=f"{title} {value} at step %{{x:,}}<extra>{label}</extra>",
-                **place,
-            )
+            _add_curve(figure, label, run, column, f"{title} {value}", look | {"width": 1.8}, **place)
         if run.grok_step is not None:
             figure.add_vline(x=run.grok_step, line=look | {"width": 1}, opacity=0.7)
     share_legend(figure)
@@ -136,27 +130,23 @@ def _styled(groups: Group) -> Iterator[tuple[str, Run, dict[str, str]]]:
             yield label, run, {"color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % len(DASHES)]}
 
 
+def _add_curve(
+    figure: go.Figure, label: str, run: Run, column: str, shown: str, line: Mapping[str, Any], **fields: Any
+) -> None:
+    """A column of a run's history against step, under its label; ``shown`` is what hovering says of a value."""
+    entry = {"name": label, "legendgroup": label} | fields
+    hover = f"{shown} at step %{{x:,}}<extra>{label}</extra>"
+    figure.add_scatter(**curve(run, column), line=line, hovertemplate=hover, **entry)
+
+
 def _add_accuracies(figure: go.Figure, groups: Group, *, train: bool = True, **place: int) -> None:
     """Curves of train and test accuracy, those of train below all others, and marks of grok steps."""
     for label, run, _ in _styled(groups) if train else ():
-        figure.add_scatter(
-            **curve(run, "train_accuracy"),
-            line={"color": TRAIN, "width": 1},
-            name="train (all runs)",
-            legendgroup="train",
-            legendrank=2000,  # last
-            hovertemplate=f"train %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-            **place,
-        )
+        entry = {"name": "train (all runs)", "legendgroup": "train", "legendrank": 2000}  # the last one
+        thin = {"color": TRAIN, "width": 1}
+        _add_curve(figure, label, run, "train_accuracy", "train %{y:.1%}", thin, **entry, **place)
     for label, run, look in _styled(groups):
-        figure.add_scatter(
-            **curve(run, "test_accuracy"),
-            line=look | {"width": 2},
-            name=label,
-            legendgroup=label,
-            hovertemplate=f"test %{{y:.1%}} at step %{{x:,}}<extra>{label}</extra>",
-            **place,
-        )
+        _add_curve(figure, label, run, "test_accuracy", "test %{y:.1%}", look | {"width": 2}, **place)
         if run.grok_step is not None:
             figure.add_scatter(
                 x=[run.grok_step],

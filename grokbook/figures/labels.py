@@ -97,7 +97,7 @@ def label_entropies(surveyed: Sequence[Labels], outcomes: Outcomes, *, name: str
 
 def _panels(surveyed: Sequence[Labels], unit: str) -> go.Figure:
     """A plot for each kind with a row for each operation, one below the other, on one value axis."""
-    names = grouped((labels.operation.kind.value.replace("_", " "), labels.operation.pretty) for labels in surveyed)
+    names = grouped((labels.operation.kind.words, labels.operation.pretty) for labels in surveyed)
     figure, height = category_rows(names, row=22, gap=40, at_left=True, shared_xaxes=True)
     figure.update_xaxes(title=unit, row=len(names), col=1)
     return arrange(figure, height=height + 150, legend_y=1 + 30 / height, l=90, t=90, b=60)
