@@ -6,6 +6,7 @@ from . import histories as histories
 from . import isomorphisms as isomorphisms
 from . import labels as labels
 from . import mixtures as mixtures
+from . import prediction as prediction
 from . import readings as readings
 from . import restricted as restricted
 from . import restricted_history as restricted_history
@@ -17,4 +18,5 @@ from . import waves as waves
 from .answers import logits as logits
 from .flatness import is_flat as is_flat
 from .isomorphisms import isomorphism as isomorphism
+from .prediction import predict as predict
 from .waves import correlation as correlation

@@ -1,10 +1,11 @@
 """Whether and when a run groks, as a law of three numbers: the correlation ρ, the share r of pairs, and p.
 
-A residue stands in about r·p train pairs, and a wave explains a share ρ² of what they say; in a random table some wave
-explains a share of about 1/(r·p) of as many pairs, too. The law says that noise over signal, 1/(ρ² r p), sets the
-logarithm of the grok step T, up to a normal error::
+The embedding of a residue is learned from the m train pairs in which it stands: about 2·r·p where a and b have one
+embedding, r·p where each has its own. A wave explains a share ρ² of what they say, and in a random table some wave
+explains a share of about 1/m of as many pairs, too. The law says that noise over signal, 1/(ρ² m), sets the logarithm
+of the grok step T, up to a normal error::
 
-    log T = intercept + noise / (ρ² r p) + fraction · log r + spread · ε.
+    log T = intercept + noise / (ρ² m) + fraction · log r + spread · ε.
 
 So the probability to grok within a budget of B steps is Φ((log B - median of log T) / spread). The law is fitted by
 maximum likelihood to runs that have grokked, and to those that have not by their end (censored regression). None of
@@ -23,12 +24,13 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from grokbook.data.operations import Polynomial
+from grokbook.model.registry import MODELS
 from grokbook.runs.config import RunConfig
 from grokbook.runs.outcomes import Outcome
 
 SHARE: Final = 0.8
 """The share of runs whose grok steps an interval holds."""
-RIDGE: Final = 1e-3
+RIDGE: Final = 1e-6
 """Weight of the squared coefficients beside the log-likelihood, so that there is one best fit."""
 
 
@@ -37,7 +39,8 @@ class Case(NamedTuple):
 
     rho: float
     """Correlation with the best wave that the model can make: ρ_sym with one embedding, ρ with two."""
-    p: int
+    pairs: float
+    """In how many train pairs a residue stands, see :func:`pairs`."""
     fraction: float
     steps: int
     """Its grok step, or the steps it had without grokking."""
@@ -53,21 +56,26 @@ class Law(NamedTuple):
     spread: float
     """Standard deviation of the logarithm of the grok step, in nats."""
 
-    def steps(self, rho: float, p: int, fraction: float) -> float:
+    def steps(self, rho: float, pairs: float, fraction: float) -> float:
         """The median grok step, however large; infinite where ρ = 0."""
-        exponent = self.intercept + self.noise / max(rho**2 * fraction * p, 1e-9) + self.fraction * math.log(fraction)
+        exponent = self.intercept + self.noise / max(rho**2 * pairs, 1e-9) + self.fraction * math.log(fraction)
         return math.exp(exponent) if exponent < 700 else math.inf
 
-    def probability(self, rho: float, p: int, fraction: float, budget: int) -> float:
+    def probability(self, rho: float, pairs: float, fraction: float, budget: int) -> float:
         """The probability to grok by the step ``budget``, 0 to 1."""
-        steps = self.steps(rho, p, fraction)
+        steps = self.steps(rho, pairs, fraction)
         return float(norm.cdf((math.log(budget) - math.log(steps)) / self.spread)) if steps < math.inf else 0.0
 
-    def interval(self, rho: float, p: int, fraction: float) -> tuple[float, float]:
+    def interval(self, rho: float, pairs: float, fraction: float) -> tuple[float, float]:
         """Between which steps :data:`SHARE` of such runs grok."""
         factor = math.exp(self.spread * norm.ppf((1 + SHARE) / 2))
-        steps = self.steps(rho, p, fraction)
+        steps = self.steps(rho, pairs, fraction)
         return steps / factor, steps * factor
+
+
+def pairs(p: int, fraction: float, model: str = RunConfig.model) -> float:
+    """In how many train pairs a residue of one operand stands, 2·r·p or r·p: what its embedding is learned from."""
+    return (2 if MODELS[model].one_embedding else 1) * fraction * p
 
 
 def fit(cases: Sequence[Case]) -> Law:
@@ -78,8 +86,8 @@ def fit(cases: Sequence[Case]) -> Law:
     """
     if len({case.grokked for case in cases}) < 2:
         raise ValueError("a law needs runs that grokked and runs that did not")
-    rho, p, fraction, steps = (np.array(values, float) for values in list(zip(*cases, strict=True))[:4])
-    columns = np.column_stack([np.ones(len(cases)), 1 / (rho**2 * fraction * p), np.log(fraction)])
+    rho, m, fraction, steps = (np.array(values, float) for values in list(zip(*cases, strict=True))[:4])
+    columns = np.column_stack([np.ones(len(cases)), 1 / (rho**2 * m), np.log(fraction)])
     return Law(*_censored(columns, np.log(steps), np.array([case.grokked for case in cases])))
 
 
@@ -96,8 +104,8 @@ def _censored(
     return [*map(float, found[:-1]), math.exp(found[-1])]
 
 
-def cases(outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]) -> list[tuple[Polynomial, Case]]:
-    """The runs a law is fitted on, with their operations: one polynomial from scratch, trained as the paper trains.
+def cases(outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]) -> list[tuple[RunConfig, Case]]:
+    """The runs a law is fitted on, with their configs: one polynomial from scratch, trained as the paper trains.
 
     Args:
         outcomes: others among them are passed over.
@@ -112,6 +120,7 @@ def cases(outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]) 
         plain = RunConfig(operations=(operation,), p=config.p, fraction=config.fraction, seed=config.seed)
         if plain.hash == config.hash:
             steps = outcome.steps if outcome.grok_step is None else outcome.grok_step
-            known = Case(rho(operation, config.p), config.p, config.fraction, steps, outcome.grok_step is not None)
-            found.append((operation, known))
+            seen = pairs(config.p, config.fraction)
+            known = Case(rho(operation, config.p), seen, config.fraction, steps, outcome.grok_step is not None)
+            found.append((config, known))
     return found

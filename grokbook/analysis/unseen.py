@@ -1,8 +1,11 @@
-"""Random polynomials that nobody has trained: the operations of set A, drawn by a seeded generator."""
+"""Random polynomials that nobody has trained, drawn by a seeded generator: the operations of some predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -18,6 +21,10 @@ P: Final = 59
 """The modulus for which no two are the same learning problem, and none is one of the paper's."""
 SMALL: Final = 6
 """Coefficients are drawn from 1 to this."""
+
+
+EACH: Final = 22
+"""How many of each family :func:`listed` has."""
 
 
 def _number(generator: np.random.Generator) -> int:
@@ -79,6 +86,13 @@ FAMILIES: Final[tuple[Callable[[np.random.Generator], str], ...]] = (
     perturbations,
     generic,
 )
+
+
+@cache
+def listed() -> Mapping[str, tuple[Polynomial, ...]]:
+    """Those that ``polynomials(EACH)`` draws, by family: kept in a file, since to tell all of them apart takes long."""
+    text = files("grokbook.analysis").joinpath("predictions", "unseen.json").read_text(encoding="utf-8")
+    return {family: tuple(map(Polynomial.parse, each)) for family, each in json.loads(text).items()}
 
 
 def polynomials(each: int, seed: int = 0) -> Iterator[tuple[str, Polynomial]]:

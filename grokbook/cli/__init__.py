@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from grokbook.cli import claims, notebooks, runs, sweep, train
+from grokbook.cli import claims, notebooks, predict, runs, sweep, train
 from grokbook.cli.common import Commands
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Train transformers on modular polynomials, and read what they have learned.",
 )
 app.command(context_settings={"ignore_unknown_options": True})(train.train)  # "-a+b" is an operation
+app.command(context_settings={"ignore_unknown_options": True})(predict.predict)
 app.command()(sweep.sweep)
 app.command()(claims.claims)
 app.add_typer(runs.app, name="runs")

@@ -26,6 +26,8 @@ class Entry(NamedTuple):
     """Names of its matrices, in their order."""
     sizes: tuple[str, ...]
     """Fields of a config that give its sizes; it has no others."""
+    one_embedding: bool = True
+    """Whether a and b have one embedding, or each its own."""
     own_tokens_of_b: bool = False
     """Whether b's residues have tokens of their own, p to 2p − 1, after those of a."""
     mixtures: bool = True
@@ -49,9 +51,17 @@ MODELS: Final[Mapping[str, Entry]] = {
         "grokbook.model.transformer:SeparateEmbeddings",
         WEIGHTS,
         _TRANSFORMER_SIZES,
+        one_embedding=False,
         own_tokens_of_b=True,
     ),
-    "mlp": Entry("two-layer MLP", "grokbook.model.mlp:MLP", ("W_a", "W_b", "W_out"), ("d_mlp",), mixtures=False),
+    "mlp": Entry(
+        "two-layer MLP",
+        "grokbook.model.mlp:MLP",
+        ("W_a", "W_b", "W_out"),
+        ("d_mlp",),
+        one_embedding=False,
+        mixtures=False,
+    ),
 }
 """Every model by the name that a config has for it."""
 

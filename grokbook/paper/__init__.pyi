@@ -1,5 +1,6 @@
 from . import claims as claims
 from . import experiments as experiments
+from . import predictions as predictions
 from . import results as results
 from . import table_5 as table_5
 from . import taxonomy as taxonomy

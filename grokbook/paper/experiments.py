@@ -1,4 +1,7 @@
-"""The paper's experiments by name: which runs each of them consists of, and where the paper shows it."""
+"""The experiments by name: which runs each of them consists of, and where the paper shows it.
+
+The paper's come first, then our own: those whose outcomes were predicted (:mod:`grokbook.paper.predictions`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
+from grokbook.analysis import unseen
 from grokbook.data.catalogue import CATALOGUE
 from grokbook.model.names import EMBEDDING, MODULES
 from grokbook.paper.configs import (
@@ -32,13 +36,13 @@ FACTORIZABLE = ("(a+b)^2", "(a+b)^3", "(a+b)^4", "(a-b)^2", "(a-b)^3", "(a-b)^4"
 
 
 class Experiment(NamedTuple):
-    """One of the paper's experiments: its tasks, each of them at every modulus, fraction and seed.
+    """An experiment: its tasks, each of them at every modulus, fraction and seed.
 
     One without tasks takes no training.
     """
 
     where: str
-    """Figures, tables and sections of the paper."""
+    """Figures, tables and sections of the paper; of our own experiments, the set of predictions."""
     from_scratch: tuple[str, ...] = ()
     mixtures: tuple[tuple[str, ...], ...] = ()
     transfers: tuple[Transfer, ...] = ()
@@ -53,6 +57,9 @@ class Experiment(NamedTuple):
     """Nothing but how its runs end is shown: a row of its table stands for a run
     (:func:`grokbook.runs.outcomes.unknown`), and where steps cost much, above
     :data:`grokbook.paper.configs.LATE_FRACTION`, runs have the shortest tail there is."""
+    budget: int | None = None
+    """Step budget of all runs in place of each operation's own."""
+    model: str = RunConfig.model
 
     def configs(
         self,
@@ -69,7 +76,7 @@ class Experiment(NamedTuple):
         """
         found: list[RunConfig] = []
         for seed, p, fraction in product(seeds or self.seeds, moduli or self.moduli, fractions or self.fractions):
-            at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps}
+            at: dict[str, Any] = {"p": p, "fraction": fraction, "seed": seed, "max_steps": max_steps or self.budget}
             if self.endings:
                 at["tail"] = ending_tail(fraction)
             found += [single(operation, **at) for operation in self.from_scratch]
@@ -77,7 +84,7 @@ class Experiment(NamedTuple):
             found += [pre_grokked(transfer, **at) for transfer in self.transfers]
             found += [single(operation, **at, frozen=EMBEDDING) for operation in self.random_embedding]
             found += [single(operation, **at, operands="vocab") for operation in self.all_tokens]
-        return list(dict.fromkeys(_with(config, fields) for config in found))
+        return list(dict.fromkeys(_with(config, {"model": self.model} | fields) for config in found))
 
     def includes(self, config: RunConfig) -> bool:
         """Whether it is one of the runs, with its own moduli, fractions and seeds and no smaller budget."""
@@ -95,7 +102,7 @@ class Experiment(NamedTuple):
 def _with(config: RunConfig, fields: Mapping[str, Any]) -> RunConfig:
     """A run with other fields, as have all that it starts from."""
     source = None if config.source is None else _with(config.source, fields)
-    return replace(config, **fields, source=source) if fields else config
+    return replace(config, **fields, source=source)
 
 
 @lru_cache(maxsize=1024)  # asked for every run of a chapter, at a few places
@@ -161,6 +168,60 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "label-distribution": Experiment("Fig 21, Appendix K"),
     "taxonomy": Experiment("Tables 1 and 3"),
+    "unseen-operations": Experiment(
+        "predictions A",
+        from_scratch=tuple(str(operation) for family in unseen.listed().values() for operation in family),
+        moduli=(unseen.P,),
+        fractions=(0.5,),
+        seeds=(0,),
+        endings=True,
+        budget=20_000,
+    ),
+    "unseen-fractions": Experiment(
+        "predictions B",
+        from_scratch=tuple(str(operation) for kind in CATALOGUE.values() for operation in kind),
+        transfers=_LINEAR_TRANSFERS,
+        fractions=(0.4, 0.5),
+        seeds=(0,),
+        endings=True,
+        budget=40_000,
+    ),
+    "unseen-primes": Experiment(
+        "predictions C",
+        from_scratch=SUMS,
+        moduli=(59, 67, 101),
+        fractions=(0.5,),
+        seeds=(0,),
+        endings=True,
+        budget=40_000,
+    ),
+    "unseen-primes-quadratic": Experiment(
+        "predictions C",
+        from_scratch=("a^2+ab+b^2",),
+        moduli=(61, 67),
+        fractions=(0.5, 0.9),
+        seeds=(0,),
+        endings=True,
+        budget=40_000,
+    ),
+    "separate-control": Experiment(
+        "predictions D, control",
+        from_scratch=("a+b",),
+        fractions=(0.3, 0.4, 0.5),
+        endings=True,
+        budget=40_000,
+        model="separate",
+    ),
+    "unseen-mlp": Experiment(
+        "predictions E",
+        from_scratch=tuple(str(operation) for family in unseen.listed().values() for operation in family[:8]),
+        moduli=(unseen.P,),
+        fractions=(0.5,),
+        seeds=(0,),
+        endings=True,
+        budget=20_000,
+        model="mlp",
+    ),
 }
 """By the names that ``grokbook sweep`` takes."""
 
