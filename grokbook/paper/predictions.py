@@ -60,7 +60,7 @@ SETS: Final[Mapping[str, PredictionSet]] = {
     ),
     "C": PredictionSet(
         "Is gcd(n, p−1) all that matters of the power n in (a+b)ⁿ, at other primes?",
-        "Two powers with the same gcd at one prime of which one groks and the other does not; a²+ab+b² grokking.",
+        "Two powers with the same gcd at one prime of which one groks and the other does not; a²+ab+b² grokking at r = 0.5.",
         ("unseen-primes", "unseen-primes-quadratic"),
     ),
     "D-control": PredictionSet(
