@@ -60,7 +60,8 @@ SETS: Final[Mapping[str, PredictionSet]] = {
     ),
     "C": PredictionSet(
         "Is gcd(n, p−1) all that matters of the power n in (a+b)ⁿ, at other primes?",
-        "Two powers with the same gcd at one prime of which one groks and the other does not; a²+ab+b² grokking at r = 0.5.",
+        "Two powers with the same gcd at one prime of which one groks and the other does not; that a²+ab+b² groks with "
+        "r = 0.5.",
         ("unseen-primes", "unseen-primes-quadratic"),
     ),
     "D-control": PredictionSet(
@@ -127,7 +128,7 @@ def law(ends: Iterable[Outcome]) -> dict[str, Any]:
         for config, case in cases
     ]
     rounded = {name: float(f"{value:.4g}") for name, value in fitted._asdict().items()}
-    return {"law": rounded, **_made_with(), "cases": rows}
+    return {"law": rounded, "cases": rows}
 
 
 def made(name: str, ends: Sequence[Outcome]) -> dict[str, Any]:
@@ -152,11 +153,7 @@ def made(name: str, ends: Sequence[Outcome]) -> dict[str, Any]:
         if config.hash not in seen
     ]
     says = {"set": name, "question": chosen.question, "against": chosen.against}
-    return {**says, "law": prediction.published_law()._asdict(), **_made_with(), "runs": rows}
-
-
-def _made_with() -> dict[str, Any]:
-    return {"grokbook": provenance.version(), "commit": provenance.commit()}
+    return {**says, "law": prediction.published_law()._asdict(), "runs": rows}
 
 
 def _named(config: RunConfig) -> dict[str, Any]:
@@ -222,10 +219,11 @@ def _like(one: RunConfig, other: RunConfig) -> bool:
 def write(names: Iterable[str]) -> None:
     """Write the files of sets, or of the ``law``. ``FileExistsError`` if one is there."""
     ends = known(default_folders())
+    code = {"grokbook": provenance.version(), "commit": provenance.commit()}
     for name in names:
         if path(name).exists():
             raise FileExistsError(f"{path(name)} is there: a prediction is made once")
-        content = law(ends) if name == "law" else made(name, ends)
+        content = code | (law(ends) if name == "law" else made(name, ends))
         with replacing(path(name)) as temporary:
             temporary.write_text(_lines(content), encoding="utf-8")
         print(f"{path(name)}: written")
