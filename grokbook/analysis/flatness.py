@@ -13,8 +13,8 @@ do.
 
 from __future__ import annotations
 
-from sympy import GF
-from sympy.polys.rings import PolyElement, ring
+import numpy as np
+from jaxtyping import Int64
 
 from grokbook.data.operations import Operation, Polynomial
 from grokbook.data.tokens import is_prime
@@ -38,11 +38,24 @@ def is_flat(operation: Operation | str, p: int) -> bool:
     operation.check(p)
     if operation.degree >= p:
         raise ValueError(f"{operation} has degree {operation.degree}: modulo {p} its derivatives say too little of it")
-    space, a, b = ring("a, b", GF(p))
-    f = space.from_dict({exponents: space.domain(c) for exponents, c in operation.coefficients.items()})
-    f_a, f_b = f.diff(a), f.diff(b)
+    n = 4 * operation.degree  # above the degree of both sides in either operand
+    f = np.zeros((n, n), np.int64)
+    for (i, j), coefficient in operation.coefficients.items():
+        f[i, j] = coefficient % p
 
-    def bend(u: PolyElement) -> PolyElement:
-        return u * u.diff(a).diff(b) - u.diff(a) * u.diff(b)
+    def times(*factors: Int64[np.ndarray, "n n"]) -> Int64[np.ndarray, "n n"]:
+        """Their product: with b = aⁿ they are polynomials of a alone, and none of the degrees of b runs over."""
+        product, *others = (factor.ravel() for factor in factors)
+        for other in others:
+            product = np.convolve(product, other)[: n * n] % p
+        return product.reshape(n, n)
 
-    return bool(bend(f_a) * f_b**2 == bend(f_b) * f_a**2)
+    def along(u: Int64[np.ndarray, "n n"], axis: int) -> Int64[np.ndarray, "n n"]:
+        """The derivative with respect to a (axis 0) or b (axis 1)."""
+        return np.roll(np.moveaxis(np.moveaxis(u, axis, 1) * np.arange(n), 1, axis), -1, axis) % p
+
+    def bend(u: Int64[np.ndarray, "n n"]) -> Int64[np.ndarray, "n n"]:
+        return (times(u, along(along(u, 0), 1)) - times(along(u, 0), along(u, 1))) % p
+
+    f_a, f_b = along(f, 0), along(f, 1)
+    return bool((times(bend(f_a), f_b, f_b) == times(bend(f_b), f_a, f_a)).all())

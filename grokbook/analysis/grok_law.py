@@ -15,21 +15,19 @@ this is in the paper.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy.optimize import minimize
-from scipy.stats import norm
 
-from grokbook.data.operations import Polynomial
 from grokbook.model.registry import MODELS
 from grokbook.runs.config import RunConfig
-from grokbook.runs.outcomes import Outcome
 
 SHARE: Final = 0.8
 """The share of runs whose grok steps an interval holds."""
+_NORMAL: Final = NormalDist()
 RIDGE: Final = 1e-6
 """Weight of the squared coefficients beside the log-likelihood, so that there is one best fit."""
 
@@ -64,11 +62,11 @@ class Law(NamedTuple):
     def probability(self, rho: float, pairs: float, fraction: float, budget: int) -> float:
         """The probability to grok by the step ``budget``, 0 to 1."""
         steps = self.steps(rho, pairs, fraction)
-        return float(norm.cdf((math.log(budget) - math.log(steps)) / self.spread)) if steps < math.inf else 0.0
+        return _NORMAL.cdf((math.log(budget) - math.log(steps)) / self.spread) if steps < math.inf else 0.0
 
     def interval(self, rho: float, pairs: float, fraction: float) -> tuple[float, float]:
         """Between which steps :data:`SHARE` of such runs grok."""
-        factor = math.exp(self.spread * norm.ppf((1 + SHARE) / 2))
+        factor = math.exp(self.spread * _NORMAL.inv_cdf((1 + SHARE) / 2))
         steps = self.steps(rho, pairs, fraction)
         return steps / factor, steps * factor
 
@@ -95,6 +93,8 @@ def _censored(
     columns: Float64[np.ndarray, "n k"], logs: Float64[np.ndarray, " n"], seen: Bool[np.ndarray, " n"]
 ) -> list[float]:
     """Coefficients and spread of a linear regression whose outcome is known to be larger where it was not seen."""
+    from scipy.optimize import minimize  # slow to import, and not needed by who only predicts
+    from scipy.stats import norm
 
     def loss(x: Float64[np.ndarray, " unknowns"]) -> float:
         z = (logs - columns @ x[:-1]) / np.exp(x[-1])
@@ -102,25 +102,3 @@ def _censored(
 
     found = minimize(loss, np.zeros(columns.shape[1] + 1), method="L-BFGS-B", options={"maxiter": 10_000}).x
     return [*map(float, found[:-1]), math.exp(found[-1])]
-
-
-def cases(outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]) -> list[tuple[RunConfig, Case]]:
-    """The runs a law is fitted on, with their configs: one polynomial from scratch, trained as the paper trains.
-
-    Args:
-        outcomes: others among them are passed over.
-        rho: the correlation of an operation modulo p.
-    """
-    found = []
-    for outcome in outcomes:
-        config = outcome.config
-        (operation, *others) = config.parsed_operations
-        if others or not isinstance(operation, Polynomial):
-            continue
-        plain = RunConfig(operations=(operation,), p=config.p, fraction=config.fraction, seed=config.seed)
-        if plain.hash == config.hash:
-            steps = outcome.steps if outcome.grok_step is None else outcome.grok_step
-            seen = pairs(config.p, config.fraction)
-            known = Case(rho(operation, config.p), seen, config.fraction, steps, outcome.grok_step is not None)
-            found.append((config, known))
-    return found

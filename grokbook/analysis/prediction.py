@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from grokbook.analysis.flatness import is_flat
 from grokbook.analysis.grok_law import Law, pairs
 from grokbook.analysis.isomorphisms import isomorphism
 from grokbook.analysis.waves import correlation
 from grokbook.data.catalogue import CATALOGUE
-from grokbook.data.operations import Operation, Polynomial
+from grokbook.data.operations import Operation, Polynomial, Table
 from grokbook.runs.config import RunConfig
 
-BUDGET = 40_000
+BUDGET: Final = 40_000
 """Within how many steps a run is to grok: the budget of most published runs."""
+FAR: Final = 10_000_000
+"""Steps that nobody trains: beyond, a step is not named."""
+MODULI: Final = (31, 113)
+"""The smallest and the largest modulus of runs that the law was fitted to."""
 
 
 class Prediction(NamedTuple):
     """What is predicted for a run of the paper's transformer on one operation from scratch."""
 
-    operation: str
+    operation: Operation
     p: int
     fraction: float
     flat: bool | None
-    """Whether the operation is a sum or a product in disguise, see `is_flat`; None for a table."""
+    """Whether the operation is a sum or a product in disguise, see :func:`grokbook.analysis.is_flat`; None for a table,
+    and where the degree is p or more."""
     rho: float
     """Correlation with the best product of three waves, 0 to 1."""
     rho_sym: float
@@ -38,35 +44,46 @@ class Prediction(NamedTuple):
     """The median of the grok step; it may lie far beyond any budget."""
     interval: tuple[float, float]
     """The steps between which 80 % of such runs grok."""
-    like: str | None
+    like: Polynomial | None
     """The first operation of the paper's Table 5 that is the same learning problem, if there is one."""
 
     def __str__(self) -> str:
-        name = self.operation if self.flat is None else Operation.of(self.operation).pretty
-        disguise = {True: "a sum or product in disguise", False: "no sum or product in disguise", None: "a table"}
-        low, high = map(_in_steps, self.interval)
-        sentences = [
-            f"{name} modulo {self.p} is {disguise[self.flat]}.",
-            f"Its best product of waves has a correlation of {self.rho:.3f}, and of {self.rho_sym:.3f} where a and b "
-            "have one embedding.",
-            f"Trained on {100 * self.fraction:.3g} % of the pairs, it groks within {BUDGET:,} steps with a "
-            f"probability of {_in_percent(self.probability)}.",
-            f"Half of such runs grok by step {_in_steps(self.steps)}, and 80 % between {low} and {high}.",
-        ]
+        return " ".join(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        yield f"{self.operation.pretty} modulo {self.p} is {self._disguise()}."
         if self.like not in (None, self.operation):
-            sentences.insert(1, f"It is the same problem as {Operation.of(self.like).pretty}.")
-        return " ".join(sentences)
+            yield f"It is the same problem as {self.like.pretty}."
+        yield (
+            f"Its best product of waves has a correlation of {self.rho:.3f}, and of {self.rho_sym:.3f} where a and b "
+            "have one embedding."
+        )
+        yield (
+            f"Trained on {100 * self.fraction:.3g} % of the pairs, it groks within {BUDGET:,} steps with a probability "
+            f"of {_in_percent(self.probability)}."
+        )
+        if self.steps < FAR:
+            low, high = self.interval
+            yield f"Half of such runs grok by step {self.steps:,.0f}, and 80 % between {low:,.0f} and {high:,.0f}."
+        else:
+            yield f"Half of such runs would need more than {FAR:,} steps."
+        if not MODULI[0] <= self.p <= MODULI[1]:
+            yield f"The law knows no run with p outside {MODULI[0]} to {MODULI[1]}: take this for a guess."
+
+    def _disguise(self) -> str:
+        if self.flat is None:
+            table = isinstance(self.operation, Table)
+            return "a table" if table else "a polynomial of too high a degree for its formula to tell more"
+        return "a sum or product in disguise" if self.flat else "no sum or product in disguise"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: null for what is infinite or not known."""
         plain = self._asdict()
+        plain["operation"] = str(self.operation)
+        plain["like"] = None if self.like is None else str(self.like)
         plain["steps"] = _finite(self.steps)
         plain["interval"] = [_finite(step) for step in self.interval]
         return plain
-
-
-def _in_steps(steps: float) -> str:
-    return f"{steps:,.0f}" if steps < 1e7 else "more than 10 million"
 
 
 def _in_percent(share: float) -> str:
@@ -100,7 +117,7 @@ def predict(operation: Operation | str, p: int | None = None, fraction: float = 
     law = published_law()
     at = rho_sym, pairs(p, fraction), fraction
     return Prediction(
-        operation=str(operation),
+        operation=operation,
         p=p,
         fraction=fraction,
         flat=flat,
@@ -113,10 +130,10 @@ def predict(operation: Operation | str, p: int | None = None, fraction: float = 
     )
 
 
-def _known(operation: Operation, p: int) -> str | None:
+def _known(operation: Operation, p: int) -> Polynomial | None:
     """The operation of Table 5 that is this learning problem modulo p, with one embedding."""
     paper = (each for group in CATALOGUE.values() for each in group)
-    return next((str(each) for each in paper if isomorphism(each, operation, p).isomorphism is not None), None)
+    return next((each for each in paper if isomorphism(each, operation, p).isomorphism is not None), None)
 
 
 @cache

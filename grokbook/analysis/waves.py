@@ -22,6 +22,8 @@ from jaxtyping import Bool, Complex, Float64, Int64
 
 from grokbook.data.operations import Operation
 
+LARGEST: Final = 500
+"""No modulus above is looked at: there it takes minutes."""
 STAGES: Final = ((64, 20), (16, 60), (4, 2000))
 """From how many starts, the best so far, to climb on, and for how many steps at the most."""
 TOLERANCE: Final = 1e-8
@@ -82,9 +84,11 @@ def correlation(operation: Operation | str, p: int, seed: int = 0) -> Correlatio
 
     Raises:
         ValueError: the operation does not read, does not depend on both operands mod p, or has fewer than two labels
-            with p/2 pairs or more.
+            with p/2 pairs or more; p is above :data:`LARGEST`.
     """
     operation = Operation.of(operation)
+    if p > LARGEST:
+        raise ValueError(f"p = {p} is too large for the search for the best wave; up to {LARGEST} it can be done")
     table = _Table(checked(operation, p))
     symmetric = _climb(table, np.random.default_rng(seed), one_wave=True)
     # Where f(a, b) = f(b, a), so is the matrix w(f(a, b)), and among its best u and v are two that are equal (Takagi).
@@ -177,4 +181,4 @@ def _climb(table: _Table, generator: np.random.Generator, one_wave: bool) -> Opt
     w, values = table.best_w(u, v)
     best = int(values.argmax())
     reached = int((np.array([*given_up, *values]) > values[best] - SAME).sum())
-    return Optimum(float(values[best]), u[best], v[best], w[best], starts, reached, bool(arrived[best]))
+    return Optimum(min(float(values[best]), 1.0), u[best], v[best], w[best], starts, reached, bool(arrived[best]))

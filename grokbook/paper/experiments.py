@@ -234,8 +234,8 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def in_the_paper(config: RunConfig) -> bool:
-    """Whether a run belongs to one of the paper's experiments, at its full size and with its budget."""
+def in_an_experiment(config: RunConfig) -> bool:
+    """Whether a run belongs to one of the experiments, at its full size and with its budget."""
     return any(experiment.includes(config) for experiment in EXPERIMENTS.values())
 
 

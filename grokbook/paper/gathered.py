@@ -36,10 +36,10 @@ class Gathered:
 def gather(store: Store, configs: Iterable[RunConfig], device: str = "auto", *, train: bool | None = None) -> Gathered:
     """Read what is stored of some runs, and train what is not, as far as that is wanted.
 
-    The paper's own runs (:func:`grokbook.paper.experiments.in_the_paper`) take up to hours each, hundreds of them
-    altogether. A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
+    The runs of experiments (:func:`grokbook.paper.experiments.in_an_experiment`) take up to hours each, hundreds of
+    them altogether. A chapter about many of them shows what is stored, and leaves the rest to ``grokbook sweep``.
 
-    So what is not stored is trained if it is none of the paper's own runs, but one of a reader's parameters; with
+    So what is not stored is trained if it belongs to no experiment, but one of a reader's parameters; with
     ``train=True`` all of it is, with ``train=False`` nothing. A run that is asked for twice counts once.
 
     Raises:
@@ -47,7 +47,7 @@ def gather(store: Store, configs: Iterable[RunConfig], device: str = "auto", *, 
         DamagedRun: a stored run cannot be read.
     """
     wanted = tuple(dict.fromkeys(configs))
-    trained = [config for config in wanted if train or (train is None and not experiments.in_the_paper(config))]
+    trained = [config for config in wanted if train or (train is None and not experiments.in_an_experiment(config))]
     if trained:
         ensure(trained, device, store=store)
     return Gathered(wanted, {config: store.get(config) for config in wanted if config in store})

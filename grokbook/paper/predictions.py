@@ -28,6 +28,7 @@ from grokbook.runs import outcomes, provenance
 from grokbook.runs.config import RunConfig
 from grokbook.runs.disk import replacing
 from grokbook.runs.outcomes import Outcome
+from grokbook.runs.run import read
 from grokbook.runs.store import FolderStore, default_folders
 
 
@@ -92,11 +93,33 @@ def published(name: str) -> dict[str, Any]:
 
 def known(folders: FolderStore) -> list[Outcome]:
     """The outcomes that a law is fitted on: those of Table 5, and of all published runs."""
-    from grokbook.runs.run import read
-
     there = [folder for folder in folders.folders() if folder.parent in folders.published]
     table = outcomes.published(folders, "summary-grid")
     return outcomes.merge(table, (Outcome.of(read(folder)) for folder in there))
+
+
+def cases(
+    outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]
+) -> list[tuple[RunConfig, grok_law.Case]]:
+    """The runs a law is fitted on, with their configs: one polynomial from scratch, trained as the paper trains.
+
+    Args:
+        outcomes: others among them are passed over.
+        rho: the correlation of an operation modulo p.
+    """
+    found = []
+    for outcome in outcomes:
+        config = outcome.config
+        (operation, *others) = config.parsed_operations
+        if others or not isinstance(operation, Polynomial):
+            continue
+        plain = RunConfig(operations=(operation,), p=config.p, fraction=config.fraction, seed=config.seed)
+        if plain.hash == config.hash:
+            steps = outcome.steps if outcome.grok_step is None else outcome.grok_step
+            seen = grok_law.pairs(config.p, config.fraction)
+            known = grok_law.Case(rho(operation, config.p), seen, config.fraction, steps, outcome.grok_step is not None)
+            found.append((config, known))
+    return found
 
 
 def law(ends: Iterable[Outcome]) -> dict[str, Any]:
@@ -109,10 +132,10 @@ def law(ends: Iterable[Outcome]) -> dict[str, Any]:
         return correlations[operation, p]
 
     ends = list(ends)
-    cases = grok_law.cases(ends, rho)
-    classes = isomorphisms.classes(sorted({config.learned for config, _ in cases}), RunConfig.p)
+    found = cases(ends, rho)
+    classes = isomorphisms.classes(sorted({config.learned for config, _ in found}), RunConfig.p)
     number = {str(each): k for k, members in enumerate(classes) for each in members}
-    fitted = grok_law.fit([case for _, case in cases])
+    fitted = grok_law.fit([case for _, case in found])
     rows = [
         {
             "run": config.name,
@@ -125,10 +148,20 @@ def law(ends: Iterable[Outcome]) -> dict[str, Any]:
             "steps": case.steps,
             "grokked": case.grokked,
         }
-        for config, case in cases
+        for config, case in found
     ]
     rounded = {name: float(f"{value:.4g}") for name, value in fitted._asdict().items()}
     return {"law": rounded, "cases": rows}
+
+
+def cases_in(kept: Mapping[str, Any]) -> list[grok_law.Case]:
+    """The cases of a law's file."""
+    return [
+        grok_law.Case(
+            *(row["rho"], grok_law.pairs(row["p"], row["fraction"]), row["fraction"], row["steps"], row["grokked"])
+        )
+        for row in kept["cases"]
+    ]
 
 
 def made(name: str, ends: Sequence[Outcome]) -> dict[str, Any]:
@@ -198,10 +231,10 @@ def _pre_grokked(config: RunConfig, ends: Sequence[Outcome]) -> dict[str, Any]:
     The grok step is a power of r between them, off by the law's spread.
     """
     own = [each for each in ends if each.config.fraction != config.fraction and _like(each.config, config)]
-    below = max((each for each in own if each.config.fraction < config.fraction), key=_fraction)
-    above = min((each for each in own if each.config.fraction > config.fraction), key=_fraction)
-    if below.grok_step is None or above.grok_step is None:
-        raise ValueError(f"nothing is said of {config.label}: it does not grok at the fractions around")
+    below = max((each for each in own if each.config.fraction < config.fraction), key=_fraction, default=None)
+    above = min((each for each in own if each.config.fraction > config.fraction), key=_fraction, default=None)
+    if below is None or above is None or below.grok_step is None or above.grok_step is None:
+        raise ValueError(f"nothing is said of {config.label}: it is not known to grok at the fractions around")
     share = math.log(config.fraction / _fraction(below)) / math.log(_fraction(above) / _fraction(below))
     steps = below.grok_step ** (1 - share) * above.grok_step**share
     spread = math.exp(prediction.published_law().spread * 1.2816)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sympy import GF
+from sympy.polys.rings import ring
 
 from grokbook.analysis.flatness import is_flat
 from grokbook.data import Operation
@@ -34,6 +36,20 @@ def test_a_generic_polynomial_is_not(coefficients):
     assume({(2, 1), (1, 2), (1, 1)} <= coefficients.keys())
     operation = Operation.from_coefficients(coefficients)
     assert not is_flat(operation, P)
+
+
+@given(
+    st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 4)), st.integers(1, 100), min_size=1),
+    st.sampled_from([11, 97, 10007]),
+)
+def test_it_is_what_computer_algebra_says(coefficients, p):
+    assume(any(i + j and c % p for (i, j), c in coefficients.items()))
+    operation = Operation.from_coefficients(coefficients)
+    space, a, b = ring("a, b", GF(p))
+    f = space.from_dict({each: space.domain(c) for each, c in operation.coefficients.items()})
+    f_a, f_b = f.diff(a), f.diff(b)
+    bend = [u * u.diff(a).diff(b) - u.diff(a) * u.diff(b) for u in (f_a, f_b)]
+    assert is_flat(operation, p) == bool(bend[0] * f_b**2 == bend[1] * f_a**2)
 
 
 def test_it_is_exact_modulo_p():

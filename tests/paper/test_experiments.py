@@ -86,8 +86,8 @@ def test_runs_of_which_nothing_but_their_ends_is_shown_are_short_where_steps_cos
     assert {config.tail for config in EXPERIMENTS["mixture-elementary"].configs(fractions=[0.9])} == {5000}
     long = paper.single("a+b", fraction=0.9)
     assert long.tail > short
-    assert experiments.in_the_paper(long), "a chapter must not train it unasked"
-    assert not experiments.in_the_paper(replace(long, max_steps=300)), "a reader's small budget is trained"
+    assert experiments.in_an_experiment(long), "a chapter must not train it unasked"
+    assert not experiments.in_an_experiment(replace(long, max_steps=300)), "a reader's small budget is trained"
     assert not EXPERIMENTS["mixture-elementary"].includes(long)
     sources = [c.source for c in EXPERIMENTS["summary-grid"].configs(fractions=[0.9], seeds=[0]) if c.source]
     assert {source.tail for source in sources} == {5000}, "they are those of the pre-grokked experiments"
@@ -119,7 +119,11 @@ IN_THE_PAPER = {
     "pregrokked-polynomials": "Table 6",
     "taxonomy": "Tables 1 and 3",
 }
-OF_OUR_OWN = {"progress-measures-ab+b", "operand-range"}
+OF_OUR_OWN = {
+    *("progress-measures-ab+b", "operand-range"),
+    *("unseen-operations", "unseen-fractions", "unseen-primes", "unseen-primes-quadratic", "unseen-mlp"),
+    "separate-control",
+}
 
 
 def test_the_list_is_that_of_the_specification():
@@ -141,10 +145,10 @@ def test_a_run_is_the_paper_s_only_at_its_own_settings_and_budget():
         experiment = EXPERIMENTS[name]
         config = experiment.configs()[-1]
         assert experiment.includes(config), name
-        assert experiments.in_the_paper(config), name
+        assert experiments.in_an_experiment(config), name
         for change in ({"seeds": [7]}, {"fractions": [0.35]}, {"max_steps": 60}):
             other = experiment.configs(**change)[-1]
-            assert not experiments.in_the_paper(other), (name, change)
+            assert not experiments.in_an_experiment(other), (name, change)
             assert experiment.covers(other), (name, change)
     assert not EXPERIMENTS["elementary"].covers(paper.single("2a+b"))
     assert not EXPERIMENTS["elementary"].covers(paper.mixture(paper.ELEMENTARY))

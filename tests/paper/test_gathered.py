@@ -39,8 +39,8 @@ def test_what_is_stored_is_read_and_the_rest_is_missing(store, tiny, tiny_run, t
 
 @pytest.mark.parametrize(("train", "expected"), [(None, [OWN]), (True, [OWN, FULL]), (False, [])])
 def test_only_what_is_wanted_is_trained(store, trained, train, expected):
-    assert experiments.in_the_paper(FULL)
-    assert not experiments.in_the_paper(OWN)
+    assert experiments.in_an_experiment(FULL)
+    assert not experiments.in_an_experiment(OWN)
     found = gather(store, [OWN, FULL], "cpu", train=train)
     assert trained == expected
     assert found.missing == [OWN, FULL], "nothing was trained after all"
