@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from benchmarks.table import render
 from benchmarks.task import Engine, config
 from grokbook.model import backward
+from grokbook.model.compiled import steps_by
 
 REGIONS = {
     "fold": "fold: tables of tokens and contexts",
@@ -66,7 +67,7 @@ def measure(steps: int) -> dict[str, float]:
     """Milliseconds per step of each part, one run, one thread."""
     engine = Engine(config())
     engine.advance(5)
-    with marked(), profile(activities=[ProfilerActivity.CPU]) as profiled:
+    with steps_by("torch"), marked(), profile(activities=[ProfilerActivity.CPU]) as profiled:
         engine.advance(steps)
     found: dict[str, float] = {}
     for event in profiled.events():

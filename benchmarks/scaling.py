@@ -12,6 +12,7 @@ import torch
 from benchmarks.table import render
 from benchmarks.task import Engine, config, train_rows
 from benchmarks.worker import Job
+from grokbook.model.compiled import steps_by
 
 FRACTIONS = (0.3, 0.5, 0.7, 0.9)
 MODULI = (31, 59, 97, 113, 197)
@@ -28,8 +29,12 @@ def series(device: str) -> dict[str, list[Job]]:
     }
 
 
+@steps_by("torch")
 def measure(steps: int, rounds: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Milliseconds per step on the CPU, one thread, and on CUDA where there is one; rounds go through all settings."""
+    """Milliseconds per step on the CPU, by torch on one thread, and on CUDA where there is one.
+
+    Rounds go through all settings.
+    """
     found: list[dict[str, Any]] = []
     for device in ["cpu", *["cuda"] * torch.cuda.is_available()]:
         sweeps = series(device)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import flops, task
+from grokbook.model.compiled import steps_by
 from grokbook.training import memory
 
 BARRIER_SECONDS = 120.0
@@ -106,8 +107,9 @@ def serve(connection: Connection, job: Job, barrier: Any) -> None:
     try:
         updates = updates_of(job)
         connection.send(None)
-        while (order := connection.recv()) is not None:
-            connection.send(answer(updates, job, barrier, *order))
+        with steps_by("torch"):  # its operations are counted; benchmarks.passes has the steps in C
+            while (order := connection.recv()) is not None:
+                connection.send(answer(updates, job, barrier, *order))
     except ImportError as error:
         connection.send(Unavailable(f"cannot be imported: {error}"))
     except Exception:

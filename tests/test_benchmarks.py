@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench, checks, first_figure, flops, parts, scaling, small_profiles, stacked, table, task
+from benchmarks import bench, checks, first_figure, flops, parts, passes, scaling, small_profiles, stacked, table, task
 from benchmarks.worker import Job, best_rate
-from grokbook import data, model, paper
-from grokbook.model import backward
+from grokbook import RunConfig, data, model, paper
+from grokbook.model import backward, compiled
 from grokbook.model.plan import Plan, Rows
 from grokbook.model.weights import initialise, stack
 
@@ -204,6 +204,25 @@ def test_the_comparison_of_stacked_runs_sees_differences(tiny_run):
     assert row["largest difference, first 200 steps"] == "1.0e-03"
     with pytest.raises(ValueError, match="same steps"):
         stacked.difference(tiny_run.history, history.iloc[1:])
+
+
+@pytest.mark.skipif(compiled._library() is None, reason="the source does not compile here")
+def test_steps_in_c_are_measured_beside_those_by_torch(tiny, monkeypatch, capsys):
+    monkeypatch.setattr(passes, "SETTINGS", [tiny(), tiny("a-b", "ab+b", model="separate")])
+    passes.main(["--steps", "2", "--rounds", "3"])
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert float(first.split("|")[4]) > 1, "where there is so little to compute, calls of torch take most of the time"
+    assert "separate" in second
+    with pytest.raises(RuntimeError, match="do not compile here"):
+        passes.measure(tiny(n_heads=1, d_model=16, activation="quadratic"), 1, 1)
+
+
+def test_grok_steps_by_torch_and_in_c_are_compared(tiny, monkeypatch):
+    changes = {"d_model": 16, "n_heads": 2, "d_mlp": 32, "max_steps": 20, "eval_every": 10, "sustain": 10}
+    monkeypatch.setattr(passes, "RunConfig", lambda **fields: RunConfig(**{**fields, **changes}))
+    head, _, *rows = "\n".join(passes.grok_steps(5, 0.5, [0])).splitlines()
+    assert "grok step by torch" in head
+    assert len(rows) == len(passes.GROKKED)
 
 
 # --- small profiles -------------------------------------------------------------------------------

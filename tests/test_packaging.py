@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
 
@@ -188,6 +189,17 @@ def test_entry_points_lead_somewhere() -> None:
     ]
     for name, value in declared:
         assert callable(metadata.EntryPoint(name, value, group="").load())
+
+
+def test_whatever_lies_beside_the_modules_is_installed_with_them() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["tool"]["setuptools"]["package-data"]
+    packages = [file.parent for file in (ROOT / "grokbook").rglob("__init__.py")]
+    for file in (ROOT / "grokbook").rglob("*"):
+        if file.is_dir() or file.suffix in (".py", ".pyc"):
+            continue
+        package = next(folder for folder in file.parents if folder in packages)
+        patterns = [*settings["*"], *settings.get(".".join(package.relative_to(ROOT).parts), [])]
+        assert any(fnmatch(str(file.relative_to(package)), pattern) for pattern in patterns), file
 
 
 def test_citation_fits_the_package() -> None:

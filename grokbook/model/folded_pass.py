@@ -1,4 +1,7 @@
-"""The transformer's pass: plans of rows for :mod:`grokbook.model.folded` and :mod:`grokbook.model.backward`."""
+"""The transformer's pass: plans of rows for :mod:`grokbook.model.folded` and :mod:`grokbook.model.backward`.
+
+On a CPU :mod:`grokbook.model.compiled` takes the place of the latter where it can.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokbook.model import backward, folded
+from grokbook.model import backward, compiled, folded
 from grokbook.model.plan import Contexts, Plan, Rows
 from grokbook.model.protocol import training_rows
 from grokbook.model.weights import Weights
@@ -32,11 +35,19 @@ class FoldedPass:
         rows = Rows(training_rows(tokens, train)[..., 0].contiguous(), ctx, Contexts(op, b))
         self.plan = Plan.of(rows, n_heads, d_vocab)
         self._sizes = n_operations, n
+        self._order: compiled.Order | None = None
 
     def gradients(
         self, weights: Weights, labels: Int[Tensor, "run row"], scale: float, trained: Collection[str]
     ) -> dict[str, Tensor]:
-        return backward.gradients(weights, self.plan, labels, scale, trained)
+        if not compiled.used_for(weights):
+            return backward.gradients(weights, self.plan, labels, scale, trained)
+        if self._order is None:
+            self._order = compiled.Order(self.plan, weights)
+        return compiled.gradients(weights, self._order, labels, scale, trained)
+
+    def implementation(self, weights: Weights) -> str:
+        return "c" if compiled.used_for(weights) else "torch"
 
     def table_logits(self, weights: Weights, runs: list[int]) -> Float[Tensor, "run operation pair class"]:
         n_operations, n = self._sizes
@@ -46,3 +57,4 @@ class FoldedPass:
 
     def put(self, slot: int, single: FoldedPass) -> None:
         self.plan.put(slot, single.plan)
+        self._order = None

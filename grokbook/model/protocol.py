@@ -74,6 +74,10 @@ class Pass(Protocol):
         """The logits of some runs on their whole tables; ``weights`` are those of these runs."""
         ...
 
+    def implementation(self, weights: Any) -> str:
+        """What computes the gradient here and now: "torch", or "c", see :mod:`grokbook.model.compiled`."""
+        ...
+
     def put(self, slot: int, single: Any) -> None:
         """Let the rows of a pass of one run take the place of run ``slot``, without new memory."""
         ...
@@ -168,6 +172,9 @@ class AutogradPass:
     def table_logits(self, weights: Any, runs: list[int]) -> Float[Tensor, "run operation pair class"]:
         table = self._table[runs]
         return self._logits(weights, table.flatten(1, 2)).unflatten(1, table.shape[1:3])
+
+    def implementation(self, weights: Any) -> str:
+        return "torch"
 
     def put(self, slot: int, single: AutogradPass) -> None:
         self._table[slot], self._rows[slot] = single._table[0], single._rows[0]

@@ -177,6 +177,14 @@ class Stack:
         for run, state in enumerate(states):
             self.load_state(run, state, self.steps[run])
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What makes its steps, for the provenance of its runs: on a CPU, torch or C."""
+        if self.device.type != "cpu":
+            return {}
+        first = self._batches[0]
+        return {"cpu_step": first.data.rows.implementation(first.weights)}
+
     def advance(self, steps: int) -> None:
         """Make that many updates of every run. On CUDA the host only queues them."""
         # Graphs are captured and replayed on the current device, whatever their kernels work on.

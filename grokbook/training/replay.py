@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from grokbook import model
 from grokbook.fourier import layers
+from grokbook.model.compiled import steps_by
 from grokbook.model.protocol import Matrices
 from grokbook.runs.initial import by_source, initial_weights
 from grokbook.runs.run import Run
@@ -21,19 +22,21 @@ def weights_along(
     """Train a run anew and yield its weights, on the CPU, at the steps at which its spectra were recorded.
 
     On the same kind of machine, with as many threads and the same code, these are the weights of the stored run to the
-    last bit. Otherwise rounding errors grow, and it becomes a twin; :func:`deviation` says how near. Among ``sources``
-    is the run that a pre-grokked one takes modules from, with its weights.
+    last bit: steps are made by torch or in C, as its own were. Otherwise rounding errors grow, and it becomes a twin;
+    :func:`deviation` says how near. Among ``sources`` is the run that a pre-grokked one takes modules from, with its
+    weights.
 
     ``ValueError``: the device is unknown, or the run does not fit into memory.
     """
-    config, resolved = run.config, resolve_device(device)
+    config, facts, resolved = run.config, run.provenance, resolve_device(device)
     memory.check(config, resolved)
     start = initial_weights(config, by_source([config], list(sources)))
     stack = Stack([config], [start], resolved)
     history = run.history.set_index("step").astype(float)
     with Progress(f"{config.label}, once more", total=run.steps, enabled=progress) as report:
         for step in run.spectra.step.tolist():
-            with cpu_threads(run.provenance.get("threads", 1)):  # last bits depend on their number
+            # Last bits depend on the number of threads, and on what makes the steps: torch, before there was a choice.
+            with cpu_threads(facts.get("threads", 1)), steps_by(facts.get("cpu_step", "torch")):
                 stack.advance(step - stack.steps[0])
             report.show(step, accuracies(history.loc[step].to_dict()))
             yield step, stack.weights_of(0)

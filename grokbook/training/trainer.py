@@ -84,8 +84,8 @@ class Trainer:
         first = list(islice(waiting, together))
         if not first:
             return
-        self._facts = provenance.describe(self.device)  # threads included: they are set by now
         slots = Slots(Stack(first, [initial_weights(config, self.finished) for config in first], self.device))
+        self._facts = provenance.describe(self.device) | slots.stack.facts  # threads included: they are set by now
         with reporter(group, together=together > 1, enabled=self.progress) as report:
             for slot, config in enumerate(first):
                 self._begin(slots, slot, config, report)

@@ -3,6 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from grokbook import train
+from grokbook.model.compiled import steps_by
 from grokbook.training.replay import deviation, weights_along
 
 
@@ -18,6 +20,15 @@ def test_a_run_trained_once_more_ends_with_its_own_weights(name, request):
     for again, kept in zip(found[-1][1], run.weights, strict=True):
         assert torch.equal(again, kept)
     assert not torch.equal(found[0][1].W_E, run.weights.W_E), "it begins where the run began"
+
+
+def test_steps_are_made_as_they_were_then_or_by_torch_where_nothing_says_so(tiny):
+    with steps_by("torch"):
+        (run,) = train(tiny(), "cpu", progress=False)
+    assert deviation(run, along(run)) == 0
+    facts = dict(run.provenance)
+    assert facts.pop("cpu_step") == "torch"
+    assert deviation(run, along(replace(run, provenance=facts))) == 0
 
 
 def test_a_pre_grokked_run_takes_its_module_from_its_source(tiny_transfer, tiny_run):

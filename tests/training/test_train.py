@@ -13,6 +13,7 @@ from stacks import begins, fail_at_call, interrupt_at
 
 from grokbook import Operation, RunStore, TrainingDiverged, data, fourier, model, runs, train
 from grokbook.fourier import measures
+from grokbook.model.compiled import steps_by
 from grokbook.model.weights import EMBEDDING, TRANSFORMER, Weights
 from grokbook.runs import grokking as schedule
 from grokbook.runs import provenance
@@ -331,6 +332,19 @@ def test_a_resumed_run_keeps_its_clock(tiny, tmp_path, monkeypatch, saves_often)
     assert facts["started"] == state.record.started
 
 
+def test_a_run_begun_by_torch_goes_on_in_c(tiny, tiny_run, tmp_path, monkeypatch, saves_often):
+    """Or by torch once more, where there is no C compiler."""
+    with monkeypatch.context() as context, steps_by("torch"):
+        interrupt_at(context, 20)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tiny(), checkpoints=tmp_path)
+    (run,) = trained(tiny(), checkpoints=tmp_path)
+    assert run.provenance["cpu_step"] == tiny_run.provenance["cpu_step"]
+    earlier = [facts["cpu_step"] for facts in run.provenance.get("earlier", [])]
+    assert earlier == (["torch"] if run.provenance["cpu_step"] == "c" else [])
+    np.testing.assert_allclose(run.history["train_loss"], tiny_run.history["train_loss"], rtol=1e-3)
+
+
 def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp_path, monkeypatch, saves_often):
     here = provenance.describe(torch.device("cpu"))
     places = [{**here, "device": "one"}, {**here, "device": "one"}, {**here, "device": "another"}]
@@ -345,7 +359,8 @@ def test_a_run_that_goes_on_elsewhere_remembers_where_it_was(tiny, tiny_run, tmp
             else:
                 (run,) = trained(tiny(), checkpoints=tmp_path)
     assert run.provenance["device"] == "another"
-    assert run.provenance["earlier"] == [{**here, "device": "one", "until_step": reached}]
+    step_by = {"cpu_step": run.provenance["cpu_step"]}
+    assert run.provenance["earlier"] == [{**here, **step_by, "device": "one", "until_step": reached}]
     assert "earlier" not in tiny_run.provenance
     assert_same_run(run, tiny_run)
 
