@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,17 +33,30 @@ Fields = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
+def printable(value: object) -> str:
+    """A text as a terminal can show it: control characters, which could steer it, are written out."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in str(value))
+
+
+def complain(message: object) -> None:
+    """Say what is wrong, in a line on standard error."""
+    print(f"grokbook: {printable(message)}", file=sys.stderr)
+
+
 @contextmanager
 def short_errors() -> Iterator[None]:
     """Errors a user can act on, the library's own and what Python says of input, are one line without a traceback."""
     try:
         yield
+    except BrokenPipeError as error:  # of whoever reads, such as head: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from error
     except Exception as error:
         own = type(error).__module__.startswith("grokbook.")
         if not own and not isinstance(error, ValueError | KeyError | OSError):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"grokbook: {message}", file=sys.stderr)
+        complain(message)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         print(f"\ngrokbook: {str(interrupt) or 'interrupted'}", file=sys.stderr)
@@ -63,8 +77,7 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        message = f"this needs {error.name}, which comes with an extra: pip install 'grokbook[{name}]'"
-        print(f"grokbook: {message}", file=sys.stderr)
+        complain(f"this needs {error.name}, which comes with an extra: pip install 'grokbook[{name}]'")
         raise typer.Exit(2) from error
 
 
@@ -72,7 +85,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Non
     """Print rows under the names of their columns."""
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*(escape(str(each)) for each in row))
+        table.add_row(*(escape(printable(each)) for each in row))
     Console().print(table)
 
 
@@ -102,7 +115,8 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     final = facts["final"]
     outcome = "did not grok" if run.grok_step is None else f"grokked at step {run.grok_step:,}"
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{escape(run.config.label)}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
+    label = escape(printable(run.config.label))
+    console.print(f"[bold]{label}[/bold] {outcome}, {run.steps:,} of {run.config.max_steps:,} steps")
     titles = [f"{measure.title}\n{measure.section}" for measure in MEASURES]
     table = Table("", *titles, title=f"measures at step {run.steps}")
     for name, layer in LAYERS.items():
@@ -112,8 +126,8 @@ def print_run(run: Run, folder: Path | None, as_json: bool) -> None:
     console.print(table)
     for part in ("train", "test"):
         console.print(f"{part}: accuracy {final[f'{part}_accuracy']:.2%}, loss {final[f'{part}_loss']:.3g} nats")
-    console.print(origin(run.provenance))
-    console.print(f"stored in {folder}")
+    for line in (origin(run.provenance), f"stored in {folder}"):
+        console.print(printable(line), markup=False)
 
 
 def origin(provenance: Mapping[str, Any]) -> str:

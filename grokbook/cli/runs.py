@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from grokbook.cli.common import Device, Json, print_run, print_table, summary
+from grokbook.cli.common import Device, Json, complain, print_run, print_table, printable, summary
 from grokbook.errors import DamagedRun
 from grokbook.runs.config import config_in
 from grokbook.runs.store import default_folders
@@ -36,7 +36,7 @@ def list_runs(as_json: Json = False) -> None:
             rows.append(summary(read(folder), folder))
         except DamagedRun as error:
             damaged += 1
-            print(f"grokbook: damaged run: {error}", file=sys.stderr)
+            complain(f"damaged run: {error}")
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -84,7 +84,7 @@ def verify() -> None:
             if (losses := restricted_history.read(folders, run)) is not None:
                 found += (f"losses over training: {problem}" for problem in restricted_history.problems(run, losses))
         except DamagedRun as error:
-            print(error, file=sys.stderr)
+            complain(error)
             bad += 1
             continue
         stored[run.config.hash] = Outcome.of(run)
@@ -92,7 +92,7 @@ def verify() -> None:
             bad += 1
         else:
             good += 1
-            print(f"{folder.name}: agrees")
+            print(f"{printable(folder.name)}: agrees")
     broken = [path for path in outcomes.tables(folders) if not _table_holds(path, stored)]
     print(f"{good} runs agree with their history, {bad} do not")
     if bad or broken:
@@ -210,7 +210,7 @@ def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
     try:
         rows = outcomes.read(path)
     except DamagedRun as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return False
     compared, again, wrong = 0, 0, 0
     for row in rows:
@@ -230,7 +230,7 @@ def _table_holds(path: Path, stored: Mapping[str, Outcome]) -> bool:
 def _told(where: str, problems: Iterable[str]) -> bool:
     """Whether there are problems, each of them said in a line."""
     lines = [f"{where}: {problem}" for problem in problems]
-    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+    print(*map(printable, lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)
     return bool(lines)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokbook.cli.common import Device, Fields, extra, fields_in, print_table
+from grokbook.cli.common import Device, Fields, complain, extra, fields_in, print_table
 from grokbook.paper import experiments
 from grokbook.runs.config import RunConfig, merged
 from grokbook.runs.store import FolderStore, default_folders
@@ -111,7 +110,7 @@ def _run_sweep(sweep: Sweep, scheduler: str | None, device: str, workers: int | 
         by_problem[problem].append(config)
     for problem, (first, *others) in by_problem.items():
         more = f" and {len(others)} more" if others else ""
-        print(f"grokbook: {first.label}{more} failed: {problem}", file=sys.stderr)
+        complain(f"{first.label}{more} failed: {problem}")
     if sweep.failed:
         raise typer.Exit(1)
 

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 def flush(path: Path) -> None:
@@ -44,20 +45,46 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path, writing: str, replaced: str) -> Iterator[Path]:
     """The same for a folder. One that is there gives way by renames, and a kill between them loses nothing.
 
-    What a process leaves that is killed has a name that begins so beside the folder: see :func:`put_back`.
+    What a process leaves that is killed has a name that begins so beside the folder: see :func:`put_back` and
+    :func:`clear_dead`. As long as it lives it holds the lock of that name.
     """
     old = path.with_name(f"{replaced}{path.name}")
-    with tempfile.TemporaryDirectory(prefix=writing, dir=path.parent, ignore_cleanup_errors=True) as place:
-        new = Path(place) / path.name
-        new.mkdir(0o755)
-        yield new
-        for written in (*new.iterdir(), new):
-            flush(written)
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-        flush(path.parent)
+    place = path.with_name(f"{writing}{uuid4().hex}")
+    lock = _lock_on(place)
+    try:
+        with lock.acquire():
+            new = place / path.name
+            new.mkdir(0o755, parents=True)
+            yield new
+            for written in (*new.iterdir(), new):
+                flush(written)
+            if path.exists():
+                path.rename(old)
+            new.rename(path)
+            flush(path.parent)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_dead(folder: Path, writing: str) -> None:
+    """Remove what processes have left that died while they wrote a folder: nobody holds its lock."""
+    for name in {left.name.removesuffix(_LOCK) for left in folder.glob(f"{writing}*")}:
+        lock = _lock_on(folder / name)
+        try:
+            with lock.acquire(blocking=False):
+                shutil.rmtree(folder / name, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+        except Timeout:
+            continue
+
+
+_LOCK = ".lock"
+
+
+def _lock_on(place: Path) -> FileLock:
+    return FileLock(place.with_name(f"{place.name}{_LOCK}"))
 
 
 def put_back(old: Path, path: Path) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -34,7 +32,6 @@ RUN_BYTES = 4_000_000
 PathLike = str | os.PathLike[str]
 _Folders = TypeVar("_Folders", bound="FolderStore")
 _WRITING, _REPLACED = ".writing-", ".replaced-"
-_LONG_DEAD_SECONDS = 3600.0  # writing a run takes a fraction of a second
 
 
 @runtime_checkable
@@ -244,9 +241,7 @@ class FolderStore:
             if self.path.exists() and not self.path.is_dir():
                 raise NotADirectoryError(None, "it is not a folder")
             self.path.mkdir(parents=True, exist_ok=True)
-            for left in self.path.glob(f"{_WRITING}*"):
-                if time.time() - left.stat().st_mtime > _LONG_DEAD_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
+            disk.clear_dead(self.path, _WRITING)
             self._settle()
             with tempfile.TemporaryFile(dir=self.path) as file:
                 file.write(bytes(RUN_BYTES))

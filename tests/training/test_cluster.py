@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import processes
+import psutil
 import pytest
 from checkout import ROOT
 from commands import grokbook
@@ -23,11 +25,17 @@ pytestmark = pytest.mark.xdist_group("cluster")
 TESTS = ROOT / "tests"
 
 
+def local_options() -> list[str]:
+    """The options with which the page "Run it yourself" has a cluster listen on its own machine alone."""
+    page = (ROOT / "book" / "run_it_yourself.md").read_text(encoding="utf-8")
+    return re.search(r'^local="(.+)"$', page, re.MULTILINE)[1].split()
+
+
 def dask(stack: ExitStack, place: Path, *arguments: str, first: str = "") -> None:
     """Start a part of a cluster, after some code of the tests' own; it is killed when the stack is closed."""
     log = stack.enter_context((place / "cluster.txt").open("ab"))
     code = f"{first}\nfrom dask.__main__ import main\nmain()"
-    command = [sys.executable, "-c", code, *arguments, "--host", "127.0.0.1", "--no-dashboard"]
+    command = [sys.executable, "-c", code, *arguments, *local_options()]
     command += ["--scheduler-file", str(place / "scheduler.json")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent)))}
     process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log)
@@ -57,6 +65,7 @@ def test_a_sweep_survives_the_death_of_a_worker(mine, tmp_path, cluster):
         code = child.end()
     said = output.read_text() + (cluster / "cluster.txt").read_text()
     assert code == 0, said
+    assert listening(cluster) == {"127.0.0.1"}
     assert "6 of 6 runs done, 0 running, 0 failed" in output.read_text()
     lines = (cluster / "runs.txt").read_text().splitlines()
     assert lines.count("dies") == 1
@@ -64,6 +73,15 @@ def test_a_sweep_survives_the_death_of_a_worker(mine, tmp_path, cluster):
     configs = EXPERIMENTS["elementary"].configs(moduli=[5], fractions=[0.5], seeds=[0, 1], max_steps=40)
     for config, run in zip(configs, RunStore(tmp_path / "alone").ensure(configs, "cpu", progress=False), strict=True):
         assert_same_run(mine.get(config), run)
+
+
+def listening(cluster: Path) -> set[str]:
+    """The addresses on which the processes of the cluster listen, dashboards included."""
+    alive = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
+    own = [each for each in alive if str(cluster / "scheduler.json") in each.cmdline()]
+    assert len(own) == 2, "a scheduler, and the worker that has not killed itself"
+    sockets = [socket for each in own for socket in each.net_connections("inet")]
+    return {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
 
 
 def address(cluster: Path) -> str:

@@ -1,7 +1,6 @@
 import os
 import re
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,13 +229,27 @@ def test_a_process_that_died_after_storing_leaves_nothing_to_do(empty, tiny, mon
     assert Checkpoints(empty.states).load(tiny(max_steps=50)).step == 30
 
 
-def test_what_a_dead_process_was_storing_is_removed_after_a_while(empty, tiny):
-    for name, age in ((".writing-old", 7200), (".writing-new", 10)):
-        (empty.path / name).mkdir(parents=True)
-        (empty.path / name / "config.json").touch()
-        os.utime(empty.path / name, (time.time() - age,) * 2)
+def test_what_a_dead_process_was_storing_is_removed(empty, tiny):
+    left = empty.path / ".writing-dead"
+    left.mkdir(parents=True)
+    (left / "config.json").touch()
     empty.check()
-    assert [path.name for path in empty.path.iterdir()] == [".writing-new"]
+    assert not left.exists()
+
+
+def test_what_is_being_stored_is_not_removed_whatever_the_clock_says(empty, tiny_run, monkeypatch):
+    write = runs.write
+
+    def checked(run, folder):
+        write(run, folder)
+        os.utime(folder.parent, (0, 0))
+        empty.check()
+        assert folder.exists()
+
+    monkeypatch.setattr(runs, "write", checked)
+    empty.put(tiny_run)
+    assert tiny_run.config in empty
+    assert list(empty.path.glob(".writing-*")) == []
 
 
 def test_a_run_is_written_out_before_it_appears(empty, tiny_run, monkeypatch):
