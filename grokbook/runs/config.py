@@ -17,6 +17,7 @@ from grokbook.data import tokens
 from grokbook.data.operations import Operation, Polynomial, Table
 from grokbook.model import names, registry
 from grokbook.model.names import EMBEDDING
+from grokbook.runs.disk import read_json
 from grokbook.runs.layout import CONFIG
 
 _ALWAYS = ("operations", "p", "fraction", "seed")  # in every hash, whatever their defaults
@@ -210,13 +211,22 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Inverse of :meth:`to_dict`; unknown fields raise ``ValueError``."""
+        """Inverse of :meth:`to_dict`; ``ValueError`` for unknown fields, numbers beyond all, and endless sources."""
+        try:
+            return cls._from_dict(values)
+        except OverflowError as error:
+            raise ValueError(f"a number is too large ({error})") from error
+        except RecursionError as error:
+            raise ValueError("its sources are nested too deep") from error
+
+    @classmethod
+    def _from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown fields in a config: {', '.join(sorted(unknown))}")
         kept = dict(values)
         if kept.get("source") is not None:
-            kept["source"] = cls.from_dict(kept["source"])
+            kept["source"] = cls._from_dict(kept["source"])
         return cls(**kept)
 
     @cached_property
@@ -257,7 +267,7 @@ class RunConfig:
 def config_in(folder: Path) -> RunConfig | None:
     """The config in a run's folder; None where there is none that reads: whoever reads the run is told."""
     try:
-        return RunConfig.from_dict(json.loads((folder / CONFIG).read_text("utf8")))
+        return RunConfig.from_dict(read_json(folder / CONFIG))
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 

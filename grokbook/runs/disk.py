@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
+
+LARGEST_JSON = 10_000_000
+"""Bytes; a config with the table of the largest modulus takes a few millions."""
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        ValueError: it is none, larger than :data:`LARGEST_JSON`, or nested too deep for Python.
+        OSError: it cannot be read.
+    """
+    if (size := path.stat().st_size) > LARGEST_JSON:
+        raise ValueError(f"{size:,} bytes are no file of this kind")
+    try:
+        return json.loads(path.read_text("utf8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def flush(path: Path) -> None:

@@ -28,6 +28,7 @@ from grokbook.fourier.transform import Spectrum
 from grokbook.model.protocol import Matrices
 from grokbook.runs import tables
 from grokbook.runs.config import RunConfig
+from grokbook.runs.disk import read_json
 from grokbook.runs.grokking import ending, grok_step
 from grokbook.runs.history import required_columns
 from grokbook.runs.layout import ANSWERS, CONFIG, HISTORY, MAPS, OLD_SPECTRA, PROVENANCE, SPECTRA, WEIGHTS
@@ -236,8 +237,8 @@ def read(folder: Path) -> Run:
         except (ValueError, TypeError, OSError, safetensors.SafetensorError) as error:
             raise _damaged(folder, file, error) from error
 
-    config = part(CONFIG, lambda path: RunConfig.from_dict(json.loads(path.read_text())))
-    history = part(HISTORY, pd.read_parquet)
+    config = part(CONFIG, lambda path: RunConfig.from_dict(read_json(path)))
+    history = part(HISTORY, tables.read_history)
     of_layers, of_maps, of_answers = _axes(config)
     if OLD_SPECTRA in files:
         spectra = part(OLD_SPECTRA, lambda path: Spectra(**load_file(path)))
@@ -270,7 +271,7 @@ def _damaged(folder: Path, file: str, problem: object) -> DamagedRun:
 def _sealed(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The provenance of a run folder without the checksums, and the other files, which agree with these."""
     try:
-        provenance = json.loads((folder / PROVENANCE).read_text())
+        provenance = read_json(folder / PROVENANCE)
         checksums = dict(provenance.pop("sha256"))
     except FileNotFoundError as error:
         raise _damaged(folder, PROVENANCE, "missing") from error
@@ -300,6 +301,11 @@ def _misfits(run: Run) -> Iterator[tuple[str, str]]:
             yield HISTORY, f"no column {column}"
     if run.history.empty:
         yield HISTORY, "no rows"
+    for name, values in run.history.items():
+        if not np.isfinite(values).all():
+            yield HISTORY, f"{name} has values that are not finite"
+    if (np.diff(run.history["step"], prepend=-1) <= 0).any():
+        yield HISTORY, "its steps do not rise"
     times, times_2d, p = spectra.step.shape[:1], spectra.logits_step.shape[:1], config.p
     shapes = [times, (*times, p), (*times, p), times_2d, (*times_2d, len(config.operations), p, p)]
     tensors = spectra._asdict()

@@ -8,7 +8,6 @@ Whether a run is stored is answered from its JSON files: nothing slow is importe
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -130,7 +129,7 @@ class FolderStore:
         if self._as_sources and not (folder / WEIGHTS).is_file():
             return False
         try:
-            by_budget = json.loads((folder / PROVENANCE).read_text("utf8"))["stopped"] == STOPPED_BY_BUDGET
+            by_budget = disk.read_json(folder / PROVENANCE)["stopped"] == STOPPED_BY_BUDGET
             stored = config_in(folder)
             if stored is None or self._is_told(stored, by_budget, config):
                 return True

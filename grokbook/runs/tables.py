@@ -11,9 +11,12 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+MOST_TIMES = 100_000
+"""More evaluations than any run has."""
 LEVEL = 19
 """Of zstd: above it nothing is won, and at this one a run takes 50 ms."""
 
@@ -45,13 +48,33 @@ def write_over_time(step: np.ndarray, arrays: Mapping[str, np.ndarray], axes: Ma
     write(_places(step, axes) | columns, path)
 
 
+def read_history(path: Path) -> pd.DataFrame:
+    """A table of numbers, one row per evaluated step. ``ValueError``: it is none, or no run has so many rows."""
+    columns = _read(path, MOST_TIMES)
+    return pd.DataFrame({name: columns[name].to_numpy() for name in columns.column_names})
+
+
+def _read(path: Path, most_rows: int) -> pa.Table:
+    """A parquet file of numbers; what is no such file, or has more rows, is refused before it is loaded."""
+    about = pq.read_metadata(path)
+    if about.num_rows > most_rows:
+        raise ValueError(f"{about.num_rows:,} rows: no run has as many")
+    for field in about.schema.to_arrow_schema():
+        if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+            raise ValueError(f"{field.name} is {field.type}, not a number")
+    table = pq.read_table(path)
+    if missing := [name for name in table.column_names if table[name].null_count]:
+        raise ValueError(f"{missing[0]} has missing values")
+    return table
+
+
 def read_over_time(path: Path, names: Collection[str], axes: Mapping[str, int]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The steps and the arrays that :func:`write_over_time` wrote. Further columns are no matter.
 
     Raises:
         ValueError: it is no parquet file, lacks a column, or has not one row for each place and step, in their order.
     """
-    table = pq.read_table(path)
+    table = _read(path, MOST_TIMES * prod(axes.values()))
     if lacking := [name for name in (*axes, "step", *names) if name not in table.column_names]:
         raise ValueError(f"no column {lacking[0]}")
     times = table.num_rows // prod(axes.values())

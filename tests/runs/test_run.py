@@ -1,10 +1,13 @@
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,7 +17,7 @@ from seals import as_of_old, reseal
 from grokbook import Run, RunConfig, runs, train
 from grokbook.errors import WeightsMissing
 from grokbook.fourier.layers import LAYERS
-from grokbook.runs import tables
+from grokbook.runs import disk, tables
 from grokbook.runs.run import CONFIG, HISTORY, MAPS, OLD_SPECTRA, PROVENANCE, SPECTRA, WEIGHTS, DamagedRun
 
 FILES = (CONFIG, HISTORY, SPECTRA, MAPS, WEIGHTS, PROVENANCE)
@@ -116,7 +119,15 @@ def test_a_renamed_folder_is_refused(folder):
         '{"operations": ["a+b"], "lr": null}',
         '{"operations": ["a+b"], "source": 3, "transplant": ["W_E"]}',
         '{"operations": "a+b"}',
+        "[" * 100_000,
+        '{"a": ' * 100_000,
+        '{"operations": ["a+b"], "fraction": 1' + "0" * 400 + "}",
+        '{"operations": ["a+b"], "p": 1' + "0" * 5000 + "}",
+        '{"source": ' * 900 + "null" + "}" * 900,
+        '{"operations": ["a+b"], "source": ' * 900 + "null" + "}" * 900,
+        " " * (disk.LARGEST_JSON + 1),
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_config_that_is_none_is_refused_even_with_its_checksum(folder, text):
     (folder / CONFIG).write_text(text)
@@ -159,6 +170,38 @@ def test_garbage_is_refused_even_with_its_checksum(folder, file, content):
     (folder / file).write_bytes(content)
     reseal(folder)
     assert_damaged(folder, file)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "problem"),
+    [
+        ("test_loss", lambda good: [*map(str, good)], "test_loss is string, not a number"),
+        ("test_loss", lambda good: [None, *good[1:]], "test_loss has missing values"),
+        ("test_loss", lambda good: [math.nan, *good[1:]], "test_loss has values that are not finite"),
+        ("step", lambda good: good[::-1], "its steps do not rise"),
+        ("step", lambda good: [good[0], *good[:-1]], "its steps do not rise"),
+        ("step", lambda good: [-1, *good[1:]], "its steps do not rise"),
+    ],
+)
+def test_a_history_of_something_else_is_refused_even_with_its_checksum(folder, column, values, problem):
+    columns = {name: pa.array(each.tolist()) for name, each in pd.read_parquet(folder / HISTORY).items()}
+    columns[column] = pa.array(values(columns[column].to_pylist()))
+    pq.write_table(pa.table(columns), folder / HISTORY)
+    reseal(folder)
+    assert_damaged(folder, HISTORY, problem)
+
+
+@pytest.mark.parametrize("file", [HISTORY, SPECTRA, MAPS])
+def test_sixty_million_rows_are_refused_before_they_are_loaded(folder, file, monkeypatch):
+    names = pq.read_schema(folder / file).names
+    block = pa.table({name: np.zeros(1_000_000, np.int32) for name in names})
+    with pq.ParquetWriter(folder / file, block.schema, compression="zstd") as writer:
+        for _ in range(60):
+            writer.write_table(block)
+    reseal(folder)
+    read = pq.read_table
+    monkeypatch.setattr(pq, "read_table", lambda path: pytest.fail("loaded") if path.name == file else read(path))
+    assert_damaged(folder, file, "60,000,000 rows")
 
 
 def test_a_history_without_its_columns_or_rows_is_refused(folder):
@@ -289,7 +332,7 @@ def test_a_file_that_must_not_be_read_is_named(folder, file, monkeypatch):
         return read(self)
 
     monkeypatch.setattr(Path, "read_bytes", refused)
-    monkeypatch.setattr(Path, "read_text", lambda self: refused(self).decode())
+    monkeypatch.setattr(Path, "read_text", lambda self, *_: refused(self).decode())
     assert_damaged(folder, file, "Permission denied")
 
 
