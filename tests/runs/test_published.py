@@ -122,7 +122,10 @@ def test_every_published_run_with_a_pre_grokked_embedding_has_its_source_s():
         assert (run.spectra.embedding - source).abs().max() <= 1e-6 * source.max(), run.config.label
 
 
-INCOMPLETE = {"summary-grid"}
+INCOMPLETE = {
+    *("summary-grid", "unseen-operations", "unseen-fractions", "unseen-primes", "unseen-primes-quadratic"),
+    *("unseen-mlp", "separate-control"),
+}
 """Experiments of which not every run is published with seed 0. One that is complete has to leave this list."""
 
 
