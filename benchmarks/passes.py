@@ -28,7 +28,8 @@ SETTINGS = (
     RunConfig(operations=("a+b",), fraction=0.5, p=113),
     RunConfig(operations=("a+b",), fraction=0.8, p=31),
 )
-GROKKED = ("a+b", "a*b", "(a+b)^5")
+GROKKED = ("a+b", "a*b", "(a+b)^7")
+"""The exponent has no factor in common with 30: mod 31 every residue is a seventh power."""
 
 
 def measure(config: RunConfig, steps: int, rounds: int) -> dict[str, list[float]]:

@@ -1,8 +1,9 @@
-"""The gradient of one run on a CPU in C: the folded pass once more, about 1.7 times as fast as torch on one thread.
+"""The gradient of one run on a CPU in C: the folded pass once more, faster than torch on one thread.
 
-Its sources, in ``c/``, are compiled on first use. Without a C compiler, or where a trial does not give the gradients of
-:mod:`grokbook.model.backward`, torch does the same. So it does for several runs at once, in float64, and on several
-threads, of which C uses one. ``GROKBOOK_CPU=torch`` turns it off.
+A step is 1.5 to 2.2 times as fast (benchmarks/RESULTS.md). Its sources, in ``c/``, are compiled on first use. Without a
+C compiler, or where a trial does not give the gradients of :mod:`grokbook.model.backward`, torch does the same. So it
+does for several runs at once, in float64, and on several threads, of which C uses one. ``GROKBOOK_CPU=torch`` turns it
+off.
 """
 
 from __future__ import annotations
