@@ -6,8 +6,10 @@ from . import histories as histories
 from . import isomorphisms as isomorphisms
 from . import labels as labels
 from . import mixtures as mixtures
+from . import pooling as pooling
 from . import prediction as prediction
 from . import readings as readings
+from . import renamings as renamings
 from . import restricted as restricted
 from . import restricted_history as restricted_history
 from . import scores as scores

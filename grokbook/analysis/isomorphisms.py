@@ -89,10 +89,10 @@ def _labels(operation: Operation | str, p: int) -> Int64[np.ndarray, "p p"]:
     return operation.labels(p)
 
 
-def _renamed(
+def with_bijections(
     f: Int64[np.ndarray, "p p"], g: Int64[np.ndarray, "p p"], pi: Int64[np.ndarray, " p"], tau: Int64[np.ndarray, " p"]
 ) -> Isomorphism | None:
-    """The isomorphism with these bijections of the residues, if there is one: exactly, on the whole table."""
+    """The isomorphism of two tables with these bijections of the residues, if there is one: exactly, on all pairs."""
     its = g[np.ix_(pi, tau)]
     sigma = np.full(len(f), -1)
     sigma[f] = its
@@ -232,7 +232,7 @@ def _matched(f: _Table, g: _Table, of_f: _Colours, of_g: _Colours) -> Isomorphis
     for side in range(2):
         for x, y in zip(np.argsort(of_f[side]), np.argsort(of_g[side]), strict=True):
             maps[side, f.members[side][x]] = g.members[side][y]
-    return _renamed(f.whole, g.whole, *maps)
+    return with_bijections(f.whole, g.whole, *maps)
 
 
 # --- the search that is left ----------------------------------------------------------------------
@@ -245,6 +245,6 @@ def _by_formula(f: Int64[np.ndarray, "p p"], g: Int64[np.ndarray, "p p"]) -> Iso
         power = np.array([pow(x, n, p) for x in range(p)])
         for m, k in product(range(1, p), range(p)):
             pi = (m * power + k) % p
-            if (found := _renamed(f, g, pi, pi)) is not None:
+            if (found := with_bijections(f, g, pi, pi)) is not None:
                 return found
     return None

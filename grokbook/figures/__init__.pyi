@@ -57,6 +57,17 @@ from .restricted import restricted_by_count as restricted_by_count
 from .restricted import restricted_ratio_table as restricted_ratio_table
 from .restricted import restricted_table as restricted_table
 from .restricted import shares_table as shares_table
+from .same_task import control_chart as control_chart
+from .same_task import pooled_steps as pooled_steps
+from .same_task import relabelled_chart as relabelled_chart
+from .same_task_tables import class_table as class_table
+from .same_task_tables import comparison_table as comparison_table
+from .same_task_tables import control_table as control_table
+from .same_task_tables import differing_table as differing_table
+from .same_task_tables import explained_table as explained_table
+from .same_task_tables import own_table as own_table
+from .same_task_tables import pool_table as pool_table
+from .same_task_tables import renaming_table as renaming_table
 from .spectra import bars as bars
 from .spectra import layer_spectra as layer_spectra
 from .spectra import opening as opening

@@ -1,7 +1,10 @@
 from . import claims as claims
 from . import experiments as experiments
+from . import explained as explained
 from . import predictions as predictions
 from . import results as results
+from . import same_task as same_task
+from . import separate as separate
 from . import table_5 as table_5
 from . import taxonomy as taxonomy
 from .configs import DEFAULT_BUDGET as DEFAULT_BUDGET

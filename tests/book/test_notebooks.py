@@ -44,6 +44,7 @@ TINY = {
         runs=5,
         figures=4,
     ),
+    "isomorphism": Profile({"p": 5, "seeds": [0]}, runs=0, figures=0),
     "labels": Profile({"p": 5, "fraction": 0.5, "max_steps": 60, "splits": 3}, runs=0),
     "mixtures": Profile(
         TRAINING
