@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from grokbook.analysis import restricted
 from grokbook.fourier.measures import BIASED, cosine_share
@@ -24,6 +24,9 @@ FAR_WORSE = 10.0
 
 ALIKE = 2.0
 """Median grok steps within this factor count as the same: seeds of a+b alone differ by as much."""
+
+RUNS: Final = 3
+"""The fewest runs from which something counts as gone; that it stays, one can show."""
 
 
 class Explained(NamedTuple):
@@ -43,8 +46,8 @@ class Explained(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """In words: whether the shared embedding explains it."""
-        return {None: "open", True: "explained", False: "not explained"}[self.gone]
+        """In a word: whether it goes away with the shared embedding, which would then explain it."""
+        return {None: "open", True: "gone", False: "stays"}[self.gone]
 
 
 def cosine_shares(runs: Iterable[Run]) -> list[float]:
@@ -94,7 +97,7 @@ def explained(
             cosine_shares(runs_one),
             shares,
             "about ½",
-            statistics.median(shares) < BIASED if shares else None,
+            _gone(shares, BIASED),
         ),
         Explained(
             "C6",
@@ -102,7 +105,7 @@ def explained(
             restricted_ratios(runs_one),
             ratios,
             "as for a+b: below 1.5",
-            statistics.median(ratios) < FAR_WORSE if ratios else None,
+            _gone(ratios, FAR_WORSE),
         ),
         Explained(
             "C5",
@@ -123,6 +126,12 @@ def explained(
     ]
 
 
+def _gone(values: Sequence[float], limit: float) -> bool | None:
+    """Whether the median of some runs is below what a claim asks for; None where there are too few to say so."""
+    below = bool(values) and statistics.median(values) < limit
+    return None if not values or (below and len(values) < RUNS) else below
+
+
 def _factors(rows: Iterable[Comparison], operations: Sequence[str]) -> list[float]:
     """Median steps over those of the reference; infinity for an operation that does not grok."""
     return [_factor(row) for row in rows if row.operation in operations]
@@ -133,9 +142,13 @@ def _factor(row: Comparison) -> float:
 
 
 def _alike(rows: Iterable[Comparison], operations: Sequence[str]) -> bool | None:
-    """Whether operations grok as late as their references: each within :data:`ALIKE`, all by no more than chance."""
+    """Whether all operations grok as late as their references: each within :data:`ALIKE`, all by no more than chance.
+
+    None where that holds as far as it is known, and an operation or a seed is missing.
+    """
     chosen = [row for row in rows if row.operation in operations]
-    if not chosen:
-        return None
     factors = _factors(chosen, operations)
-    return all(1 / ALIKE <= factor <= ALIKE for factor in factors) and not one_distribution(chosen) < CHANCE
+    if not all(1 / ALIKE <= factor <= ALIKE for factor in factors) or one_distribution(chosen) < CHANCE:
+        return False
+    complete = {row.operation for row in chosen} == set(operations)
+    return True if complete and all(min(len(row.steps), len(row.others)) >= RUNS for row in chosen) else None
