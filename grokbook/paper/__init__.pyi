@@ -1,6 +1,9 @@
 from . import claims as claims
 from . import experiments as experiments
 from . import explained as explained
+from . import predicted as predicted
+from . import prediction_criteria as prediction_criteria
+from . import prediction_scores as prediction_scores
 from . import predictions as predictions
 from . import results as results
 from . import same_task as same_task
