@@ -48,6 +48,16 @@ from .modulus import modulus_labels_table as modulus_labels_table
 from .modulus import modulus_table as modulus_table
 from .points import balance_scatter as balance_scatter
 from .points import balance_table as balance_table
+from .prediction_tables import calibration_table as calibration_table
+from .prediction_tables import criterion_table as criterion_table
+from .prediction_tables import family_table as family_table
+from .prediction_tables import mistake_table as mistake_table
+from .prediction_tables import prediction_table as prediction_table
+from .prediction_tables import score_table as score_table
+from .predictions import known_finding as known_finding
+from .predictions import law_figure as law_figure
+from .predictions import no_better_finding as no_better_finding
+from .predictions import prediction_finding as prediction_finding
 from .restricted import ablated_losses as ablated_losses
 from .restricted import dependent_table as dependent_table
 from .restricted import dissect as dissect

@@ -12,6 +12,8 @@ from plotly.colors import sample_colorscale
 from grokbook.data.polynomials import Kind
 from grokbook.figures.groups import grouped
 from grokbook.figures.layout import arrange, category_rows, describe, in_rows
+from grokbook.figures.predictions import probability
+from grokbook.paper import predicted
 from grokbook.paper.table_5 import Cell, Group, agreement, count
 
 _SCALE = "Viridis"
@@ -168,14 +170,17 @@ def _text(cell: Cell) -> str:
 
 
 def _hover(cell: Cell) -> str:
-    said = cell.reported
-    lines = [f"<b>{cell.label}, r = {cell.fraction:g}</b>", f"paper: {'says nothing' if said is None else said.text}"]
+    paper = cell.reported
+    lines = [f"<b>{cell.label}, r = {cell.fraction:g}</b>", f"paper: {'says nothing' if paper is None else paper.text}"]
     for each in cell.outcomes:
         failed = f"does not grok, best {each.best_test_accuracy:.1%}"
         ended = failed if each.grok_step is None else f"groks at step {each.grok_step:,}"
         lines.append(f"seed {each.config.seed}: {ended}")
     if missing := len(cell.wanted) - len(cell.outcomes):
         lines.append(f"{missing} of {len(cell.wanted)} seeds not run")
+    if (said := next(filter(None, map(predicted.said_of, cell.wanted)), None)) is not None:
+        whence = "said before its run" if said.beforehand else "by the law, which was fitted to it"
+        lines.append(f"to grok within {said.budget:,} steps: {probability(said.probability)}, {whence}")
     if cell.budgets:
         lines.append(f"budget: {' or '.join(f'{budget:,}' for budget in cell.budgets)} steps")
     return "<br>".join(lines)

@@ -98,12 +98,18 @@ def test_hovering_tells_the_paper_s_value_each_seed_and_the_budget(figure):
         "seed 0: groks at step 21,400",
         "seed 1: does not grok, best 90.0%",
         "seed 2: groks at step 30,000",
+        "to grok within 100,000 steps: 95 %, by the law, which was fitted to it",
         "budget: 100,000 steps",
     ]
     failed = {place: hover for place, (_, hover) in drawn(figure, coloured=False).items()}
     assert "paper: does not grok, best 3.1 %" in failed[("2a+b", "0.3")]
     assert "2 of 3 seeds not run" in failed[("2a+b", "0.3")]
-    assert failed[("a+b", "0.4")].endswith("3 of 3 seeds not run")
+    assert failed[("a+b", "0.4")].split("<br>")[-2:] == [
+        "3 of 3 seeds not run",
+        "to grok within 40,000 steps: > 99 %, by the law, which was fitted to it",
+    ]
+    assert failed[("2a+b", "0.4")].endswith("to grok within 40,000 steps: 7 %, said before its run")
+    assert "to grok within" not in hovers[("2a+b, PG-E", "0.3")]
 
 
 def test_the_caption_counts(figure):
