@@ -89,6 +89,12 @@ lines
 ```
 
 ```{code-cell} ipython3
+from grokbook.book import predictor
+
+predictor.place("wave")
+```
+
+```{code-cell} ipython3
 pd.DataFrame(np.outer(np.arange(1, 4), np.arange(1, 16) / 7))
 ```
 """

@@ -22,7 +22,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.pycode import ModuleAnalyzer
 
-from grokbook.book import accessibility, directives, side_files
+from grokbook.book import accessibility, directives, predictor, side_files
 from grokbook.book.executions import ExecutionTable
 from grokbook.book.plotly_mime import PlotlyMimeRenderer
 
@@ -30,6 +30,8 @@ STATIC = Path(__file__).resolve().parent / "static"
 # All TeX packages in one file: tex-svg.js would load further scripts when a formula needs one.
 MATHJAX = "vendor/mathjax/tex-svg-full.js"
 PLOTLY = "vendor/plotly.min.js"
+PREDICT = "grokbook-predict.js"
+"""The script of the field of :mod:`grokbook.book.predictor`, for pages that have it."""
 LEFT_OUT = ("thebe", MATHJAX)
 """Scripts and stylesheets that no page asks for itself: one asks a CDN, the other is loaded by grokbook-figures.js."""
 FIGURES = ('class="grokbook-figure"', 'class="grokbook-explorer"')
@@ -57,6 +59,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("grokbook.css", priority=900)
     app.add_js_file("grokbook-figures.js", loading_method="defer")
     app.add_js_file("grokbook-explorer.js", loading_method="defer")
+    app.add_js_file(PREDICT, loading_method="defer")
     app.add_js_file("grokbook-search.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -154,11 +157,13 @@ def _has_figures(doctree: nodes.document) -> bool:
 def _choose_scripts(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Leave scripts out that no page asks for itself; have plotly.js read and compiled beside a page with figures."""
+    """Leave scripts out that a page does not need; have plotly.js read and compiled beside a page with figures."""
+    predicts = doctree is not None and any(predictor.CLASS in node.astext() for node in doctree.findall(nodes.raw))
+    left_out = LEFT_OUT if predicts else (*LEFT_OUT, PREDICT)
 
     def asked_for(asset: Any) -> bool:
         text = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
-        return not any(name in text for name in LEFT_OUT)
+        return not any(name in text for name in left_out)
 
     for kind in {"script_files", "css_files"} & context.keys():
         context[kind][:] = filter(asked_for, context[kind])

@@ -13,6 +13,7 @@ from book_sample import ROOT, sample_site
 from playwright.sync_api import Browser, Page
 
 from grokbook import paper
+from grokbook.analysis import predict
 from grokbook.book.build import build
 from grokbook.book.chromium import chromium as headless
 from grokbook.fourier.transform import Spectrum, key_frequencies
@@ -275,7 +276,12 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["explorer", "intro", "notebooks/elementary", "notebooks/workshop_1_watch_it_grok"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("explorer", "intro", "notebooks/elementary", "notebooks/prediction", "notebooks/workshop_1_watch_it_grok"),
+    ],
+)
 def test_the_tab_key_reaches_every_control_and_shows_where_it_is(chromium: Browser, name: str):
     with opened(chromium, DESKTOP) as page:
         page.goto((build(ROOT).parent / f"{name}.html").as_uri())
@@ -466,6 +472,130 @@ def test_a_phone_has_the_explorers_sides_one_below_the_other(chromium: Browser):
         boxes = [pane.bounding_box() for pane in page.locator(".grokbook-explorer-pane").all()]
         assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= PHONE[0] for box in boxes)
+
+
+ASKED = (
+    *("a+b", "a*b", "a-b", "2a+b", "(a+b)^2", "a^2+3b^2", "a^3+2ab", "a^2+ab+b^2", "(2a+1)(b+5)"),
+    *("(a-b)^4+a-b", "ab^2+b", "7a²b - 3·a × b**2"),
+)
+REFUSED = (
+    *("", "a+c", "a/b", "a2", "a^b", "(a+b", "a+b)", "a^2^3", "a^40", "'", "5", "a b 3", "(a+b+1)^32", "a+"),
+    *("9999999999999999999999a", "(a+b)^32*a", "a^2", "31a+b", "31a+31b", "(a+b)^31b + a^17 - 3b^2"),
+)
+ANSWER = ".grokbook-predictor [role=status]"
+NUMBER = r"\d[\d,.]*\d|\d"
+PREDICT = """([text, p, r]) => grokbook.prediction.predict(
+    JSON.parse(document.querySelector(".grokbook-predictor").dataset.settings), text, p, r
+).catch(error => error.message)"""
+
+
+@contextmanager
+def predictor(browser: Browser, size: tuple[int, int] = DESKTOP, **how: str) -> Iterator[Page]:
+    """The field for predictions, in the sample book."""
+    with opened(browser, size, **how) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        page.wait_for_selector(".grokbook-predictor form")
+        yield page
+
+
+def test_the_page_predicts_what_python_does(chromium: Browser):
+    with predictor(chromium) as page:
+        for text in ASKED:
+            there = page.evaluate(PREDICT, [text, 31, 0.7])
+            here = predict(text, 31, 0.7)
+            assert [there["rho"], there["rhoSym"]] == pytest.approx([here.rho, here.rho_sym], abs=5e-4), text
+            assert there["flat"] is here.flat
+            assert there["probability"] == pytest.approx(here.probability, abs=1e-3)
+            said = " ".join(there["sentences"]), re.sub(r"It is the same problem as \S+\. ", "", str(here))
+            words = [re.sub(NUMBER, "N", each) for each in said]
+            numbers = [[float(n.replace(",", "").rstrip(".")) for n in re.findall(NUMBER, each)] for each in said]
+            assert words[0] == words[1]
+            assert numbers[0] == pytest.approx(numbers[1], rel=2e-3)
+
+
+@pytest.mark.parametrize(("p", "fraction"), [(31, 0.5), (96, 0.5), (2, 0.5), (31, 1.5), (31, 1e-5)])
+def test_the_page_refuses_what_python_does(chromium: Browser, p: int, fraction: float):
+    with predictor(chromium) as page:
+        for text in REFUSED if (p, fraction) == (31, 0.5) else ["a+b"]:
+            there = page.evaluate(PREDICT, [text, p, fraction])
+            with pytest.raises(ValueError, match=r".") as refused:
+                predict(text, p, fraction)
+            here = str(refused.value).removesuffix(", see Operation.from_table")
+            if fraction == 0.5 and p != 2:
+                assert here.endswith(there), (here, there)
+            else:
+                assert there.startswith("p must be" if p == 2 else "r "), there
+        assert page.evaluate(PREDICT, ["a+b", 499, 0.5]).startswith("p = 499 is too large for this page")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_the_field_answers_the_keyboard_and_tells_it(chromium: Browser, size: tuple[int, int]):
+    with predictor(chromium, size) as page:
+        result = page.locator(ANSWER)
+        page.get_by_label("p, the prime modulus").fill("31")
+        page.get_by_label("f(a, b) =").fill("ab + a")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grokbook-predictor[data-state=done]")
+        assert "ab+a modulo 31 is a sum or product in disguise." in result.inner_text()
+        page.get_by_label("f(a, b) =").fill("a^2 + c")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grokbook-predictor[data-state=refused]")
+        assert result.inner_text() == "Cannot read it: column 7: unexpected character 'c'."
+        assert page.get_by_label("f(a, b) =").get_attribute("aria-invalid") == "true"
+        page.get_by_label("p, the prime modulus").fill("30")
+        page.get_by_role("button", name="(a+b)³").click()
+        page.wait_for_selector(".grokbook-predictor-wrong:has-text('p must be prime, 30 is not.')")
+        assert page.locator("[aria-invalid]").count() == 1
+        page.get_by_label("p, the prime modulus").fill("31")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grokbook-predictor[data-state=done]")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_the_latest_question_is_answered(chromium: Browser):
+    with predictor(chromium) as page:
+        page.get_by_label("f(a, b) =").fill("a^3 + ab")
+        page.keyboard.press("Enter")
+        page.get_by_label("p, the prime modulus").fill("31")
+        page.get_by_role("button", name="a²+3b²").click()
+        page.wait_for_selector(".grokbook-predictor[data-state=done]")
+        page.wait_for_timeout(500)
+        assert "a²+3b² modulo 31" in page.locator(ANSWER).inner_text()
+
+
+def test_the_answer_can_be_read_in_the_dark(chromium: Browser):
+    with predictor(chromium, scheme="dark") as page:
+        page.get_by_label("p, the prime modulus").fill("7")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grokbook-predictor[data-state=done]")
+        texts = page.locator(".grokbook-predictor :is(p, label, button, input)").evaluate_all(
+            "all => all.filter(e => e.type !== 'submit').map(e => getComputedStyle(e).color)"
+        )
+        assert page.evaluate(CONTRAST, [texts, page.locator(".grokbook-predictor").element_handle()]) >= 4.5
+        box = page.locator(".output.text_html:has(> .grokbook-predictor)")
+        assert box.evaluate("e => getComputedStyle(e).backgroundColor") == "rgba(0, 0, 0, 0)"
+
+
+def test_what_is_predicted_gets_a_star_in_the_figure_of_the_law(chromium: Browser):
+    with opened(chromium, DESKTOP) as page:
+        page.goto((build(ROOT).parent / "notebooks" / "prediction.html").as_uri())
+        draw_figures(page)
+        figure = page.locator(".grokbook-figure").first
+        assert figure.bounding_box()["y"] + page.evaluate("scrollY") < 900
+        star = "plot => { const {x, y} = plot._fullData.find(t => t.name === 'yours'); return [x[0], y[0]]; }"
+        plot = figure.locator(".grokbook-plot").element_handle()
+        page.get_by_role("button", name="(a+b)³").click()
+        page.wait_for_selector(".grokbook-predictor[data-state=done]")
+        assert page.evaluate(star, plot)[0] == pytest.approx(3**-0.5, abs=1e-3)
+        page.get_by_label("p, the prime modulus").fill("31")
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"plot => ({star})(plot)[0] === null", arg=plot)
+
+
+def test_without_javascript_the_page_says_which_command_predicts(chromium: Browser):
+    with opened(chromium, DESKTOP, javascript=False) as page:
+        page.goto((sample_site() / "notebooks" / "wave.html").as_uri())
+        assert page.locator(".grokbook-predictor code").inner_text().startswith("grokbook predict ")
 
 
 def test_a_turned_phone_refits_its_figures(chromium: Browser):
