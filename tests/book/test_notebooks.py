@@ -68,6 +68,7 @@ TINY = {
         | {"source_max_steps": 60, "seeds": [0]},
         runs=9,
     ),
+    "prediction": Profile({"seeds": [0], "small": 7}, runs=0, figures=5),
     "random_embedding": Profile(TRAINING | {"operations": ["a+b"], "seeds": [0, 1]}, runs=4, figures=3),
     "restricted_loss": Profile(TRAINING | {"seeds": [0, 1]}, runs=4),
     "summary": Profile({"p": 59, "fractions": [0.3, 0.9], "seeds": [0]}, runs=0, figures=1),
