@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,12 @@ from grokbook.figures.predictions import end_text, probability, steps
 from grokbook.paper.predicted import Predicted
 from grokbook.paper.prediction_criteria import Criterion
 from grokbook.paper.prediction_scores import MEASURES, Estimate, Scores
+
+_PLACES: Final[Mapping[str, Callable[[Predicted], str]]] = {
+    "p": lambda row: str(row.p),
+    "r": lambda row: f"{row.fraction:g}",
+    "seed": lambda row: str(row.seed),
+}
 
 
 @as_table
@@ -47,7 +54,7 @@ def mistake_table(rows: Sequence[Predicted]) -> Iterator[Row]:
     """The runs that ended on the other side of ½ than predicted, the surest predictions first."""
     wrong = [row for row in rows if row.right is False]
     for row in sorted(wrong, key=lambda row: -abs(row.probability - 0.5)):
-        yield {**_named(row), "probability": probability(row.probability), "outcome": end_text(row)}
+        yield {**_named(row, rows), "probability": probability(row.probability), "outcome": end_text(row)}
 
 
 @as_table
@@ -55,13 +62,14 @@ def prediction_table(rows: Sequence[Predicted]) -> Iterator[Row]:
     """One row per run: what was predicted, and its end."""
     for row in rows:
         said = {"probability": probability(row.probability), "median step": steps(row.steps)}
-        yield {**_named(row), **said, "outcome": end_text(row)}
+        yield {**_named(row, rows), **said, "outcome": end_text(row)}
 
 
-def _named(row: Predicted) -> Row:
+def _named(row: Predicted, among: Sequence[Predicted]) -> Row:
+    """The cells that name a run; what is the same of all runs among which it stands is left out."""
     module = {} if row.module is None else {"module": row.module}
     rho = {} if math.isnan(row.rho) else {"ρ": f"{row.rho:.3f}"}
-    at = {"p": row.p, "r": f"{row.fraction:g}", "seed": row.seed}
+    at = {name: place(row) for name, place in _PLACES.items() if len({place(each) for each in among}) > 1}
     return {"operation": pretty(row.operation), **module, **at, **rho}
 
 

@@ -95,7 +95,7 @@ def law_figure(
     figure.add_scatter(**nobody, mode="markers", marker=star, hovertemplate="%{text}<extra></extra>", row=1, col=1)
     symbol = "ρ<sub>sym</sub>" if MODELS[rows[0].model].one_embedding else "ρ"
     figure.update_xaxes(range=[min(row.rho for row in rows) - 0.06, 1.08], dtick=0.2)
-    figure.update_xaxes(title=f"correlation {symbol}", row=lines, col=(columns + 1) // 2)
+    figure.update_xaxes(title=f"correlation {symbol}", row=lines, col=2 if columns > 2 else None)
     figure.update_yaxes(type="log", range=[math.log10(low / 1.6), math.log10(top * 1.15)], dtick=1, tickformat=",")
     figure.update_yaxes(title="grok step", col=1)
     arrange(figure, height=430 if lines == 1 else 270 * lines, legend_y=1.02 if len(panels) == 1 else 1.08, l=70)

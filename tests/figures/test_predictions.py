@@ -102,6 +102,8 @@ def test_mistakes_are_named_the_surest_first(known):
     wrong = [row for row in known if row.right is False]
     assert len(table) == len(wrong)
     assert table["probability"].iloc[0] == "> 99 %"
+    assert list(table)[:5] == ["operation", "p", "r", "seed", "ρ"]
+    assert list(figures.mistake_table(rows("A", missed)))[:2] == ["operation", "ρ"], "one p, one r, one seed"
     # What the chapter says of them.
     named = {(row.operation, row.fraction) for row in wrong}
     assert {fraction for operation, fraction in named if operation == "(a+b)^6"} == {0.7, 0.8, 0.9}
