@@ -27,7 +27,7 @@ from grokbook.runs import store as folders
 from grokbook.runs import tables
 from grokbook.runs.store import FolderStore
 from grokbook.training import ensure as ensuring
-from grokbook.training import trainer
+from grokbook.training import stopping, trainer
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.engine import Stack
 from grokbook.training.locks import RunLocks
@@ -97,7 +97,8 @@ _told: Connection
 def _do(say: Connection, told: Connection, job: Callable[..., None], arguments: Sequence[object]) -> None:
     global _told
     _told = told
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell that started the tests made of it
+    for number in stopping.SIGNALS:  # whatever the shell that started the tests made of them
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     torch.set_num_threads(1)
     job(say.send, *arguments)
 
@@ -220,10 +221,21 @@ def _note(log: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
+def patient_command(say: Say, output: Path, path: Path, *arguments: str) -> None:
+    """The command line, which saves states once a minute, on a store of its own; it says when training begins."""
+    save_often(say)
+    trainer.CHECKPOINT_SECONDS = 60.0
+    _command(output, path, *arguments)
+
+
 def command(say: Say, output: Path, path: Path, *arguments: str) -> None:
     """The command line, on a store of its own."""
-    _redirect(output)
     save_often(say)
+    _command(output, path, *arguments)
+
+
+def _command(output: Path, path: Path, *arguments: str) -> None:
+    _redirect(output)
     folders.checkout = lambda: None  # no published runs
     os.environ |= {"GROKBOOK_STORE": str(path), "COLUMNS": "200"}
     sys.argv = ["grokbook", *arguments]

@@ -9,6 +9,7 @@ import typer
 
 from grokbook.cli import claims, notebooks, predict, runs, sweep, train
 from grokbook.cli.common import Commands
+from grokbook.training import stopping
 
 app = typer.Typer(
     cls=Commands,
@@ -28,4 +29,5 @@ app.command()(notebooks.book)
 
 def main() -> None:
     """Run the command line; the entry point of the ``grokbook`` script."""
+    stopping.as_interrupts()
     app()

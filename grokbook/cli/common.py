@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from grokbook.errors import nearest
 from grokbook.model.names import EMBEDDING
 from grokbook.runs.config import RunConfig
+from grokbook.training import stopping
 
 if TYPE_CHECKING:
     from grokbook.runs.run import Run
@@ -59,8 +60,9 @@ def short_errors() -> Iterator[None]:
         complain(message)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
-        print(f"\ngrokbook: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        raise typer.Exit(130) from interrupt
+        print(file=sys.stderr)
+        complain(str(interrupt) or "interrupted")
+        raise typer.Exit(stopping.exit_code()) from interrupt
 
 
 class Commands(TyperGroup):

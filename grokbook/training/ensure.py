@@ -83,7 +83,7 @@ def ensure(
         to_train = sum(config not in known for config in missing)
         raise KeyboardInterrupt(
             f"interrupted with {to_train} of {len(distinct)} runs still to train. What was finished is kept in "
-            f"{store}, and states of runs in progress once a minute: repeat the command to go on."
+            f"{store}, and so are the states of runs in progress: repeat the command to go on."
         ) from None
     trained = {(config.name, config.rule): known[config] for config in distinct}
     return [known[config] if config in known else trained[config.name, config.rule] for config in wanted]
@@ -116,7 +116,8 @@ def _train(store: Store, missing: list[RunConfig], known: dict[RunConfig, Run], 
         trainer.train(left)
         if left and len(known) == before:
             if not waited and trainer.progress:
-                print(f"waiting for {len(left)} runs that another process is training", file=sys.stderr)
+                what = "a run" if len(left) == 1 else f"{len(left)} runs"
+                print(f"waiting for {what} that another process is training", file=sys.stderr)
             waited = True
             time.sleep(POLL_SECONDS)
 

@@ -20,7 +20,7 @@ from grokbook.runs.store import STORED_ONLY_VARIABLE
 from grokbook.training import engine, memory
 from grokbook.training.ensure import RunStore
 from grokbook.training.progress import duration
-from grokbook.training.workers import Done, Settings, device_of_worker, token, train_task
+from grokbook.training.workers import Done, Settings, device_of_worker, pulse, train_task
 
 MAX_ATTEMPTS = 3
 """How often a run may lose its worker before it is given up."""
@@ -77,11 +77,12 @@ class Sweep:
         if self.store.stored_only:
             raise RunsMissing(f"training is off ({STORED_ONLY_VARIABLE}), and {len(self.left)} runs are not stored")
         self.store.check()
-        with token(self.store) as name:
-            settings = Settings(device, str(self.store.path.resolve()), name)
+        with pulse(self.store) as sign:
+            settings = Settings(device, str(self.store.path.resolve()), sign.file.name)
             executor = make_executor()
             try:
                 while self._lacking() or self._running:
+                    sign.beat()
                     at_a_time = workers() if callable(workers) else workers
                     if settings.device == "auto" and at_a_time:
                         settings = settings._replace(device=executor.submit(device_of_worker).result())
@@ -97,8 +98,8 @@ class Sweep:
                         executor = make_executor()
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
-                    f"interrupted: {self.status()}. Finished runs are kept in {self.store.path}, and so are the last "
-                    "checkpoints of those in progress: repeat the command to go on."
+                    f"interrupted: {self.status()}. Finished runs are kept in {self.store.path}, and so are the states "
+                    "of those in progress: repeat the command to go on."
                 ) from None
             finally:
                 for future in self._running:

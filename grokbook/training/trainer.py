@@ -21,7 +21,7 @@ from grokbook.runs import provenance
 from grokbook.runs.config import RunConfig, lacking
 from grokbook.runs.initial import initial_weights
 from grokbook.runs.run import Run
-from grokbook.training import engine, memory
+from grokbook.training import engine, memory, stopping
 from grokbook.training.checkpoints import Checkpoints, damaged
 from grokbook.training.devices import cpu_threads
 from grokbook.training.engine import Stack
@@ -47,8 +47,8 @@ class Trainer:
     progress: bool = True
     locks: RunLocks | None = None
     """Taken before a run begins; where that is refused, it is left to whoever has it."""
-    on_save: Callable[[], object] | None = None
-    """Called whenever the states of all runs in progress have been saved; what it raises ends the training."""
+    stop_if: Callable[[], bool] = stopping.wanted
+    """Asked between any two evaluations; where it says so, states of runs in progress are saved, and training ends."""
     on_evaluation: Callable[[Moment], object] | None = None
     """Called after each evaluation of a run that goes on; what it raises ends the training, once states are saved."""
     failed: dict[RunConfig, TrainingDiverged | DamagedRun] = field(default_factory=dict)
@@ -63,6 +63,7 @@ class Trainer:
             TrainingDiverged, DamagedRun: after all others were trained, the first failure, with the number of further
                 ones.
             OSError: a run could not be kept; nothing more is trained, and states of runs in progress are saved.
+            KeyboardInterrupt: somebody wants it to stop (:mod:`grokbook.training.stopping`); states are saved, too.
         """
         left = lacking(configs, self.finished)
         for config in left:
@@ -71,7 +72,7 @@ class Trainer:
             begun = set(ready)
             left = [config for config in left if config not in begun]
             for group in engine.stackable(ready):
-                with cpu_threads(self.threads):
+                with cpu_threads(self.threads), stopping.between_steps():
                     self._train_group(group)
         if self.failed:
             first, *others = self.failed.values()
@@ -95,11 +96,12 @@ class Trainer:
                 for slot, seen in slots.look():
                     self._write_down(slots, slot, seen, report)
                 self._refill(slots, waiting, report)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                stop = self.stop_if()
+                if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self._save(slots, slots.busy)
                     saved = time.monotonic()
-                    if self.on_save is not None:
-                        self.on_save()
+                if stop:
+                    raise KeyboardInterrupt
                 slots.advance()
 
     def _begin(self, slots: Slots, slot: int, config: RunConfig, report: Reporter) -> None:

@@ -14,13 +14,15 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import NamedTuple
 
 from grokbook.errors import DamagedRun, TrainingDiverged
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
+from grokbook.training import stopping
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.devices import resolve_device
 from grokbook.training.ensure import RunStore
@@ -29,6 +31,12 @@ from grokbook.training.trainer import Trainer
 
 BUSY_SECONDS = 5.0
 """How long a worker rests that has found its runs in the hands of other processes, before they are tried again."""
+ASK_SECONDS = 2.0
+"""How often a worker looks whether its sweep is alive."""
+SILENT_SECONDS = 25.0
+"""A sweep that has given no sign of life for so long is dead: its workers stop, with states saved and no run locked."""
+GRACE_SECONDS = 10.0
+"""How long a local worker whose sweep has gone may take to save its states."""
 
 
 class Settings(NamedTuple):
@@ -37,8 +45,8 @@ class Settings(NamedTuple):
     device: str
     store: str
     """The store's folder, as the one who sweeps knows it."""
-    token: str
-    """Name of a file there, see :func:`token`."""
+    pulse: str
+    """Name of a file there, see :class:`Pulse`."""
 
 
 class Done(NamedTuple):
@@ -53,16 +61,53 @@ class Done(NamedTuple):
     """Another process is training it."""
 
 
+class Pulse:
+    """A file in the store that a sweep keeps changing as long as it lives.
+
+    A worker that finds it shares the folder, and has a sweep. Its text is what changes: clocks of machines differ, and
+    network file systems tell times late.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._beats = 0
+        self._text: str | None = None
+        self._asked = self._changed = time.monotonic()
+
+    def beat(self) -> None:
+        """Give a sign of life. A store that cannot be written for the moment is found out elsewhere."""
+        self._beats += 1
+        with suppress(OSError):
+            self.file.write_text(str(self._beats))
+
+    def stopped(self) -> bool:
+        """Whether the sweep has ended, or has been silent for :data:`SILENT_SECONDS`."""
+        now = time.monotonic()
+        if now - self._asked < ASK_SECONDS:
+            return False
+        self._asked = now
+        text = self._text
+        try:
+            text = self.file.read_text()
+        except FileNotFoundError:
+            return True
+        except OSError:  # a network file system that does not answer for the moment
+            pass
+        if text != self._text:
+            self._text, self._changed = text, now
+        return now - self._changed > SILENT_SECONDS
+
+
 @contextmanager
-def token(store: RunStore) -> Iterator[str]:
-    """A file in the store for as long as a sweep lasts: a worker that finds it shares the folder, and has a sweep."""
+def pulse(store: RunStore) -> Iterator[Pulse]:
+    """The sign of life of a sweep, for as long as it lasts."""
     store.states.mkdir(parents=True, exist_ok=True)
-    file = store.states / f"sweep-{uuid.uuid4().hex}"
-    file.touch()
+    found = Pulse(store.states / f"sweep-{uuid.uuid4().hex}")
+    found.beat()
     try:
-        yield file.name
+        yield found
     finally:
-        file.unlink(missing_ok=True)
+        found.file.unlink(missing_ok=True)
 
 
 def train_task(
@@ -77,25 +122,30 @@ def train_task(
     a stored one that went further does for no one.
     """
     store = RunStore(settings.store)
-    file = store.states / settings.token
-    shared = file.exists()
+    sweep = Pulse(store.states / settings.pulse)
+    shared = sweep.file.exists()
     trainer = Trainer(resolve_device(settings.device), finished=dict(sources), progress=False)
-
-    def go_on() -> None:
-        if not file.exists():
-            raise RuntimeError("the sweep that asked for this run has ended")
 
     problem = None
     with RunLocks(store.lock, done=lambda run: run in (store.sources if run in starts else store)) as locks:
         if shared:
-            trainer.on_save, trainer.on_finish = go_on, store.put
+            trainer.stop_if, trainer.on_finish = lambda: stopping.wanted() or sweep.stopped(), store.put
             trainer.checkpoints, trainer.locks = Checkpoints(store.states), locks
+        _at_work.set()
         try:
             trainer.train(configs)
         except (TrainingDiverged, DamagedRun):
             pass  # told run by run below
+        except KeyboardInterrupt:
+            if threading.current_thread() is threading.main_thread():
+                if multiprocessing.parent_process() is not None:  # a pool tells its workers to end
+                    os._exit(1)
+                raise
+            problem = "the sweep that asked for this run has ended"
         except Exception as error:  # a full disk, too little memory: it belongs to these runs, not to the sweep
             problem = f"{type(error).__name__}: {error}"
+        finally:
+            _at_work.clear()
 
     def became(config: RunConfig) -> Done:
         if config in trainer.finished:
@@ -134,12 +184,19 @@ class LocalExecutor(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
+_at_work = threading.Event()
+"""Whether this process is training."""
+
+
 def _end_with_the_sweep(leash: Connection) -> None:
     """Called in each local worker first: Ctrl-C is for the sweep, and once that is gone, so is the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         leash.poll(None)  # nothing is ever sent: it returns when the other end is closed
+        if _at_work.is_set():
+            stopping.want()
+            time.sleep(GRACE_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import signal
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from seals import reseal
 from grokbook import DamagedRun, Run, RunStore, train
 from grokbook.runs import store
 from grokbook.runs.run import CONFIG, HISTORY, SPECTRA, WEIGHTS
+from grokbook.training import stopping
 from grokbook.training.checkpoints import Checkpoints
 
 
@@ -256,6 +258,26 @@ def test_a_full_disk_leaves_the_store_as_it_was_and_the_run_at_its_last_state(tm
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", stopping.SIGNALS, ids=lambda number: number.name)
+def test_a_signal_saves_the_state_at_once_and_the_next_call_goes_on(mine, tmp_path, number):
+    """A minute of work, which states are saved after, is all that a small run takes."""
+    arguments = (tmp_path / "output.txt", mine.path, "train", "a+b", *QUICK[:-2], "--max-steps", "100000")
+    with Child(processes.patient_command, *arguments) as child:
+        assert child.hear() == ("begins", 0)
+        time.sleep(1)
+        child.signal(number)
+        assert child.end() == 128 + number
+        assert "saved" in {what for what, _ in child.hear_all()}
+    said = (tmp_path / "output.txt").read_text()
+    assert "interrupted with 1 of 1 runs still to train" in said
+    assert "Traceback" not in said
+    (state,) = mine.states.glob("*.safetensors")
+    with Child(processes.patient_command, *arguments) as child:
+        what, step = child.hear()
+        assert (what, step > 100) == ("begins", True)
+        assert state.exists()
 
 
 def test_ctrl_c_ends_with_130_and_the_next_call_goes_on(mine, tmp_path):

@@ -1,6 +1,6 @@
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from grokbook.paper.experiments import EXPERIMENTS, Experiment
 from grokbook.runs import outcomes, publish
 from grokbook.runs.layout import WEIGHTS
 from grokbook.runs.outcomes import Outcome
-from grokbook.training import memory, sweeps, workers
+from grokbook.training import memory, stopping, sweeps, workers
 from grokbook.training.checkpoints import Checkpoints
 from grokbook.training.locks import RunLocks
 from grokbook.training.sweeps import Sweep
@@ -244,7 +244,7 @@ def test_workers_that_are_found_dead_are_replaced(empty, tiny):
     assert [executor.stopped for executor in executors] == [True, True]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+@pytest.mark.parametrize("number", [*stopping.SIGNALS, signal.SIGKILL], ids=lambda number: number.name)
 def test_workers_end_with_their_sweep(tmp_path, number):
     store, output = RunStore(tmp_path / "runs"), tmp_path / "output.txt"
     wanted = ("--p", "5", "--fraction", "0.5", "--seed", "0", "--max-steps", "1000000")
@@ -252,10 +252,10 @@ def test_workers_end_with_their_sweep(tmp_path, number):
         processes.wait_until(lambda: not child.process.is_alive() or len(list(store.states.glob("*.lock"))) == 2)
         locks = {file.stem for file in store.states.glob("*.lock")}
         child.signal(number)
-        assert child.end() == (130 if number == signal.SIGINT else -number)
+        assert child.end() == (-number if number == signal.SIGKILL else 128 + number)
     said = output.read_text()
     assert "Traceback" not in said
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert "grokbook: interrupted: 0 of 3 runs done, 2 running, 0 failed" in said
         assert said.strip().endswith("repeat the command to go on.")
     configs = EXPERIMENTS["elementary"].configs(moduli=[5], fractions=[0.5], seeds=[0], max_steps=1_000_000)
@@ -470,10 +470,13 @@ def test_workers_of_a_sweep_that_has_gone_stop_at_the_next_state(empty, tiny, mo
             token.unlink()
 
     monkeypatch.setattr(Checkpoints, "save", ended)
-    (told,) = train_task([tiny()], {}, Settings("cpu", str(empty.path), token.name))
+    monkeypatch.setattr(workers, "ASK_SECONDS", 0.0)
+    with ThreadPoolExecutor(1) as executor:  # as Dask has it
+        future = executor.submit(train_task, [tiny()], {}, Settings("cpu", str(empty.path), token.name))
+        (told,) = future.result()
     assert "the sweep that asked for this run has ended" in told.error
-    assert Checkpoints(empty.states).load(tiny()).step == saved[2] < 30
-    assert len(saved) == 3
+    assert Checkpoints(empty.states).load(tiny()).step == saved[-1] < 30
+    assert len(saved) == 4, "at once"
 
 
 # --- tasks ----------------------------------------------------------------------------------------
