@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,7 +86,8 @@ def _notebook(name: str) -> Path:
         return known[begun[0]]
     near = begun or get_close_matches(name, known, n=1)
     guess = f", did you mean {' or '.join(near)}?" if near else "."
-    listed = f" The notebooks are {', '.join(known)}." if known and not near else ""
+    short = (re.sub(r"^(workshop_\d+)_.*", r"\1", stem) for stem in known)  # beginnings that are enough
+    listed = f" The notebooks are {', '.join(short)}." if known and not near else ""
     raise FileNotFoundError(f"no notebook {name!r}{guess}{listed}")
 
 

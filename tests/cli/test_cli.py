@@ -514,7 +514,7 @@ def test_notebooks_of_the_checkout_go_by_name(monkeypatch, tmp_path):
     assert grokbook("notebook", "elementary", "-o", str(tmp_path / "x.ipynb")).exit_code == 0
     assert seen == [(folders.checkout() / "notebooks" / "elementary.md", tmp_path / "x.ipynb")]
     stems = sorted(path.stem for path in (folders.checkout() / "notebooks").glob("*.md"))
-    names = f"The notebooks are {', '.join(stems)}."
+    names = f"The notebooks are {', '.join(stem if 'workshop' not in stem else stem[:10] for stem in stems)}."
     assert_short_error(grokbook("notebook", "elementry"), 2, "no notebook 'elementry', did you mean elementary?")
     assert_short_error(grokbook("notebook", "zzz"), 2, "no notebook 'zzz'.", names)
 
