@@ -30,8 +30,10 @@ def wanted() -> bool:
 
 
 def exit_code() -> int:
-    """What a process that was asked to end returns: 128 and the number of the signal."""
-    return 128 + (_signal[-1] if _signal else signal.SIGINT)
+    """What a process that was asked to end returns: 128 and the number of the signal, which is then forgotten."""
+    code = 128 + (_signal[-1] if _signal else signal.SIGINT)
+    _signal.clear()
+    return code
 
 
 def raise_interrupt(number: int, frame: FrameType | None) -> None:

@@ -37,6 +37,7 @@ def test_the_first_signal_takes_note_and_the_second_is_obeyed(number):
         assert not stopping.wanted()
         assert signal.getsignal(number) is stopping.raise_interrupt
         assert stopping.exit_code() == 128 + number
+        assert stopping.exit_code() == 130, "it is told once"
 
 
 def test_signals_that_are_ignored_or_somebody_elses_are_left_alone():
