@@ -212,6 +212,17 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         budget=40_000,
         model="separate",
     ),
+    "separate-embeddings": Experiment(
+        "predictions D",
+        from_scratch=(
+            *("a-b", *SCALED, "ab", "ab+b", "ab-b", "a^2+b", "a^2-b", "a^3+2b", "a^3-2b", "(a+b)^6"),
+            *NOT_FACTORIZABLE,
+        ),
+        fractions=(0.4,),  # the smallest at which two of the three seeds of the control grok
+        endings=True,
+        budget=40_000,
+        model="separate",
+    ),
     "unseen-mlp": Experiment(
         "predictions E",
         from_scratch=tuple(str(operation) for family in unseen.listed().values() for operation in family[:8]),

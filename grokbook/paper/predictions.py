@@ -71,6 +71,15 @@ SETS: Final[Mapping[str, PredictionSet]] = {
         "A median step outside the interval of 80 % at two of the three fractions.",
         ("separate-control",),
     ),
+    "D": PredictionSet(
+        "With an embedding for each operand, are a−b, 2a±b and 2a±3b the same problem as a+b, and ab±b as a·b? Does ρ "
+        "order the others, and not ρ_sym?",
+        "A permutation test (p < 0.01) that tells their grok steps from those of a+b and a·b; that a²±b or a³±2b grok "
+        "with none of three seeds, where a+b does with two; that (a+b)⁶, a²+ab+b², a²+ab+b²+a, a³+ab or a³+ab²+b grok "
+        "with two; a share of cosines in W_L of a−b that stays above 0.64 with all seeds, the least there is with one "
+        "embedding.",
+        ("separate-embeddings",),
+    ),
     "E": PredictionSet(
         "Does the correlation order what a two-layer perceptron groks, too? It has a matrix for a and one for b, so ρ "
         "counts, not ρ_sym. The law was fitted to transformers: only its order is asked for, not its steps.",

@@ -122,7 +122,7 @@ IN_THE_PAPER = {
 OF_OUR_OWN = {
     *("progress-measures-ab+b", "operand-range"),
     *("unseen-operations", "unseen-fractions", "unseen-primes", "unseen-primes-quadratic", "unseen-mlp"),
-    "separate-control",
+    *("separate-control", "separate-embeddings"),
 }
 
 
