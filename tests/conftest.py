@@ -15,6 +15,7 @@ from grokbook.data import Table
 from grokbook.fourier import measures
 from grokbook.fourier.measures import Measure
 from grokbook.fourier.transform import Spectrum
+from grokbook.paper import prediction_scores
 from grokbook.runs import store as folders
 from grokbook.runs.store import STORE_VARIABLE
 from grokbook.training import trainer
@@ -121,6 +122,14 @@ def no_training(monkeypatch) -> None:
 def saves_often(monkeypatch) -> None:
     """States are saved at every occasion, and not once a minute."""
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+
+
+@pytest.fixture(scope="module")
+def few_resamples():
+    """Intervals of scores are good enough with a hundred resamples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prediction_scores, "RESAMPLES", 100)
+        yield
 
 
 @pytest.fixture

@@ -64,11 +64,15 @@ class Law(NamedTuple):
         steps = self.steps(rho, pairs, fraction)
         return _NORMAL.cdf((math.log(budget) - math.log(steps)) / self.spread) if steps < math.inf else 0.0
 
+    @property
+    def factor(self) -> float:
+        """By which factor, at most, :data:`SHARE` of runs grok sooner or later than the median."""
+        return math.exp(self.spread * _NORMAL.inv_cdf((1 + SHARE) / 2))
+
     def interval(self, rho: float, pairs: float, fraction: float) -> tuple[float, float]:
         """Between which steps :data:`SHARE` of such runs grok."""
-        factor = math.exp(self.spread * _NORMAL.inv_cdf((1 + SHARE) / 2))
         steps = self.steps(rho, pairs, fraction)
-        return steps / factor, steps * factor
+        return steps / self.factor, steps * self.factor
 
 
 def pairs(p: int, fraction: float, model: str = RunConfig.model) -> float:

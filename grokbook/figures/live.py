@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from grokbook.runs.config import RunConfig
 from grokbook.runs.run import Run
+from grokbook.training import stopping
 from grokbook.training import train as training
 from grokbook.training.devices import resolve_device
 from grokbook.training.ensure import RunStore, default_store
@@ -51,7 +50,7 @@ def train(config: RunConfig, *, store: RunStore | None = None, device: str = "au
     again = again and stored and not store.stored_only
     watch = _Watch(screen)
     try:
-        with _first_interrupt(watch.stop):
+        with stopping.first_signal(watch.stop, [signal.SIGINT]):  # lest it comes in the middle of an update
             if again:
                 sources = [] if config.source is None else store.sources.ensure(config.source, device)
                 (run,) = training.train([config], device, sources=sources, on_evaluation=watch)
@@ -139,7 +138,8 @@ class _Watch:
         self._stop = False
         self.stopped_at: Moment | None = None
 
-    def stop(self) -> None:
+    def stop(self, number: int) -> None:
+        """Note that an interrupt came."""
         self._stop = True
 
     def __call__(self, moment: Moment) -> None:
@@ -148,21 +148,3 @@ class _Watch:
             raise KeyboardInterrupt
         if self._screen is not None:
             self._screen.show(moment.glance)
-
-
-@contextmanager
-def _first_interrupt(then: Callable[[], None]) -> Iterator[None]:
-    """Let the first interrupt only take note, so that it cannot come in the middle of an update; further ones raise."""
-    if threading.current_thread() is not threading.main_thread():  # others get no interrupts
-        yield
-        return
-
-    def note(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        then()
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -232,7 +232,7 @@ def _told(rows: Sequence[Predicted]) -> str:
     if not known:
         return f"None of these {len(rows)} runs is known yet: crosses stand where they are predicted."
     grokked = [row for row in known if row.end is not None and row.end.grokked]
-    inside = sum(row.interval[0] <= row.end.steps <= row.interval[1] for row in grokked if row.end is not None)
+    inside = sum(row.inside is True for row in grokked)
     left = len(rows) - len(known)
     return (
         f"{len(grokked)} of {len(known)} runs grokked, {inside} of them inside the band."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -12,11 +12,12 @@ from grokbook.analysis.renamings import Reading
 from grokbook.data.operations import pretty
 from grokbook.figures.groups import grouped, span, steps_text
 from grokbook.figures.layout import arrange, category_rows, describe, in_rows, share_legend
+from grokbook.figures.predictions import end_text
 from grokbook.figures.style import LAYERS, PALETTE, PLAIN_LAYERS, TRAIN
 from grokbook.fourier.measures import ffs
 from grokbook.fourier.transform import Spectrum
+from grokbook.paper.predicted import End, Predicted
 from grokbook.paper.same_task import Pool
-from grokbook.paper.separate import Told
 from grokbook.runs.outcomes import Outcome
 
 
@@ -155,31 +156,40 @@ def _spans(readings: Sequence[Reading], layer: str) -> str:
 # --- an embedding for each operand ----------------------------------------------------------------
 
 
-def control_chart(rows: Sequence[Told], others: Sequence[Outcome], *, name: str = "separate-control") -> go.Figure:
+class _Mark(NamedTuple):
+    """A run in the plot of the control."""
+
+    fraction: float
+    steps: int
+    grokked: bool
+    text: str
+
+
+def control_chart(rows: Sequence[Predicted], others: Sequence[Outcome], *, name: str = "separate-control") -> go.Figure:
     """Grok steps predicted for runs with separate embeddings, what they were, and those of runs with one embedding.
 
     A row for each fraction. A run that did not grok stands, open, at the steps it had. ``ValueError`` without any.
     """
     if not rows:
         raise ValueError("nothing is predicted")
-    fractions = sorted({row.predicted["fraction"] for row in rows})
+    fractions = sorted({row.fraction for row in rows})
     labels = {fraction: f"r = {fraction:g}" for fraction in fractions}
     figure = go.Figure()
     for fraction in fractions:
-        said = next(row.predicted for row in rows if row.predicted["fraction"] == fraction)
+        said = next(row for row in rows if row.fraction == fraction)
         figure.add_scatter(
-            x=said["interval"],
+            x=said.interval,
             y=[labels[fraction]] * 2,
             mode="lines",
             line={"color": TRAIN, "width": 10},
             opacity=0.5,
             name="predicted for two: 80 %",
             legendgroup="predicted",
-            hovertemplate=f"predicted: median {said['steps']:,.0f}, 80 % in {said['interval'][0]:,.0f} to "
-            f"{said['interval'][1]:,.0f}<extra></extra>",
+            hovertemplate=f"predicted: median {said.steps:,.0f}, 80 % in {said.interval[0]:,.0f} to "
+            f"{said.interval[1]:,.0f}<extra></extra>",
         )
         figure.add_scatter(
-            x=[said["steps"]],
+            x=[said.steps],
             y=[labels[fraction]],
             mode="markers",
             marker={"symbol": "line-ns", "size": 18, "color": TRAIN, "line": {"width": 3, "color": TRAIN}},
@@ -187,16 +197,16 @@ def control_chart(rows: Sequence[Told], others: Sequence[Outcome], *, name: str 
             legendgroup="median",
             hoverinfo="skip",
         )
-    two = [row.outcome for row in rows if row.outcome is not None]
-    one = [each for each in others if each.config.fraction in labels]
+    two = [_of_row(row, row.end) for row in rows if row.end is not None]
+    one = [_of_outcome(each) for each in others if each.config.fraction in labels]
     for label, found, colour in (("one embedding", one, PALETTE[1]), ("two embeddings", two, PALETTE[0])):
         for grokked in (True, False):
-            shown = [each for each in found if (each.grok_step is not None) is grokked]
+            shown = [each for each in found if each.grokked is grokked]
             if shown:
                 figure.add_scatter(
-                    x=[each.grok_step or each.steps for each in shown],
-                    y=[labels[each.config.fraction] for each in shown],
-                    text=[f"seed {each.config.seed}: {_ended(each)}" for each in shown],
+                    x=[each.steps for each in shown],
+                    y=[labels[each.fraction] for each in shown],
+                    text=[each.text for each in shown],
                     mode="markers",
                     marker=_mark(grokked, colour),
                     name=label if grokked else f"{label}, not grokked",
@@ -204,9 +214,9 @@ def control_chart(rows: Sequence[Told], others: Sequence[Outcome], *, name: str 
                     hovertemplate=f"{label}, %{{text}}<extra></extra>",
                 )
     share_legend(figure)
-    figure.add_vline(x=rows[0].predicted["budget"], line={"color": TRAIN, "width": 1, "dash": "dot"})
-    ends = [each.grok_step or each.steps for each in (*one, *two)]
-    figure.update_xaxes(_step_axis([*ends, *(step for row in rows for step in row.predicted["interval"])]))
+    figure.add_vline(x=rows[0].budget, line={"color": TRAIN, "width": 1, "dash": "dot"})
+    ends = [each.steps for each in (*one, *two)]
+    figure.update_xaxes(_step_axis([*ends, *(step for row in rows for step in row.interval)]))
     figure.update_xaxes(title="step (dotted: budget)")
     figure.update_yaxes(categoryorder="array", categoryarray=list(labels.values())[::-1], type="category")
     told = f"With one embedding {_at_each(one)}. With two {_at_each(two) if two else 'no run is known yet'}"
@@ -219,12 +229,22 @@ def control_chart(rows: Sequence[Told], others: Sequence[Outcome], *, name: str 
     )
 
 
-def _at_each(outcomes: Sequence[Outcome]) -> str:
+def _of_row(row: Predicted, end: End) -> _Mark:
+    return _Mark(row.fraction, end.steps, end.grokked, f"seed {row.seed}: {end_text(row)}")
+
+
+def _of_outcome(outcome: Outcome) -> _Mark:
+    config, step = outcome.config, outcome.grok_step
+    text = f"seed {config.seed}: {_ended(outcome)}"
+    return _Mark(config.fraction, outcome.steps if step is None else step, step is not None, text)
+
+
+def _at_each(marks: Sequence[_Mark]) -> str:
     """When runs grokked, fraction by fraction."""
-    at = grouped((each.config.fraction, each) for each in sorted(outcomes, key=lambda each: each.config.fraction))
+    at = grouped((each.fraction, each) for each in sorted(marks, key=lambda each: each.fraction))
     texts = []
     for fraction, there in at.items():
-        steps = [each.grok_step for each in there if each.grok_step is not None]
+        steps = [each.steps for each in there if each.grokked]
         when = f", at steps {steps_text(steps)}" if steps else ""
         texts.append(f"{len(steps)} of {len(there)} grokked at r = {fraction:g}{when}")
     return "; ".join(texts)

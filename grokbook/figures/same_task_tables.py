@@ -12,9 +12,9 @@ from grokbook.figures.style import LAYER_SYMBOLS
 from grokbook.figures.tables import number_text
 from grokbook.fourier.measures import fcr, ffs
 from grokbook.paper.explained import Explained
+from grokbook.paper.predicted import End, Predicted
 from grokbook.paper.same_task import Cell, Pool
-from grokbook.paper.separate import Comparison, Told
-from grokbook.runs.outcomes import Outcome
+from grokbook.paper.separate import Comparison
 
 
 @as_table
@@ -113,30 +113,33 @@ def own_table(readings: Iterable[Reading]) -> Iterator[Row]:
 
 
 @as_table
-def control_table(rows: Iterable[Told]) -> Iterator[Row]:
+def control_table(rows: Iterable[Predicted]) -> Iterator[Row]:
     """One row per operation and fraction: when its runs were to grok, how likely within the budget, and what they did.
 
     Ends are those of seeds in their order.
     """
-    tasks = grouped(((row.predicted["operation"], row.predicted["fraction"]), row) for row in rows)
+    tasks = grouped(((row.operation, row.fraction), row) for row in rows)
     for (operation, fraction), runs in tasks.items():
-        said = runs[0].predicted
-        low, high = said["interval"]
+        said = runs[0]
+        low, high = said.interval
         yield {
             "operation": pretty(operation),
             "r": f"{fraction:g}",
-            "to grok": f"{said['probability']:.1%}",
-            "median step": f"{said['steps']:,.0f}",
+            "to grok": f"{said.probability:.1%}",
+            "median step": f"{said.steps:,.0f}",
             "80 % of runs": f"{low:,.0f}–{high:,.0f}",
-            "found": _ends([row.outcome for row in runs]),
+            "found": _ends(runs),
         }
 
 
-def _ends(outcomes: Sequence[Outcome | None]) -> str:
+def _ends(rows: Sequence[Predicted]) -> str:
     """How runs ended, seed by seed, or that none is known."""
-    if not any(outcomes):
-        return NOT_YET_RUN
-    return ", ".join(NOT_YET_RUN if end is None else _end(end.grok_step, end.best_test_accuracy) for end in outcomes)
+    ends = [row.end for row in rows]
+    return ", ".join(map(_of_seed, ends)) if any(ends) else NOT_YET_RUN
+
+
+def _of_seed(end: End | None) -> str:
+    return NOT_YET_RUN if end is None else _end(end.steps if end.grokked else None, end.best or 0.0)
 
 
 @as_table

@@ -106,6 +106,12 @@ def single(
     return RunConfig(operations=(operation,), fraction=fraction, max_steps=steps, **fields)
 
 
+def is_plain(config: RunConfig) -> bool:
+    """Whether a run is one operation from scratch, trained as the paper trains it, by whatever model."""
+    alike = {name: getattr(config, name) for name in ("operations", "p", "fraction", "seed", "model")}
+    return len(config.operations) == 1 and RunConfig(**alike).hash == config.hash
+
+
 def mixture(operations: Sequence[str | Operation], *, max_steps: int | None = None, **fields: Any) -> RunConfig:
     """Several operations in one run (paper §5.3, Appendix D). Further fields are those of a config."""
     steps = DEFAULT_BUDGET if max_steps is None else max_steps

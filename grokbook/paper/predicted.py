@@ -82,6 +82,17 @@ class Predicted(NamedTuple):
         return None if self.end is None else (self.probability > 0.5) == self.end.grokked
 
     @property
+    def inside(self) -> bool | None:
+        """Whether the grok step is where 80 % of such runs were to have it; None where it is not known.
+
+        To be late enough not to grok by the budget is inside an interval that ends beyond.
+        """
+        if self.end is None:
+            return None
+        low, high = self.interval
+        return low <= self.end.steps <= high if self.end.grokked else high > self.budget
+
+    @property
     def case(self) -> grok_law.Case:
         """The run as the law sees it. ``ValueError`` where its end is not known."""
         if self.end is None:
@@ -91,11 +102,9 @@ class Predicted(NamedTuple):
 
 def ends(folders: FolderStore, names: Iterable[str] = tuple(SETS)) -> list[Outcome]:
     """All that is known of the runs of some sets: rows of tables, and stored runs that these lack."""
-    experiments = [experiment for name in names for experiment in SETS[name].experiments]
-    wanted = [config for name in names for config in SETS[name].configs()]
-    tables = dict.fromkeys((*TABLES, *experiments))
-    rows = [row for name in tables for row in outcomes.published(folders, name)]
-    return outcomes.merge(rows, outcomes.stored(folders, wanted))
+    chosen = [SETS[name] for name in names]
+    wanted = [config for each in chosen for config in each.configs()]
+    return outcomes.gather(folders, (*TABLES, *(name for each in chosen for name in each.experiments)), wanted)
 
 
 def rows(name: str, found: Iterable[Outcome] = ()) -> list[Predicted]:
@@ -103,8 +112,16 @@ def rows(name: str, found: Iterable[Outcome] = ()) -> list[Predicted]:
     there = {outcome.config.hash: outcome for outcome in found}
     hashes = {config.name: config.hash for config in SETS[name].configs()}
     kept = predictions.published(name)["runs"]
-    groups = _groups([(row["p"], row["operation"]) for row in kept])
-    return [_predicted(row, groups[row["p"], row["operation"]], there.get(hashes[row["run"]])) for row in kept]
+    groups = _groups(_problem(row) for row in kept)
+    return [_predicted(row, groups[_problem(row)], there.get(hashes[row["run"]])) for row in kept]
+
+
+_Problem = tuple[int, str, bool]
+"""A modulus, an operation, and whether a and b have one embedding."""
+
+
+def _problem(row: Mapping[str, Any]) -> _Problem:
+    return row["p"], row["operation"], MODELS[row["model"]].one_embedding
 
 
 def _predicted(row: dict[str, Any], group: str, outcome: Outcome | None) -> Predicted:
@@ -132,25 +149,26 @@ def _end(outcome: Outcome, by: int) -> End | None:
     return End(False, by, outcome.best_test_accuracy) if enough else None
 
 
-def _groups(operations: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
-    """Names of classes of the same learning problem with one embedding, for operations modulo p.
+def _groups(problems: Iterable[_Problem]) -> dict[_Problem, str]:
+    """Names of classes of the same learning problem.
 
-    Those of Table 5 modulo 97 are in the law's file; of those that were drawn at random no two are in one class.
+    Those of Table 5 modulo 97 with one embedding are in the law's file; of those that were drawn at random no two are
+    in one class then.
     """
-    known = {row["operation"]: row["class"] for row in predictions.published("law")["cases"]}
+    known = {row["operation"]: str(row["class"]) for row in predictions.published("law")["cases"]}
     drawn = {str(each) for family in unseen.listed().values() for each in family}
-    found: dict[tuple[int, str], str] = {}
-    left: dict[int, list[str]] = {}
-    for p, operation in dict.fromkeys(operations):
-        if p == RunConfig.p and operation in known:
-            found[p, operation] = f"{known[operation]} mod {p}"
-        elif p == unseen.P and operation in drawn:
-            found[p, operation] = f"{operation} mod {p}"
+    found: dict[_Problem, str] = {}
+    left: dict[tuple[int, bool], list[str]] = {}
+    for p, operation, one_embedding in dict.fromkeys(problems):
+        if one_embedding and p == RunConfig.p and operation in known:
+            found[p, operation, one_embedding] = f"{known[operation]} mod {p}"
+        elif one_embedding and p == unseen.P and operation in drawn:
+            found[p, operation, one_embedding] = f"{operation} mod {p}"
         else:
-            left.setdefault(p, []).append(operation)
-    for p, some in left.items():
-        for members in isomorphisms.classes(some, p):
-            found |= {(p, str(each)): f"{members[0]} mod {p}" for each in members}
+            left.setdefault((p, one_embedding), []).append(operation)
+    for (p, one_embedding), some in left.items():
+        for members in isomorphisms.classes(some, p, separate=not one_embedding):
+            found |= {(p, str(each), one_embedding): f"{members[0]} mod {p}" for each in members}
     return found
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ from grokbook.analysis.flatness import is_flat
 from grokbook.analysis.waves import Correlation, correlation
 from grokbook.data.operations import Polynomial
 from grokbook.model.registry import MODELS
-from grokbook.paper.configs import SHORT_TAIL
+from grokbook.paper.configs import SHORT_TAIL, is_plain
 from grokbook.paper.experiments import EXPERIMENTS
 from grokbook.runs import outcomes, provenance
 from grokbook.runs.config import RunConfig
@@ -107,41 +108,32 @@ def known(folders: FolderStore) -> list[Outcome]:
     return outcomes.merge(table, (Outcome.of(read(folder)) for folder in there))
 
 
-def cases(
-    outcomes: Iterable[Outcome], rho: Callable[[Polynomial, int], float]
-) -> list[tuple[RunConfig, grok_law.Case]]:
+def cases(ends: Iterable[Outcome]) -> list[tuple[RunConfig, grok_law.Case]]:
     """The runs a law is fitted on, with their configs: one polynomial from scratch, trained as the paper trains.
 
-    Args:
-        outcomes: others among them are passed over.
-        rho: the correlation of an operation modulo p.
+    Other outcomes are passed over.
     """
     found = []
-    for outcome in outcomes:
+    for outcome in ends:
         config = outcome.config
-        (operation, *others) = config.parsed_operations
-        if others or not isinstance(operation, Polynomial):
-            continue
-        plain = RunConfig(operations=(operation,), p=config.p, fraction=config.fraction, seed=config.seed)
-        if plain.hash == config.hash:
+        (operation, *_) = config.parsed_operations
+        if isinstance(operation, Polynomial) and config.model == RunConfig.model and is_plain(config):
+            rho = round(_waves(operation, config.p).symmetric.value, 4)
             steps = outcome.steps if outcome.grok_step is None else outcome.grok_step
             seen = grok_law.pairs(config.p, config.fraction)
-            known = grok_law.Case(rho(operation, config.p), seen, config.fraction, steps, outcome.grok_step is not None)
-            found.append((config, known))
+            found.append((config, grok_law.Case(rho, seen, config.fraction, steps, outcome.grok_step is not None)))
     return found
+
+
+@cache
+def _waves(operation: Polynomial, p: int) -> Correlation:
+    """The correlation of an operation, computed once for all runs on it."""
+    return correlation(operation, p)
 
 
 def law(ends: Iterable[Outcome]) -> dict[str, Any]:
     """The law that fits some outcomes, with what it was fitted to, as plain values for JSON."""
-    correlations: dict[tuple[Polynomial, int], float] = {}
-
-    def rho(operation: Polynomial, p: int) -> float:
-        if (operation, p) not in correlations:
-            correlations[operation, p] = round(correlation(operation, p).symmetric.value, 4)
-        return correlations[operation, p]
-
-    ends = list(ends)
-    found = cases(ends, rho)
+    found = cases(ends)
     classes = isomorphisms.classes(sorted({config.learned for config, _ in found}), RunConfig.p)
     number = {str(each): k for k, members in enumerate(classes) for each in members}
     fitted = grok_law.fit([case for _, case in found])
@@ -182,15 +174,8 @@ def made(name: str, ends: Sequence[Outcome]) -> dict[str, Any]:
     """
     chosen = SETS[name]
     seen = {outcome.config.hash for outcome in ends}
-    correlations: dict[tuple[Polynomial, int], Correlation] = {}
-
-    def found(operation: Polynomial, p: int) -> Correlation:
-        if (operation, p) not in correlations:
-            correlations[operation, p] = correlation(operation, p)
-        return correlations[operation, p]
-
     rows = [
-        _from_scratch(config, found) if config.source is None else _pre_grokked(config, ends)
+        _from_scratch(config) if config.source is None else _pre_grokked(config, ends)
         for config in chosen.configs()
         if config.hash not in seen
     ]
@@ -203,11 +188,11 @@ def _named(config: RunConfig) -> dict[str, Any]:
     return {"run": config.name, "operation": config.learned, **fields, "budget": config.max_steps}
 
 
-def _from_scratch(config: RunConfig, found: Callable[[Polynomial, int], Correlation]) -> dict[str, Any]:
+def _from_scratch(config: RunConfig) -> dict[str, Any]:
     """What the law says of a run, by ρ_sym where the model has one embedding, and by ρ where it has two."""
     (operation,) = config.parsed_operations
     assert isinstance(operation, Polynomial)
-    waves = found(operation, config.p)
+    waves = _waves(operation, config.p)
     best = waves.symmetric if MODELS[config.model].one_embedding else waves.free
     at = best.value, grok_law.pairs(config.p, config.fraction, config.model), config.fraction
     says = prediction.published_law()
@@ -246,8 +231,8 @@ def _pre_grokked(config: RunConfig, ends: Sequence[Outcome]) -> dict[str, Any]:
         raise ValueError(f"nothing is said of {config.label}: it is not known to grok at the fractions around")
     share = math.log(config.fraction / _fraction(below)) / math.log(_fraction(above) / _fraction(below))
     steps = below.grok_step ** (1 - share) * above.grok_step**share
-    spread = math.exp(prediction.published_law().spread * 1.2816)
-    return {**_named(config), **_says(SURE, steps, (steps / spread, steps * spread))}
+    factor = prediction.published_law().factor
+    return {**_named(config), **_says(SURE, steps, (steps / factor, steps * factor))}
 
 
 def _fraction(outcome: Outcome) -> float:

@@ -17,7 +17,7 @@ from grokbook.analysis.renamings import Reading
 from grokbook.data.catalogue import CATALOGUE
 from grokbook.data.operations import Operation, pretty
 from grokbook.fourier.measures import ffs
-from grokbook.paper.configs import FRACTIONS, single
+from grokbook.paper.configs import FRACTIONS, is_plain, single
 from grokbook.paper.experiments import EXPERIMENTS
 from grokbook.paper.results import Reported, reported
 from grokbook.runs import outcomes
@@ -87,23 +87,18 @@ def classes(p: int, separate: bool = False) -> list[list[Operation]]:
 
 def from_scratch(found: Iterable[Outcome], p: int, model: str = RunConfig.model) -> list[Outcome]:
     """Outcomes of runs as the paper trains them, on one operation modulo p, by whatever model."""
-    chosen = []
-    for outcome in outcomes.merge([], found):
-        config = outcome.config
-        if config.p == p and config.model == model and len(config.operations) == 1:
-            plain = RunConfig(
-                operations=config.operations, p=p, fraction=config.fraction, seed=config.seed, model=model
-            )
-            chosen += [outcome] if plain.hash == config.hash else []
-    return chosen
+    return [
+        outcome
+        for outcome in outcomes.merge([], found)
+        if outcome.config.p == p and outcome.config.model == model and is_plain(outcome.config)
+    ]
 
 
 def known(folders: FolderStore, p: int) -> list[Outcome]:
     """All that is known of the operations of Table 5 from scratch modulo p: rows of tables, and stored runs."""
-    rows = [row for name in TABLES for row in outcomes.published(folders, name)]
     configs = EXPERIMENTS["summary-grid"].configs([p], FRACTIONS, [0])
     scratch = [config for config in configs if config.source is None]
-    return from_scratch(outcomes.merge(rows, outcomes.stored(folders, scratch)), p)
+    return from_scratch(outcomes.gather(folders, TABLES, scratch), p)
 
 
 def pools(classes: Iterable[Sequence[Operation]], ends: Iterable[Outcome]) -> list[Pool]:

@@ -252,12 +252,13 @@ def stored(folders: FolderStore, configs: Iterable[RunConfig]) -> Iterator[Outco
             yield Outcome.of(read_run(folder).judged_by(like))
 
 
-def gather(folders: FolderStore, name: str, configs: Iterable[RunConfig]) -> list[Outcome]:
-    """All that is known of an experiment: the rows of the tables of its name, and the stored runs that these lack.
+def gather(folders: FolderStore, names: str | Iterable[str], configs: Iterable[RunConfig]) -> list[Outcome]:
+    """All that is known of experiments: the rows of the tables of their names, and the stored runs that these lack.
 
-    Other seeds and ends of its configs count, too.
+    Other seeds and ends of the configs count, too.
     """
-    return merge(published(folders, name), stored(folders, configs))
+    tables = [names] if isinstance(names, str) else dict.fromkeys(names)
+    return merge((row for name in tables for row in published(folders, name)), stored(folders, configs))
 
 
 def unknown(configs: Iterable[RunConfig], known: Iterable[Outcome]) -> list[RunConfig]:

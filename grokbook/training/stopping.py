@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -50,8 +50,8 @@ def as_interrupts() -> None:
 
 
 @contextmanager
-def between_steps() -> Iterator[None]:
-    """While inside, the first signal only makes a stop :func:`wanted`; a second one is obeyed at once.
+def first_signal(then: Callable[[int], None], numbers: Iterable[int] = SIGNALS) -> Iterator[None]:
+    """While inside, the first of some signals only calls a function with its number; further ones are obeyed at once.
 
     A signal that is ignored, or has a handler of somebody else's, is left alone. Threads but the main one get none.
     """
@@ -59,16 +59,15 @@ def between_steps() -> Iterator[None]:
         yield
         return
     ours = (signal.SIG_DFL, signal.default_int_handler, raise_interrupt)
-    before = {number: handler for number in SIGNALS if (handler := signal.getsignal(number)) in ours}
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) in ours}
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
     def note(number: int, frame: FrameType | None) -> None:
-        _signal.append(number)
         restore()
-        want()
+        then(number)
 
     for number in before:
         signal.signal(number, note)
@@ -76,4 +75,18 @@ def between_steps() -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+@contextmanager
+def between_steps() -> Iterator[None]:
+    """While inside, the first signal only makes a stop :func:`wanted`, see :func:`first_signal`."""
+
+    def note(number: int) -> None:
+        _signal.append(number)
+        want()
+
+    try:
+        with first_signal(note):
+            yield
+    finally:
         _wanted.clear()

@@ -141,7 +141,8 @@ def train_task(
                 if multiprocessing.parent_process() is not None:  # a pool tells its workers to end
                     os._exit(1)
                 raise
-            problem = "the sweep that asked for this run has ended"
+            if not sweep.file.exists():  # else it may only be silent, and will want its runs done by somebody
+                problem = "the sweep that asked for this run has ended"
         except Exception as error:  # a full disk, too little memory: it belongs to these runs, not to the sweep
             problem = f"{type(error).__name__}: {error}"
         finally:

@@ -1,9 +1,8 @@
 import math
-import re
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
+from drawn import assert_self_contained
 
 from grokbook import figures
 from grokbook.analysis import labels
@@ -30,13 +29,7 @@ def marks(figure, word):
 
 
 def test_figures_describe_themselves_and_leave_colours_to_the_page(drawn):
-    meta = drawn.layout.meta
-    assert set(meta) == {"name", "title", "caption", "alt"}
-    assert re.fullmatch(r"[a-z0-9_-]+", meta["name"])
-    assert len(meta["caption"]) > 40 < len(meta["alt"])
-    assert not re.search(r"\b(nan|inf|None)\b", meta["caption"] + meta["alt"])
-    assert drawn.layout.paper_bgcolor is drawn.layout.plot_bgcolor is drawn.layout.font.color is None
-    go.Figure(drawn.to_plotly_json())
+    assert_self_contained(drawn)
 
 
 def test_every_operation_is_drawn_once_in_the_panel_of_its_kind(drawn, surveyed):

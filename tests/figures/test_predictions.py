@@ -10,7 +10,7 @@ from prediction_rows import kept, missed, rows
 
 from grokbook import figures
 from grokbook.figures.predictions import YOURS, end_text, probability, steps
-from grokbook.paper import predicted, prediction_scores
+from grokbook.paper import predicted
 from grokbook.paper.predicted import End
 from grokbook.paper.prediction_criteria import criteria
 from grokbook.paper.prediction_scores import score
@@ -18,12 +18,7 @@ from grokbook.paper.prediction_scores import score
 CHAPTER = "\n".join(cells(ROOT / "notebooks" / "prediction.md", "markdown"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_resamples():
-    """The intervals of a hundred are good enough here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction_scores, "RESAMPLES", 100)
-        yield
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture(scope="module")

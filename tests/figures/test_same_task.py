@@ -1,18 +1,17 @@
 """Figures and tables on operations of one problem, from outcomes and layers that nobody trained."""
 
 import math
-import re
 
-import plotly.graph_objects as go
 import pytest
 import torch
+from drawn import assert_self_contained
 from outcome_rows import ended, single
 
 from grokbook import figures
 from grokbook.analysis.renamings import Reading
 from grokbook.data import Operation
 from grokbook.fourier.transform import Spectrum
-from grokbook.paper import EXPERIMENTS, separate
+from grokbook.paper import EXPERIMENTS, predicted
 from grokbook.paper.explained import Explained
 from grokbook.paper.results import Reported
 from grokbook.paper.same_task import Cell, Pool
@@ -45,7 +44,7 @@ READINGS = [
 
 def control(*steps):
     configs = EXPERIMENTS["separate-control"].configs()
-    return separate.told("D-control", [ended(config, step) for config, step in zip(configs, steps, strict=False)])
+    return predicted.rows("D-control", [ended(config, step) for config, step in zip(configs, steps, strict=False)])
 
 
 DRAWN = {
@@ -58,15 +57,9 @@ DRAWN = {
 
 @pytest.mark.parametrize("figure", DRAWN.values(), ids=list(DRAWN))
 def test_figures_describe_themselves_and_leave_colours_to_the_page(figure):
-    meta = figure.layout.meta
-    assert set(meta) == {"name", "title", "caption", "alt"}
-    assert re.fullmatch(r"[a-z0-9_-]+", meta["name"])
-    assert len(meta["caption"]) > 40 < len(meta["alt"])
-    assert not re.search(r"\b(nan|inf|None)\b", meta["caption"] + meta["alt"])
-    assert figure.layout.paper_bgcolor is figure.layout.plot_bgcolor is figure.layout.font.color is None
+    assert_self_contained(figure)
     listed = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert len(listed) == len(set(listed))
-    go.Figure(figure.to_plotly_json())
 
 
 def test_every_run_is_drawn_once_in_the_row_of_its_operation():

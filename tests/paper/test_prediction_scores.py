@@ -5,19 +5,14 @@ import math
 import pytest
 from prediction_rows import kept, missed, rows
 
-from grokbook.paper import predicted, prediction_scores
+from grokbook.paper import predicted
 from grokbook.paper.prediction_criteria import criteria
 from grokbook.paper.prediction_scores import LAW, PREDICTORS, score
 
 NAMES = ["A", "B", "C", "E"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_resamples():
-    """The intervals of a hundred are good enough here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction_scores, "RESAMPLES", 100)
-        yield
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from outcome_rows import ended, single
 
 from grokbook import RunStore
-from grokbook.paper import EXPERIMENTS, separate
-from grokbook.paper.separate import Comparison, Told, comparisons, told
+from grokbook.paper import EXPERIMENTS, predicted, separate
+from grokbook.paper.separate import Comparison, comparisons
 from grokbook.runs import outcomes
 
 CONFIGS = EXPERIMENTS["separate-control"].configs()
@@ -31,69 +31,59 @@ MISSED = KEPT | {0.4: [0.5, 0.5, 5000], 0.5: [10, 20, 2500]}
 
 
 def test_every_prediction_of_the_control_finds_its_run():
-    rows = told("D-control", known(KEPT))
-    assert [row.predicted["run"] for row in rows] == [config.name for config in CONFIGS]
-    assert all(row.outcome is not None for row in rows)
-    assert [row.grokked for row in rows].count(False) == 1
-    assert all(row.kept for row in rows)  # not to grok by 40,000 is inside an interval that ends beyond
+    rows = predicted.rows("D-control", known(KEPT))
+    assert [row.run for row in rows] == [config.name for config in CONFIGS]
+    assert [row.end.grokked for row in rows].count(False) == 1
+    assert all(row.inside for row in rows)  # not to grok by 40,000 is inside an interval that ends beyond
     assert set(separate.missed(rows).values()) == {False}
 
 
 def test_an_end_before_the_budget_tells_nothing():
     config = next(config for config in CONFIGS if config.fraction == 0.5)
     early = ended(replace(config, max_steps=500), 0.4)
-    assert all(row.outcome is None for row in told("D-control", [early]))
-
-
-def test_a_set_without_a_file_has_no_rows(monkeypatch):
-    monkeypatch.setattr(separate.predictions, "published", _missing)
-    assert told("D", []) == []
-    assert separate.command("D", []) == ""
-
-
-def _missing(name):
-    raise FileNotFoundError(name)
+    assert all(row.end is None for row in predicted.rows("D-control", [early]))
 
 
 def test_the_sentence_with_none_known():
-    rows = told("D-control", [])
+    rows = predicted.rows("D-control", [])
     assert separate.control_sentence(rows) == "Of the control, a+b with two embeddings, none of 9 runs is known yet."
-    assert separate.command("D-control", rows) == "grokbook sweep separate-control"
+    assert predicted.commands("D-control", rows) == ["grokbook sweep separate-control"]
     assert set(separate.missed(rows).values()) == {None}
 
 
 def test_the_sentence_with_some_known():
-    rows = told("D-control", known({0.5: [2500, 10, None]}))
+    rows = predicted.rows("D-control", known({0.5: [2500, 10, None]}))
     says = separate.control_sentence(rows)
     assert "2 of 9 runs are known: 2 grokked within the budget, 1 ended as the interval of 80 % has it." in says
     assert "prediction" not in says
     assert separate.missed(rows) == {0.3: None, 0.4: None, 0.5: None}
-    assert "--fraction" in separate.command("D-control", [row for row in rows if row.predicted["fraction"] == 0.3])
-    one = separate.control_sentence(told("D-control", known({0.5: [2500, None, None]})))
+    (command,) = predicted.commands("D-control", [row for row in rows if row.fraction == 0.3])
+    assert "--fraction" in command
+    one = separate.control_sentence(predicted.rows("D-control", known({0.5: [2500, None, None]})))
     assert "1 of 9 runs is known" in one
 
 
 def test_the_sentence_with_all_kept():
-    rows = told("D-control", known(KEPT))
+    rows = predicted.rows("D-control", known(KEPT))
     assert separate.control_sentence(rows).endswith(
         "The median lies inside it at every fraction: the prediction holds."
     )
-    assert separate.command("D-control", rows) == ""
+    assert predicted.commands("D-control", rows) == []
 
 
 def test_the_sentence_with_some_missed():
-    rows = told("D-control", known(MISSED))
+    rows = predicted.rows("D-control", known(MISSED))
     assert separate.missed(rows) == {0.3: False, 0.4: True, 0.5: True}
     assert separate.control_sentence(rows).endswith("at r = 0.4, 0.5: the prediction fails by its own rule.")
-    one = told("D-control", known(KEPT | {0.5: [10, 20, 2500]}))
+    one = predicted.rows("D-control", known(KEPT | {0.5: [10, 20, 2500]}))
     assert separate.control_sentence(one).endswith("at r = 0.5: the prediction holds by its own rule.")
 
 
 def test_outcomes_are_those_of_tables_and_of_folders(tmp_path):
     store = RunStore(tmp_path)
-    assert separate.gather(store) == []
+    assert predicted.ends(store, separate.SETS) == []
     outcomes.write(known({0.5: [2500, None, None]}), outcomes.table_path(tmp_path, "separate-control"))
-    assert [each.grok_step for each in separate.gather(store)] == [2500]
+    assert [each.grok_step for each in predicted.ends(store, separate.SETS)] == [2500]
 
 
 # --- one distribution? ----------------------------------------------------------------------------
@@ -141,6 +131,6 @@ def test_operations_with_one_reference_are_tested_together():
     assert math.isnan(separate.one_distribution([]))
 
 
-def test_told_knows_nothing_of_a_run_without_an_end():
-    row = Told({"budget": 10, "interval": [1, 5]}, None)
-    assert row.grokked is row.kept is None
+def test_where_nothing_is_known_nothing_is_inside():
+    rows = predicted.rows("D-control", known({0.3: [50, None, None]}))
+    assert {(row.fraction, row.seed): row.inside for row in rows if row.inside is not None} == {(0.3, 0): False}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from grokbook.training import workers
-from grokbook.training.workers import Pulse, pulse
+from grokbook.training.workers import Pulse, Settings, pulse, train_task
 
 
 class Clock:
@@ -64,3 +66,16 @@ def test_it_is_asked_for_seldom(empty, clock, monkeypatch):
         worker = Pulse(sweep.file)
         monkeypatch.setattr("pathlib.Path.read_text", lambda self: pytest.fail("asked"))
         assert not after(clock, 1.0, worker)
+
+
+def test_a_sweep_that_was_silent_gets_its_runs_back(empty, tiny, monkeypatch):
+    """A client whose machine slept is alive: its runs are not failures, and go on from their states."""
+    monkeypatch.setattr(workers, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "SILENT_SECONDS", -1.0)
+    monkeypatch.setattr(workers, "BUSY_SECONDS", 0.0)
+    with pulse(empty) as sweep, ThreadPoolExecutor(1) as executor:
+        settings = Settings("cpu", str(empty.path), sweep.file.name)
+        (told,) = executor.submit(train_task, [tiny()], {}, settings).result()
+    assert told.busy
+    assert told.error is None
+    assert tiny() not in empty
